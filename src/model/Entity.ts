@@ -1,0 +1,130 @@
+/**
+ * What both planes know of a kind of entity. One more entity is one more row in `Entities.ts`: the control plane's
+ * admin API, its store and its export, and the data plane's validation are all driven by these definitions.
+ */
+import { type Result, Schema, SchemaIssue } from "effect"
+import type { Fault } from "./Fault.ts"
+import * as Field from "./Field.ts"
+
+export interface Reference {
+  readonly field: string
+  /** Plural name of the entity that is referred to. */
+  readonly to: string
+  /** What deleting the referred entity does to this one. */
+  readonly onDelete: "cascade" | "restrict"
+}
+
+export type Row = { readonly [field: string]: unknown }
+
+export interface Entity<F extends Field.Fields = Field.Fields> {
+  /** Plural, as in the config table and in URLs. */
+  readonly name: string
+  readonly singular: string
+  readonly fields: F
+  readonly schema: Schema.Struct<{ readonly [K in keyof F]: F[K]["schema"] }>
+  readonly primaryKey: string
+  /** The field that may stand for the id in a URL or a declarative reference. */
+  readonly endpointKey: string | undefined
+  /** Sets of fields that no two rows may share, beyond the primary key. */
+  readonly unique: ReadonlyArray<ReadonlyArray<string>>
+  readonly references: ReadonlyArray<Reference>
+  /** The fields whose values make a deterministic id (`config-model.md` §5); `undefined` means the endpoint key. */
+  readonly cacheKey: ReadonlyArray<string> | undefined
+  /** Input-only shorthands, expanded before validation. */
+  readonly expand: (row: Row) => Row
+  readonly decode: (row: Row) => Result.Result<Row, Schema.SchemaError>
+  /** Rules between fields, asked only of rows whose fields are right one by one. */
+  readonly check: (row: never) => ReadonlyArray<Fault>
+}
+
+export const define = <F extends Field.Fields>(options: {
+  readonly name: string
+  readonly singular: string
+  readonly fields: F
+  readonly primaryKey?: string
+  readonly endpointKey?: string
+  readonly unique?: ReadonlyArray<ReadonlyArray<string>>
+  readonly references?: ReadonlyArray<Reference>
+  readonly cacheKey?: ReadonlyArray<string>
+  readonly expand?: (row: Row) => Row
+  readonly check?: (row: Schema.Struct<{ readonly [K in keyof F]: F[K]["schema"] }>["Type"]) => ReadonlyArray<Fault>
+}): Entity<F> => {
+  const schema = Field.struct(options.fields)
+  return {
+    primaryKey: "id",
+    endpointKey: undefined,
+    unique: options.endpointKey === undefined ? [] : [[options.endpointKey]],
+    references: [],
+    cacheKey: undefined,
+    expand: (row) => row,
+    check: () => [],
+    ...options,
+    schema,
+    decode: Schema.decodeUnknownResult(schema as unknown as Schema.Decoder<Row>, { errors: "all", onExcessProperty: "error" })
+  }
+}
+
+/** Allowed at the top level and inside every entity, and ignored (`config-model.md` §1). */
+export const ignoredKeys: ReadonlySet<string> = new Set(["_comment", "_ignore"])
+
+const isEmptyObject = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length === 0
+
+export const isRecord = (value: unknown): value is Row =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/**
+ * Makes the spellings of absence one: `null` becomes absent, Lua's `{}` for an empty array becomes `[]`, ignored keys
+ * go. Rule: `hybrid-protocol-v1.md` §14.6.
+ */
+const settle = (fields: Field.Fields, row: Row): Row => {
+  const settled: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(row)) {
+    if (value === null || value === undefined || ignoredKeys.has(key)) continue
+    const field = Object.hasOwn(fields, key) ? fields[key] : undefined
+    settled[key] =
+      field === undefined
+        ? value
+        : field.shape === "array" && isEmptyObject(value)
+          ? []
+          : field.fields !== undefined && isRecord(value)
+            ? settle(field.fields, value)
+            : value
+  }
+  return settled
+}
+
+const valueAt = (root: unknown, path: ReadonlyArray<string | number>): unknown =>
+  path.reduce<unknown>((value, key) => (typeof value === "object" && value !== null ? (value as Row)[key] : undefined), root)
+
+const missing = "required field missing"
+const unknown = "unknown field"
+
+const faultsOf = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) =>
+    issue._tag === "MissingKey" ? missing : issue._tag === "UnexpectedKey" ? unknown : SchemaIssue.defaultLeafHook(issue)
+})
+
+const toFaults = (entity: Entity, row: Row, issue: SchemaIssue.Issue): ReadonlyArray<Fault> =>
+  faultsOf(issue).issues.map((found) => {
+    const path = (found.path ?? []).map((part) => (typeof part === "number" ? part : String(part)))
+    const message = found.message.replace(/^Expected /, "expected ")
+    const top = path[0]
+    const isHidden = typeof top === "string" && entity.fields[top]?.sensitive === true
+    return isHidden || message === missing || message === unknown
+      ? { path, message }
+      : { path, message, value: valueAt(row, path) }
+  })
+
+export type Decoded<A> = { readonly _tag: "Right"; readonly row: A } | { readonly _tag: "Wrong"; readonly faults: ReadonlyArray<Fault> }
+
+/** Validates one row and fills its defaults; absent nullable fields become `null`. All faults at once. */
+export const decodeRow = <F extends Field.Fields>(entity: Entity<F>, input: unknown): Decoded<Entity<F>["schema"]["Type"]> => {
+  if (!isRecord(input)) return { _tag: "Wrong", faults: [{ path: [], message: `expected a ${entity.singular} object`, value: input }] }
+  const row = settle(entity.fields, entity.expand(input))
+  const result = entity.decode(row)
+  if (result._tag === "Failure") return { _tag: "Wrong", faults: toFaults(entity as unknown as Entity, row, result.failure.issue) }
+  const decoded = result.success as Entity<F>["schema"]["Type"]
+  const faults = entity.check(decoded as never)
+  return faults.length === 0 ? { _tag: "Right", row: decoded } : { _tag: "Wrong", faults }
+}

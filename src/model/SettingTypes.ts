@@ -1,0 +1,117 @@
+/**
+ * How the text of a setting becomes a value. Each type says what it expects in words that finish the sentence
+ * "expected …"; a parser that returns `undefined` refused the text.
+ */
+import { isIP } from "node:net"
+import { splitHostPort } from "./Field.ts"
+
+export interface SettingType<A> {
+  readonly expected: string
+  readonly parse: (text: string) => A | undefined
+}
+
+const make = <A>(expected: string, parse: (text: string) => A | undefined): SettingType<A> => ({ expected, parse })
+
+export const text: SettingType<string> = make("text", (value) => value)
+
+export const integer = (minimum: number, maximum: number): SettingType<number> =>
+  make(`an integer between ${minimum} and ${maximum}`, (value) => {
+    const number = /^-?\d+$/.test(value) ? Number(value) : Number.NaN
+    return number >= minimum && number <= maximum ? number : undefined
+  })
+
+export const number = (minimum: number, maximum: number): SettingType<number> =>
+  make(`a number between ${minimum} and ${maximum}`, (value) => {
+    const number = /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
+    return number >= minimum && number <= maximum ? number : undefined
+  })
+
+const switches: Readonly<Record<string, boolean>> = { on: true, true: true, yes: true, off: false, false: false, no: false }
+export const onOff: SettingType<boolean> = make("on or off", (value) => switches[value.toLowerCase()])
+
+export const oneOf = <const L extends ReadonlyArray<string>>(literals: L): SettingType<L[number]> =>
+  make(`one of ${literals.join(", ")}`, (value) => literals.find((literal) => literal === value.toLowerCase()))
+
+export const uuid: SettingType<string> = make("a UUID", (value) =>
+  /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value) ? value.toLowerCase() : undefined
+)
+
+export const version: SettingType<string> = make("a version such as 3.9.0", (value) =>
+  /^\d+\.\d+\.\d+(\.\d+)?(-[\w.]+)?$/.test(value) ? value : undefined
+)
+
+export interface HostPort {
+  readonly host: string
+  readonly port: number
+}
+
+export const hostPort: SettingType<HostPort> = make("host:port", (value) => {
+  const parts = splitHostPort(value)
+  return parts?.port === undefined || /[\s/]/.test(parts.host) ? undefined : { host: parts.host, port: parts.port }
+})
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+  readonly isTls: boolean
+  readonly isHttp2: boolean
+}
+
+/** Flags of nginx that change nothing here, accepted so that a Kong configuration starts unchanged. */
+const ignoredListenFlags = /^(reuseport|deferred|bind|http2|ssl|proxy_protocol|default_server|so_keepalive=\S+|ipv6only=\S+|backlog=\d+)$/
+
+const listenAddress = (entry: string): ListenAddress | undefined => {
+  const [address = "", ...flags] = entry.trim().split(/\s+/)
+  const parts = splitHostPort(address)
+  if (parts?.port === undefined || (isIP(parts.host) === 0 && parts.host !== "localhost")) return undefined
+  if (!flags.every((flag) => ignoredListenFlags.test(flag))) return undefined
+  return { host: parts.host, port: parts.port, isTls: flags.includes("ssl"), isHttp2: flags.includes("http2") }
+}
+
+export const listenAddresses: SettingType<ReadonlyArray<ListenAddress>> = make(
+  "off, or a comma-separated list of ip:port [ssl] [http2] [reuseport] [backlog=N]",
+  (value) => {
+    if (value === "off") return []
+    const addresses = value.split(",").map(listenAddress)
+    return addresses.every((address) => address !== undefined) ? addresses : undefined
+  }
+)
+
+const labelPart = /^[a-z0-9](?:[\w.:-]*[a-z0-9])?$/i
+const reservedLabel = /^(kong|konnect|insomnia|mesh|kic)/i
+
+/** `hybrid-protocol-v1.md` §12. */
+export const labels: SettingType<Readonly<Record<string, string>>> = make(
+  "at most 10 labels as key:value, each part 1 to 63 letters, digits, '.', '_', ':', '-'; no key starting with kong, konnect, insomnia, mesh, kic",
+  (value) => {
+    const pairs = splitList(value).map((label): readonly [string, string] => {
+      const at = label.indexOf(":")
+      return [label.slice(0, at), label.slice(at + 1)]
+    })
+    const isGood = ([key, label]: readonly [string, string]) =>
+      [key, label].every((part) => part.length <= 63 && labelPart.test(part)) && !reservedLabel.test(key)
+    return pairs.length <= 10 && pairs.every(isGood) ? Object.fromEntries(pairs) : undefined
+  }
+)
+
+export const list: SettingType<ReadonlyArray<string>> = make("a comma-separated list", (value) => splitList(value))
+
+const splitList = (value: string): ReadonlyArray<string> =>
+  value
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "")
+
+const isCidr = (value: string): boolean => {
+  const [address = "", bits, ...rest] = value.split("/")
+  const family = isIP(address)
+  return (
+    value === "unix:" ||
+    (family !== 0 && rest.length === 0 && (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))))
+  )
+}
+
+export const cidrs: SettingType<ReadonlyArray<string>> = make("a comma-separated list of IP addresses or CIDR blocks", (value) => {
+  const blocks = splitList(value)
+  return blocks.every(isCidr) ? blocks : undefined
+})

@@ -1,0 +1,55 @@
+/**
+ * The configuration that is being served. The control path swaps it, the request path reads it: this is the one place
+ * where the two meet.
+ */
+import { Context, Data, type Effect, type MutableRef, type SubscriptionRef } from "effect"
+import type { CompiledConfig } from "../model/CompiledConfig.ts"
+import type { Row } from "../model/Entity.ts"
+import { type Fault, formatFault } from "../model/Fault.ts"
+import type { Snapshot, Source } from "../model/Snapshot.ts"
+
+/** A configuration that does not become the running one, with every reason. The same bytes would fail again. */
+export class ConfigRejected extends Data.TaggedError("ConfigRejected")<{
+  readonly source: Source
+  readonly hash: string | undefined
+  readonly faults: ReadonlyArray<Fault>
+}> {
+  override get message(): string {
+    return this.faults.map(formatFault).join("; ")
+  }
+}
+
+/** A table on offer, not yet validated. */
+export interface Offer {
+  readonly raw: Row
+  readonly source: Source
+  /** What its source calls it; computed when absent. */
+  readonly hash: string | undefined
+  readonly receivedAtMs: number
+}
+
+export interface LiveState {
+  readonly source: Source
+  readonly hash: string
+  /** Since when this configuration is served; ms since the epoch. */
+  readonly sinceMs: number
+  readonly receivedAtMs: number | undefined
+  readonly routeCount: number
+  readonly lastRejection:
+    | { readonly atMs: number; readonly source: Source; readonly hash: string | undefined; readonly reasons: ReadonlyArray<string> }
+    | undefined
+}
+
+export class LiveConfig extends Context.Service<
+  LiveConfig,
+  {
+    /** What the request path reads: once a request, no lock, no fiber. */
+    readonly current: MutableRef.MutableRef<CompiledConfig>
+    readonly state: SubscriptionRef.SubscriptionRef<LiveState>
+    /**
+     * Validates, compiles and swaps. Calls are served one after the other; a failure leaves everything as it was and
+     * is kept in the state. An offer from a worse rung than the one that serves is refused.
+     */
+    readonly apply: (offer: Offer) => Effect.Effect<Snapshot, ConfigRejected>
+  }
+>()("holdfast/services/LiveConfig") {}
