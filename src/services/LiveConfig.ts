@@ -28,6 +28,13 @@ export interface Offer {
   readonly receivedAtMs: number
 }
 
+export interface Rejection {
+  readonly atMs: number
+  readonly source: Source
+  readonly hash: string | undefined
+  readonly reasons: ReadonlyArray<string>
+}
+
 export interface LiveState {
   readonly source: Source
   readonly hash: string
@@ -35,9 +42,13 @@ export interface LiveState {
   readonly sinceMs: number
   readonly receivedAtMs: number | undefined
   readonly routeCount: number
-  readonly lastRejection:
-    | { readonly atMs: number; readonly source: Source; readonly hash: string | undefined; readonly reasons: ReadonlyArray<string> }
-    | undefined
+  readonly lastRejection: Rejection | undefined
+}
+
+/** What came of an offer: a new configuration serves, or the offered one served already. */
+export interface Applied {
+  readonly snapshot: Snapshot
+  readonly isNew: boolean
 }
 
 export class LiveConfig extends Context.Service<
@@ -50,6 +61,8 @@ export class LiveConfig extends Context.Service<
      * Validates, compiles and swaps. Calls are served one after the other; a failure leaves everything as it was and
      * is kept in the state. An offer from a worse rung than the one that serves is refused.
      */
-    readonly apply: (offer: Offer) => Effect.Effect<Snapshot, ConfigRejected>
+    readonly apply: (offer: Offer) => Effect.Effect<Applied, ConfigRejected>
+    /** Keeps in the state that a configuration was refused before it could be offered: unreadable, say. */
+    readonly note: (rejected: ConfigRejected) => Effect.Effect<void>
   }
 >()("holdfast/services/LiveConfig") {}

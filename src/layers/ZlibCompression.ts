@@ -1,0 +1,25 @@
+/** Compression by Node's zlib, on its thread pool. */
+import { promisify } from "node:util"
+import { gunzip, gzip } from "node:zlib"
+import { Effect, Layer } from "effect"
+import { Compression, CompressionError } from "../services/Compression.ts"
+
+const gzipBytes = promisify(gzip)
+const gunzipBytes = promisify<Uint8Array, { readonly maxOutputLength: number }, Buffer>(gunzip)
+
+const describe = (cause: unknown, maxBytes: number): CompressionError =>
+  (cause as { readonly code?: string }).code === "ERR_BUFFER_TOO_LARGE"
+    ? new CompressionError({ reason: "tooLarge", message: `expected at most ${maxBytes} bytes when inflated` })
+    : new CompressionError({
+        reason: "notGzip",
+        message: `expected gzip (${cause instanceof Error ? cause.message : String(cause)})`
+      })
+
+export const layer: Layer.Layer<Compression> = Layer.succeed(Compression, {
+  gzip: (bytes) => Effect.promise(() => gzipBytes(bytes)),
+  gunzip: (bytes, maxBytes) =>
+    Effect.tryPromise({
+      try: () => gunzipBytes(bytes, { maxOutputLength: maxBytes }),
+      catch: (cause) => describe(cause, maxBytes)
+    })
+})

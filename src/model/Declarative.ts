@@ -1,0 +1,111 @@
+/**
+ * From a declarative document, as people write it, to the flat config table, as a control plane sends it: children
+ * leave their parents, rows get ids. Rules: reference `config-model.md` §4 and §5. Validation is the table's own.
+ */
+import { decodeTable, type DecodedTable } from "./ConfigTable.ts"
+import { deterministicId } from "./DeterministicId.ts"
+import { type Entity, isRecord, type Row } from "./Entity.ts"
+import * as E from "./Entities.ts"
+import type { Fault } from "./Fault.ts"
+
+type Path = ReadonlyArray<string | number>
+
+interface Parent {
+  readonly entity: Entity
+  readonly id: string
+}
+
+interface Flattened {
+  readonly table: Record<string, unknown>
+  /** Where each row of each section stood in the document. */
+  readonly origins: ReadonlyMap<string, ReadonlyArray<Path>>
+  readonly faults: ReadonlyArray<Fault>
+}
+
+const isChildSection = (entity: Entity, key: string): boolean =>
+  !Object.hasOwn(entity.fields, key) &&
+  (key === "plugins" || E.knownButNotServed.has(key) || (E.entityByName.get(key)?.references ?? []).some(({ to }) => to === entity.name))
+
+/** The field by which a child names its parent; plugins and unserved entities call it by the parent's singular. */
+const parentField = (child: string, parent: Entity): string =>
+  E.entityByName.get(child)?.references.find(({ to }) => to === parent.name)?.field ?? parent.singular
+
+const flatten = (document: Row, freshId: () => string): Flattened => {
+  const table: Record<string, unknown> = {}
+  const sections = new Map<string, Array<unknown>>()
+  const origins = new Map<string, Array<Path>>()
+  const faults: Array<Fault> = []
+
+  const emit = (section: string, row: unknown, path: Path) => {
+    const rows = sections.get(section) ?? []
+    sections.set(section, rows)
+    rows.push(row)
+    const places = origins.get(section) ?? []
+    origins.set(section, places)
+    places.push(path)
+  }
+
+  const visit = (section: string, input: unknown, path: Path, parent: Parent | undefined): void => {
+    // A certificate's server names may be written as bare strings (`config-model.md` §3).
+    const row = section === "snis" && typeof input === "string" ? { name: input } : input
+    if (!isRecord(row)) return emit(section, row, path)
+    const entity = E.entityByName.get(section)
+    const own: Record<string, unknown> = { ...row }
+    if (parent !== undefined) {
+      const field = parentField(section, parent.entity)
+      if (own[field] !== undefined && own[field] !== null) {
+        faults.push({ path: [...path, field], message: `expected no value: the row stands under its ${parent.entity.singular}` })
+      }
+      own[field] = parent.id
+    }
+    if (entity === undefined) return emit(section, own, path)
+    if (entity.primaryKey === "id" && typeof own["id"] !== "string") own["id"] = deterministicId(entity, own) ?? freshId()
+    const children = Object.keys(own).filter((key) => isChildSection(entity, key))
+    const nested = children.map((key) => [key, own[key]] as const)
+    for (const key of children) delete own[key]
+    emit(section, own, path)
+    for (const [key, rows] of nested) visitAll(key, rows, [...path, key], { entity, id: String(own["id"]) })
+  }
+
+  const visitAll = (section: string, rows: unknown, path: Path, parent: Parent | undefined): void => {
+    if (rows === null || rows === undefined || (isRecord(rows) && Object.keys(rows).length === 0)) return
+    if (Array.isArray(rows)) rows.forEach((row, index) => visit(section, row, [...path, index], parent))
+    else faults.push({ path, message: `expected an array of ${section}`, value: rows })
+  }
+
+  for (const [key, value] of Object.entries(document)) {
+    if (E.entityByName.has(key) || E.knownButNotServed.has(key) || key === "plugins") visitAll(key, value, [key], undefined)
+    else table[key] = value
+  }
+  for (const [section, rows] of sections) table[section] = rows
+  return { table, origins, faults }
+}
+
+const inDocument =
+  (origins: Flattened["origins"]) =>
+  (fault: Fault): Fault => {
+    const [section, index, ...rest] = fault.path
+    const origin = typeof section === "string" && typeof index === "number" ? origins.get(section)?.[index] : undefined
+    return origin === undefined ? fault : { ...fault, path: [...origin, ...rest] }
+  }
+
+export interface DeclarativeTable {
+  /** The flat table, as it may be hashed, cached and sent. */
+  readonly raw: Row
+  readonly decoded: DecodedTable
+}
+
+/**
+ * Flattens and validates a document. `freshId` names the rows that have neither an id nor a key. Faults point into the
+ * document as it was written.
+ */
+export const decodeDeclarative = (document: unknown, freshId: () => string): DeclarativeTable => {
+  if (!isRecord(document)) {
+    return { raw: {}, decoded: { _tag: "Wrong", faults: [{ path: [], message: "expected a declarative document (a map)", value: document ?? null }] } }
+  }
+  const { table, origins, faults } = flatten(document, freshId)
+  const decoded = decodeTable(table)
+  if (decoded._tag === "Right" && faults.length === 0) return { raw: table, decoded }
+  const wrong = decoded._tag === "Wrong" ? decoded.faults.map(inDocument(origins)) : []
+  return { raw: table, decoded: { _tag: "Wrong", faults: [...faults, ...wrong] } }
+}

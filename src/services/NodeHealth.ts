@@ -1,0 +1,23 @@
+/** What the parts of a node tell of themselves so that the status listener, which opens first, can be asked at any time. */
+import { Context, Effect, Layer, MutableRef } from "effect"
+import type { ProxyCounts } from "./Proxy.ts"
+
+export class NodeHealth extends Context.Service<
+  NodeHealth,
+  {
+    /** Set once the proxy listeners are open. */
+    readonly proxy: MutableRef.MutableRef<(() => ProxyCounts) | undefined>
+    readonly isDraining: MutableRef.MutableRef<boolean>
+    /** Why the running configuration is not on disk, while that is so. */
+    readonly cacheProblem: MutableRef.MutableRef<string | undefined>
+  }
+>()("holdfast/services/NodeHealth") {
+  static readonly layer = Layer.effect(
+    NodeHealth,
+    Effect.sync(() => ({
+      proxy: MutableRef.make<(() => ProxyCounts) | undefined>(undefined),
+      isDraining: MutableRef.make(false),
+      cacheProblem: MutableRef.make<string | undefined>(undefined)
+    }))
+  )
+}
