@@ -1,0 +1,61 @@
+/** What settings owe each other. Each rule names the setting that has to change. */
+
+import type { Fault } from "./Fault.ts"
+import { isLoopback } from "./Loopback.ts"
+import type { SettingName, SettingValues } from "./SettingTable.ts"
+
+interface Rule {
+  readonly setting: SettingName
+  readonly isBroken: (values: SettingValues) => boolean
+  readonly message: string
+}
+
+const isJoined = ({ role, cluster_control_plane }: SettingValues): boolean =>
+  role === "control_plane" || cluster_control_plane !== undefined
+
+const rules: ReadonlyArray<Rule> = [
+  {
+    setting: "cluster_cert",
+    isBroken: (values) => isJoined(values) && values.cluster_cert === undefined,
+    message: "expected a certificate, for both planes know each other by it; `holdfast certs --out DIR` makes one"
+  },
+  {
+    setting: "cluster_cert_key",
+    isBroken: (values) => isJoined(values) && values.cluster_cert_key === undefined,
+    message: "expected the key of cluster_cert"
+  },
+  {
+    setting: "database",
+    isBroken: ({ role, database }) => role === "control_plane" && database === "off",
+    message: "expected sqlite, for a control plane keeps its entities there"
+  },
+  {
+    setting: "database",
+    isBroken: ({ role, database }) => role === "data_plane" && database !== undefined && database !== "off",
+    message: "expected off, for a data plane keeps no entities of its own"
+  },
+  {
+    setting: "admin_token",
+    isBroken: ({ role, admin_listen, admin_token }) =>
+      role === "control_plane" && admin_token === undefined && !admin_listen.every(({ host }) => isLoopback(host)),
+    message: "expected a token, because admin_listen is reachable from other machines"
+  },
+  {
+    setting: "cluster_dp_labels",
+    isBroken: ({ role, cluster_dp_labels }) => role === "control_plane" && Object.keys(cluster_dp_labels).length > 0,
+    message: "expected nothing, for only a data plane has labels"
+  },
+  {
+    setting: "ssl_cert_key",
+    isBroken: ({ ssl_cert, ssl_cert_key }) => ssl_cert !== undefined && ssl_cert_key === undefined,
+    message: "expected the key of ssl_cert"
+  },
+  {
+    setting: "ssl_cert",
+    isBroken: ({ ssl_cert, ssl_cert_key }) => ssl_cert === undefined && ssl_cert_key !== undefined,
+    message: "expected the certificate of ssl_cert_key"
+  }
+]
+
+export const settingRules = (values: SettingValues): ReadonlyArray<Fault> =>
+  rules.filter(({ isBroken }) => isBroken(values)).map(({ setting, message }) => ({ path: [setting], message }))
