@@ -1,5 +1,5 @@
 /** The life of a node's connection to its control plane: connect, stay, come back, for ever. */
-import { Context, type Effect, type SubscriptionRef } from "effect"
+import { Context, type Effect } from "effect"
 
 export type ConnectionState =
   /** No `cluster_control_plane`: a node on its own. */
@@ -17,7 +17,6 @@ export type ConnectionState =
 export class Connection extends Context.Service<
   Connection,
   {
-    readonly state: SubscriptionRef.SubscriptionRef<ConnectionState>
     /** Runs until interrupted: whatever ends a session, the next attempt follows. */
     readonly run: Effect.Effect<never>
   }

@@ -13,6 +13,9 @@ export const kongReconnect: Schedule.Schedule<number, SessionEnd> = Schedule.for
   Schedule.addDelay(() => Random.nextBetween(reconnectDelayMinMs, reconnectDelayMaxMs))
 )
 
-export const ReconnectPolicy = Context.Reference<Schedule.Schedule<unknown, SessionEnd>>("holdfast/services/ReconnectPolicy", {
-  defaultValue: () => kongReconnect
-})
+export const ReconnectPolicy = Context.Reference<Schedule.Schedule<unknown, SessionEnd>>(
+  "holdfast/services/ReconnectPolicy",
+  {
+    defaultValue: () => kongReconnect
+  }
+)

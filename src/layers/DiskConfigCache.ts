@@ -1,0 +1,102 @@
+/**
+ * ConfigCache in `<prefix>/config.json.gz`. A new file is written beside it, flushed, and renamed over it; then the
+ * folder is flushed. Whenever the machine stops, the file is the former or the new one, whole.
+ */
+import { mkdir, open, readFile, rename, stat } from "node:fs/promises"
+import { join } from "node:path"
+import { Clock, Effect, Layer, Option, Semaphore } from "effect"
+import { decodeCachedTable, encodeCachedTable } from "../model/CachedTable.ts"
+import type { Snapshot } from "../model/Snapshot.ts"
+import { Compression, inflatedMaxBytes } from "../services/Compression.ts"
+import { ConfigCache, ConfigCacheError } from "../services/ConfigCache.ts"
+import type { Offer } from "../services/LiveConfig.ts"
+import { Settings } from "../services/Settings.ts"
+
+const fileName = "config.json.gz"
+/** What Kong 2.x called it; read when the first is missing. */
+const formerFileName = "config.cache.json.gz"
+const ownerOnly = 0o600
+
+const codeOf = (cause: unknown): string | undefined => (cause as { readonly code?: string }).code
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+const readIfThere = async (
+  file: string
+): Promise<{ readonly bytes: Buffer; readonly modifiedAtMs: number } | undefined> => {
+  try {
+    const [bytes, { mtimeMs }] = await Promise.all([readFile(file), stat(file)])
+    return { bytes, modifiedAtMs: Math.round(mtimeMs) }
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return undefined
+    throw cause
+  }
+}
+
+const flushFolder = async (folder: string): Promise<void> => {
+  const handle = await open(folder, "r")
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+const replaceFile = async (folder: string, file: string, bytes: Uint8Array): Promise<void> => {
+  await mkdir(folder, { recursive: true })
+  const beside = `${file}.new`
+  const handle = await open(beside, "w", ownerOnly)
+  try {
+    // A file left over from a crash keeps the mode that it was made with.
+    await handle.chmod(ownerOnly)
+    await handle.writeFile(bytes)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(beside, file)
+  await flushFolder(folder)
+}
+
+const make = Effect.gen(function* () {
+  const { prefix } = yield* Settings
+  const compression = yield* Compression
+  const file = join(prefix, fileName)
+  const oneAtATime = yield* Semaphore.make(1)
+
+  const readOne = Effect.fnUntraced(function* (path: string) {
+    const failed = (message: string) => new ConfigCacheError({ operation: "read", file: path, message })
+    const found = yield* Effect.tryPromise({ try: () => readIfThere(path), catch: (cause) => failed(messageOf(cause)) })
+    if (found === undefined) return Option.none<Offer>()
+    const inflated = yield* compression
+      .gunzip(found.bytes, inflatedMaxBytes)
+      .pipe(Effect.mapError((error) => failed(error.message)))
+    const cached = decodeCachedTable(new TextDecoder().decode(inflated))
+    if (cached === undefined) return yield* failed("expected a config table as JSON")
+    const { raw, hash, receivedAtMs = found.modifiedAtMs } = cached
+    return Option.some<Offer>({ raw, hash, receivedAtMs, source: "disk" })
+  })
+
+  const read = Effect.gen(function* () {
+    const current = yield* readOne(file)
+    return Option.isSome(current) ? current : yield* readOne(join(prefix, formerFileName))
+  })
+
+  const write = Effect.fnUntraced(
+    function* (snapshot: Snapshot) {
+      const startedAtMs = yield* Clock.currentTimeMillis
+      const bytes = yield* compression.gzip(new TextEncoder().encode(encodeCachedTable(snapshot)))
+      yield* Effect.tryPromise({
+        try: () => replaceFile(prefix, file, bytes),
+        catch: (cause) => new ConfigCacheError({ operation: "write", file, message: messageOf(cause) })
+      })
+      const tookMs = (yield* Clock.currentTimeMillis) - startedAtMs
+      yield* Effect.logDebug("configuration cached").pipe(Effect.annotateLogs({ file, bytes: bytes.length, tookMs }))
+    },
+    Effect.uninterruptible,
+    oneAtATime.withPermit
+  )
+
+  return ConfigCache.of({ read, write })
+})
+
+export const layer: Layer.Layer<ConfigCache, never, Settings | Compression> = Layer.effect(ConfigCache, make)

@@ -1,0 +1,72 @@
+/**
+ * Where a control plane keeps its entities: generic over the entity table, so that one more entity is one more row
+ * there. A write is whole or nothing, and a write that returned survives the process being killed.
+ */
+import { Context, Data, type Effect, type SubscriptionRef } from "effect"
+import type { Refusal } from "../../model/AdminErrors.ts"
+import type { Entity, Row } from "../../model/Entity.ts"
+import type { StoredRows } from "../../model/exportTable.ts"
+
+/** The write is at fault; the same write would be refused again. */
+export class WriteRefused extends Data.TaggedError("WriteRefused")<{ readonly refusal: Refusal }> {}
+
+/** The store is at fault: a full disk, a broken file. */
+export class StoreFailed extends Data.TaggedError("StoreFailed")<{ readonly cause: unknown }> {
+  override get message(): string {
+    return `the store failed: ${this.cause instanceof Error ? this.cause.message : String(this.cause)}`
+  }
+}
+
+export type WriteError = WriteRefused | StoreFailed
+
+/** The children of one row, where a request is about those alone: `services/{id}/routes`. */
+export interface Parent {
+  readonly field: string
+  readonly id: string
+}
+
+/** Which row: by id or endpoint key, among all or among the children of one row. */
+export interface Key {
+  readonly entity: Entity
+  readonly text: string
+  readonly parent?: Parent | undefined
+}
+
+export interface Page {
+  readonly rows: ReadonlyArray<Row>
+  /** Where the next page starts; absent at the end. */
+  readonly next: number | undefined
+}
+
+/** The rows of every kind as one transaction saw them. */
+export interface Export {
+  readonly version: number
+  readonly rows: StoredRows
+}
+
+export class ConfigStore extends Context.Service<
+  ConfigStore,
+  {
+    /** A page of rows, oldest first, that have all of `tags`. */
+    readonly list: (
+      entity: Entity,
+      options: {
+        readonly size: number
+        readonly after: number
+        readonly parent?: Parent | undefined
+        readonly tags?: ReadonlyArray<string>
+      }
+    ) => Effect.Effect<Page, StoreFailed>
+    readonly find: (key: Key) => Effect.Effect<Row | undefined, StoreFailed>
+    readonly create: (entity: Entity, input: Row) => Effect.Effect<Row, WriteError>
+    /** Creates the row under this key, or replaces what stands there. */
+    readonly put: (key: Key, input: Row) => Effect.Effect<{ readonly row: Row; readonly isNew: boolean }, WriteError>
+    /** Changes the given fields; `undefined` when there is no such row. */
+    readonly patch: (key: Key, input: Row) => Effect.Effect<Row | undefined, WriteError>
+    /** Deletes the row and what depends on it; does nothing when there is none. */
+    readonly remove: (key: Key) => Effect.Effect<void, WriteError>
+    readonly export: Effect.Effect<Export, StoreFailed>
+    /** Grows with every committed change. A reader that saw `n` has missed something when this is more than `n`. */
+    readonly version: SubscriptionRef.SubscriptionRef<number>
+  }
+>()("holdfast/services/control/ConfigStore") {}

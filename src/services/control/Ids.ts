@@ -1,0 +1,10 @@
+/** Fresh ids for new rows. A service, so that tests and the simulator choose them. */
+import { Context, type Effect } from "effect"
+
+export class Ids extends Context.Service<
+  Ids,
+  {
+    /** A version 4 UUID. */
+    readonly uuid: Effect.Effect<string>
+  }
+>()("holdfast/services/control/Ids") {}
