@@ -58,8 +58,9 @@ export const logEntry = (options: Logger.Options<unknown>): LogEntry => {
   }
 }
 
+/** What every line has comes first, and no field of the same name replaces it. */
 export const formatJsonLine = ({ fields, ...entry }: LogEntry): string =>
-  JSON.stringify({ ...fields, ...entry }, (_, value) => plain(value))
+  JSON.stringify({ ...entry, ...fields, ...entry }, (_, value) => plain(value))
 
 export const formatReadableLine = ({ time, level, message, fields }: LogEntry): string => {
   const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${asText(value)}`)

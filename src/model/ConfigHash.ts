@@ -113,7 +113,14 @@ export const serialisedBytes = (value: unknown): Uint8Array => {
 /** Hashes of a config table, or `undefined` sections' zeros. A value that is no object has a `config` hash alone. */
 export const hashTable = (table: unknown): ConfigHashes => {
   if (!isRecord(table)) {
-    return { config: hashValue(table), routes: zeroHash, services: zeroHash, plugins: zeroHash, upstreams: zeroHash, targets: zeroHash }
+    return {
+      config: hashValue(table),
+      routes: zeroHash,
+      services: zeroHash,
+      plugins: zeroHash,
+      upstreams: zeroHash,
+      targets: zeroHash
+    }
   }
   const { routes, services, plugins, upstreams, targets, ...rest } = table
   const hashes = {

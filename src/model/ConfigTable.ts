@@ -66,7 +66,10 @@ const label = (entity: Entity, row: unknown): string | undefined => {
 /** Names the row that a fault is about, where the row has a name. */
 const named = (entity: Entity, index: number, row: unknown, fault: Fault): Fault => {
   const found = label(entity, row)
-  return within(entity.name, index)(found === undefined ? fault : { ...fault, message: `${fault.message} (${entity.singular} "${found}")` })
+  return within(
+    entity.name,
+    index
+  )(found === undefined ? fault : { ...fault, message: `${fault.message} (${entity.singular} "${found}")` })
 }
 
 /** A regular expression in a route's path, before 3.0, was whatever is not a plain path (`config-model.md` §4.1). */
@@ -82,7 +85,9 @@ const migratePaths = (row: Row): Row =>
 
 /** `{id}` objects are tolerated where a bare id belongs (`config-model.md` §1.1). */
 const bareReferences = (entity: Entity, row: Row): Row => {
-  const objects = entity.references.filter(({ field }) => isRecord(row[field]) && typeof (row[field] as Row)["id"] === "string")
+  const objects = entity.references.filter(
+    ({ field }) => isRecord(row[field]) && typeof (row[field] as Row)["id"] === "string"
+  )
   return objects.length === 0
     ? row
     : { ...row, ...Object.fromEntries(objects.map(({ field }) => [field, (row[field] as Row)["id"]])) }
@@ -91,16 +96,24 @@ const bareReferences = (entity: Entity, row: Row): Row => {
 const pluginFaults = (section: unknown): ReadonlyArray<Fault> =>
   (sectionOf(section) ?? []).map((plugin, index) => {
     const name = isRecord(plugin) ? String(plugin["name"] ?? "?") : "?"
-    return { path: ["plugins", index], message: `plugin '${name}' not enabled; add it to the 'plugins' configuration property` }
+    return {
+      path: ["plugins", index],
+      message: `plugin '${name}' not enabled; add it to the 'plugins' configuration property`
+    }
   })
 
 /** Validates a whole config table. Nothing is accepted unless everything is right; all faults are told. */
 export const decodeTable = (input: unknown): DecodedTable => {
-  if (!isRecord(input)) return { _tag: "Wrong", faults: [{ path: [], message: "expected a config table object", value: input }] }
+  if (!isRecord(input))
+    return { _tag: "Wrong", faults: [{ path: [], message: "expected a config table object", value: input }] }
   const faults: Array<Fault> = []
   const version = input["_format_version"]
   if (!formatVersions.has(version)) {
-    faults.push({ path: ["_format_version"], message: `expected one of ${[...formatVersions].map((v) => `"${v}"`).join(", ")}`, value: version ?? null })
+    faults.push({
+      path: ["_format_version"],
+      message: `expected one of ${[...formatVersions].map((v) => `"${v}"`).join(", ")}`,
+      value: version ?? null
+    })
   }
   const isOld = version !== formatVersion
   const notServed: Array<string> = []
@@ -122,7 +135,9 @@ export const decodeTable = (input: unknown): DecodedTable => {
       continue
     }
     section.forEach((raw, index) => {
-      const prepared = isRecord(raw) ? bareReferences(entity, isOld && entity === (E.routes as unknown) ? migratePaths(raw) : raw) : raw
+      const prepared = isRecord(raw)
+        ? bareReferences(entity, isOld && entity === (E.routes as unknown) ? migratePaths(raw) : raw)
+        : raw
       const result = decodeRow(entity, prepared)
       if (result._tag === "Right") decoded.push(result.row as Row)
       else faults.push(...result.faults.map((fault) => named(entity, index, raw, fault)))
@@ -140,7 +155,10 @@ interface Index {
   readonly byEndpoint: ReadonlyMap<unknown, Row>
 }
 
-const indexRows = (entity: Entity, rows: ReadonlyArray<Row>): { readonly index: Index; readonly faults: ReadonlyArray<Fault> } => {
+const indexRows = (
+  entity: Entity,
+  rows: ReadonlyArray<Row>
+): { readonly index: Index; readonly faults: ReadonlyArray<Fault> } => {
   const faults: Array<Fault> = []
   const unique = (fields: ReadonlyArray<string>): ReadonlyMap<unknown, Row> => {
     const seen = new Map<unknown, Row>()

@@ -6,7 +6,8 @@ const base = "fd02801f-0957-4a15-a55a-c8d9606f30b5"
 
 const toBytes = (uuid: string): Buffer => Buffer.from(uuid.replaceAll("-", ""), "hex")
 
-const format = (bytes: Buffer): string => bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
+const format = (bytes: Buffer): string =>
+  bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
 
 /** A UUID of version 5: the same name in the same namespace always has the same id (RFC 9562 §5.5). */
 export const uuidV5 = (namespace: string, name: string): string => {

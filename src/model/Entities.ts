@@ -49,7 +49,9 @@ export const certificates = define({
     key_alt: { ...Field.nullable(Field.pem), sensitive: true }
   },
   check: (row) =>
-    (row.cert_alt === null) === (row.key_alt === null) ? [] : [fault("cert_alt", "expected cert_alt and key_alt both or neither")]
+    (row.cert_alt === null) === (row.key_alt === null)
+      ? []
+      : [fault("cert_alt", "expected cert_alt and key_alt both or neither")]
 })
 
 export const caCertificates = define({
@@ -177,7 +179,10 @@ export const routes = define({
   // The default depends on the protocols: gRPC paths are never stripped.
   expand: (row) =>
     row["strip_path"] === undefined || row["strip_path"] === null
-      ? { ...row, strip_path: !(Array.isArray(row["protocols"]) && row["protocols"].some((p) => familyOf[p] === "grpc")) }
+      ? {
+          ...row,
+          strip_path: !(Array.isArray(row["protocols"]) && row["protocols"].some((p) => familyOf[p] === "grpc"))
+        }
       : row,
   check: (row) => {
     const families = new Set(row.protocols.map((protocol) => familyOf[protocol]))
@@ -189,23 +194,44 @@ export const routes = define({
     const found = matcherFields.filter(isSet)
     return [
       ...(families.size > 1
-        ? [fault("protocols", "expected only http/https, only grpc/grpcs, only tcp/tls/udp or only tls_passthrough", row.protocols)]
+        ? [
+            fault(
+              "protocols",
+              "expected only http/https, only grpc/grpcs, only tcp/tls/udp or only tls_passthrough",
+              row.protocols
+            )
+          ]
         : []),
       ...(found.some((field) => allowed.has(field))
         ? []
-        : [{ path: [], message: `expected at least one of ${[...allowed].join(", ")} for protocols ${row.protocols.join(", ")}` }]),
+        : [
+            {
+              path: [],
+              message: `expected at least one of ${[...allowed].join(", ")} for protocols ${row.protocols.join(", ")}`
+            }
+          ]),
       ...(found.includes("snis") && !row.protocols.some((protocol) => tlsProtocols.has(protocol))
-        ? [fault("snis", "expected a protocol with TLS (https, grpcs, tls, tls_passthrough) beside snis", row.protocols)]
+        ? [
+            fault(
+              "snis",
+              "expected a protocol with TLS (https, grpcs, tls, tls_passthrough) beside snis",
+              row.protocols
+            )
+          ]
         : []),
       ...(families.has("http")
         ? []
-        : (["methods"] as const).filter((f) => found.includes(f)).map((f) => fault(f, "expected no value for these protocols"))),
+        : (["methods"] as const)
+            .filter((f) => found.includes(f))
+            .map((f) => fault(f, "expected no value for these protocols"))),
       ...(families.has("stream") || families.has("tls_passthrough")
         ? (["hosts", "paths", "headers"] as const)
             .filter((f) => found.includes(f))
             .map((f) => fault(f, "expected no value for these protocols"))
         : []),
-      ...(families.has("grpc") && row.strip_path ? [fault("strip_path", "expected false for grpc and grpcs", true)] : []),
+      ...(families.has("grpc") && row.strip_path
+        ? [fault("strip_path", "expected false for grpc and grpcs", true)]
+        : []),
       ...(row.headers !== null && Object.keys(row.headers).some((header) => header.toLowerCase() === "host")
         ? [fault("headers", "expected no header named host; use hosts")]
         : [])
@@ -283,7 +309,10 @@ export const upstreams = define({
   fields: {
     ...stamps,
     name: Field.hostname,
-    algorithm: Field.withDefault(Field.oneOf(["round-robin", "consistent-hashing", "least-connections", "latency"]), "round-robin"),
+    algorithm: Field.withDefault(
+      Field.oneOf(["round-robin", "consistent-hashing", "least-connections", "latency"]),
+      "round-robin"
+    ),
     hash_on: hashInput,
     hash_fallback: hashInput,
     hash_on_header: Field.nullable(Field.headerName),
@@ -306,7 +335,9 @@ export const upstreams = define({
     const fields: Row = row
     const nameFor = (mode: string, at: 0 | 1): ReadonlyArray<Fault> => {
       const field = hashInputName[mode]?.[at]
-      return field !== undefined && fields[field] === null ? [fault(field, `required because of ${at === 0 ? "hash_on" : "hash_fallback"}: ${mode}`)] : []
+      return field !== undefined && fields[field] === null
+        ? [fault(field, `required because of ${at === 0 ? "hash_on" : "hash_fallback"}: ${mode}`)]
+        : []
     }
     const needsNoFallback = row.hash_on === "none" || row.hash_on === "cookie"
     return [
@@ -353,7 +384,9 @@ export const consumers = define({
   endpointKey: "username",
   unique: [["username"], ["custom_id"]],
   check: (row) =>
-    row.username === null && row.custom_id === null ? [{ path: [], message: "expected at least one of username, custom_id" }] : []
+    row.username === null && row.custom_id === null
+      ? [{ path: [], message: "expected at least one of username, custom_id" }]
+      : []
 })
 
 export const parameters = define({

@@ -60,7 +60,10 @@ export const define = <F extends Field.Fields>(options: {
     check: () => [],
     ...options,
     schema,
-    decode: Schema.decodeUnknownResult(schema as unknown as Schema.Decoder<Row>, { errors: "all", onExcessProperty: "error" })
+    decode: Schema.decodeUnknownResult(schema as unknown as Schema.Decoder<Row>, {
+      errors: "all",
+      onExcessProperty: "error"
+    })
   }
 }
 
@@ -95,14 +98,21 @@ const settle = (fields: Field.Fields, row: Row): Row => {
 }
 
 const valueAt = (root: unknown, path: ReadonlyArray<string | number>): unknown =>
-  path.reduce<unknown>((value, key) => (typeof value === "object" && value !== null ? (value as Row)[key] : undefined), root)
+  path.reduce<unknown>(
+    (value, key) => (typeof value === "object" && value !== null ? (value as Row)[key] : undefined),
+    root
+  )
 
 const missing = "required field missing"
 const unknown = "unknown field"
 
 const faultsOf = SchemaIssue.makeFormatterStandardSchemaV1({
   leafHook: (issue) =>
-    issue._tag === "MissingKey" ? missing : issue._tag === "UnexpectedKey" ? unknown : SchemaIssue.defaultLeafHook(issue)
+    issue._tag === "MissingKey"
+      ? missing
+      : issue._tag === "UnexpectedKey"
+        ? unknown
+        : SchemaIssue.defaultLeafHook(issue)
 })
 
 const toFaults = (entity: Entity, row: Row, issue: SchemaIssue.Issue): ReadonlyArray<Fault> =>
@@ -116,14 +126,21 @@ const toFaults = (entity: Entity, row: Row, issue: SchemaIssue.Issue): ReadonlyA
       : { path, message, value: valueAt(row, path) }
   })
 
-export type Decoded<A> = { readonly _tag: "Right"; readonly row: A } | { readonly _tag: "Wrong"; readonly faults: ReadonlyArray<Fault> }
+export type Decoded<A> =
+  | { readonly _tag: "Right"; readonly row: A }
+  | { readonly _tag: "Wrong"; readonly faults: ReadonlyArray<Fault> }
 
 /** Validates one row and fills its defaults; absent nullable fields become `null`. All faults at once. */
-export const decodeRow = <F extends Field.Fields>(entity: Entity<F>, input: unknown): Decoded<Entity<F>["schema"]["Type"]> => {
-  if (!isRecord(input)) return { _tag: "Wrong", faults: [{ path: [], message: `expected a ${entity.singular} object`, value: input }] }
+export const decodeRow = <F extends Field.Fields>(
+  entity: Entity<F>,
+  input: unknown
+): Decoded<Entity<F>["schema"]["Type"]> => {
+  if (!isRecord(input))
+    return { _tag: "Wrong", faults: [{ path: [], message: `expected a ${entity.singular} object`, value: input }] }
   const row = settle(entity.fields, entity.expand(input))
   const result = entity.decode(row)
-  if (result._tag === "Failure") return { _tag: "Wrong", faults: toFaults(entity as unknown as Entity, row, result.failure.issue) }
+  if (result._tag === "Failure")
+    return { _tag: "Wrong", faults: toFaults(entity as unknown as Entity, row, result.failure.issue) }
   const decoded = result.success as Entity<F>["schema"]["Type"]
   const faults = entity.check(decoded as never)
   return faults.length === 0 ? { _tag: "Right", row: decoded } : { _tag: "Wrong", faults }

@@ -26,7 +26,14 @@ export const number = (minimum: number, maximum: number): SettingType<number> =>
     return number >= minimum && number <= maximum ? number : undefined
   })
 
-const switches: Readonly<Record<string, boolean>> = { on: true, true: true, yes: true, off: false, false: false, no: false }
+const switches: Readonly<Record<string, boolean>> = {
+  on: true,
+  true: true,
+  yes: true,
+  off: false,
+  false: false,
+  no: false
+}
 export const onOff: SettingType<boolean> = make("on or off", (value) => switches[value.toLowerCase()])
 
 export const oneOf = <const L extends ReadonlyArray<string>>(literals: L): SettingType<L[number]> =>
@@ -58,7 +65,8 @@ export interface ListenAddress {
 }
 
 /** Flags of nginx that change nothing here, accepted so that a Kong configuration starts unchanged. */
-const ignoredListenFlags = /^(reuseport|deferred|bind|http2|ssl|proxy_protocol|default_server|so_keepalive=\S+|ipv6only=\S+|backlog=\d+)$/
+const ignoredListenFlags =
+  /^(reuseport|deferred|bind|http2|ssl|proxy_protocol|default_server|so_keepalive=\S+|ipv6only=\S+|backlog=\d+)$/
 
 const listenAddress = (entry: string): ListenAddress | undefined => {
   const [address = "", ...flags] = entry.trim().split(/\s+/)
@@ -107,11 +115,16 @@ const isCidr = (value: string): boolean => {
   const family = isIP(address)
   return (
     value === "unix:" ||
-    (family !== 0 && rest.length === 0 && (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))))
+    (family !== 0 &&
+      rest.length === 0 &&
+      (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))))
   )
 }
 
-export const cidrs: SettingType<ReadonlyArray<string>> = make("a comma-separated list of IP addresses or CIDR blocks", (value) => {
-  const blocks = splitList(value)
-  return blocks.every(isCidr) ? blocks : undefined
-})
+export const cidrs: SettingType<ReadonlyArray<string>> = make(
+  "a comma-separated list of IP addresses or CIDR blocks",
+  (value) => {
+    const blocks = splitList(value)
+    return blocks.every(isCidr) ? blocks : undefined
+  }
+)

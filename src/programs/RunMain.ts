@@ -2,7 +2,7 @@
  * Runs one program as a process: signals in, exit code out. A first SIGTERM or SIGINT interrupts the program, whose
  * finalizers drain it; a second one ends the process where it stands.
  */
-import { Cause, type Effect, Exit, Effect as Run } from "effect"
+import { Cause, Effect, Exit } from "effect"
 import { StartError } from "../services/StartError.ts"
 
 /**
@@ -10,6 +10,8 @@ import { StartError } from "../services/StartError.ts"
  * comes again within this time is the same wish.
  */
 const sameWishMs = 250
+
+const longestTimerMs = 2_147_483_647
 
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const
 type EndSignal = keyof typeof signalNumbers
@@ -36,7 +38,7 @@ const sayFailure = (cause: Cause.Cause<StartError>, isDebug: boolean): number =>
 }
 
 export const runMain = ({ program, endsBySignal, isDebug }: RunOptions): void => {
-  const fiber = Run.runFork(program)
+  const fiber = Effect.runFork(program)
   let firstSignal: { readonly signal: EndSignal; readonly atMs: number } | undefined
 
   const onSignal = (signal: EndSignal): void => {
@@ -57,6 +59,9 @@ export const runMain = ({ program, endsBySignal, isDebug }: RunOptions): void =>
   // A log reader that went away must not take the node with it.
   process.stderr.on("error", () => {})
   process.stdout.on("error", () => {})
+
+  // A fiber that waits is nothing to Node, which would take an idle process for a finished one.
+  setInterval(() => {}, longestTimerMs)
 
   fiber.addObserver((exit) => {
     if (Exit.isSuccess(exit)) process.exit(exit.value)

@@ -1,0 +1,43 @@
+/**
+ * `holdfast quickstart`: both planes and a sample upstream as processes of this machine, to be played with; with
+ * `--once` it plays the outage itself, checks every step, and ends.
+ */
+import { Effect } from "effect"
+import type { RunCommand } from "./Command.ts"
+import { holdDirectory } from "./quickstart/Directory.ts"
+import { describeMovedPorts } from "./quickstart/Ports.ts"
+import type { StepFailed } from "./quickstart/Probe.ts"
+import { screen } from "./quickstart/Screen.ts"
+import { type Stage, setStage } from "./quickstart/Stage.ts"
+import { load, type Step, start, wholeStory } from "./quickstart/Story.ts"
+
+const say = (line: string): Effect.Effect<void> => Effect.sync(() => void process.stdout.write(`${line}\n`))
+
+/** A line when a step is done; the failure itself says what went wrong. */
+const play = (stage: Stage, steps: ReadonlyArray<Step>): Effect.Effect<void, StepFailed> =>
+  Effect.forEach(
+    steps,
+    (step) =>
+      step.play(stage).pipe(
+        Effect.tapError(({ reason }) => say(`failed  ${step.title}\n        ${reason}`)),
+        Effect.flatMap((outcome) => say(`ok      ${step.title}\n        ${outcome}`))
+      ),
+    { discard: true }
+  )
+
+const playUntilSignal = (stage: Stage): Effect.Effect<number, StepFailed> =>
+  play(stage, [start, load]).pipe(Effect.andThen(say(screen(stage))), Effect.andThen(Effect.never))
+
+const playOnce = (stage: Stage): Effect.Effect<number, StepFailed> =>
+  play(stage, wholeStory).pipe(Effect.andThen(say("The whole story went as it should.")), Effect.as(0))
+
+export const runQuickstart: RunCommand = ({ flags }) =>
+  Effect.gen(function* () {
+    const directory = typeof flags.dir === "string" ? flags.dir : ".holdfast"
+    yield* holdDirectory(directory)
+    const stage = yield* setStage(directory)
+    for (const line of describeMovedPorts(stage.ports)) yield* say(line)
+    return yield* (flags.once === true ? playOnce(stage) : playUntilSignal(stage)).pipe(
+      Effect.catchTag("StepFailed", () => Effect.as(say(`Logs: ${stage.directory}/*.log`), 1))
+    )
+  }).pipe(Effect.scoped)

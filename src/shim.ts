@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+/**
+ * What `dist/main.js` is. On a Node that is new enough it loads the daemon; on an older one it runs itself again on the
+ * Node that the development dependencies pin, and is then nothing but that process: its signals go there, its exit
+ * code and its end come from there. Nothing is imported but Node itself, and the syntax is one that old Nodes parse.
+ */
+import { spawn } from "node:child_process"
+import { createRequire } from "node:module"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { dieWithParent, tiedEnv, tiedName } from "./DieWithParent.ts"
+
+const forwarded = ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const
+const continuedName = "_HOLDFAST_CONTINUED"
+
+const isNewEnough = (version: string): boolean => {
+  const [major = 0, minor = 0] = version.split(".").map(Number)
+  return major > 22 || (major === 22 && minor >= 19)
+}
+
+const pinnedNode = (): string | undefined => {
+  const name = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`
+  try {
+    const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`)
+    return join(dirname(manifest), "bin", process.platform === "win32" ? "node.exe" : "node")
+  } catch {
+    return undefined
+  }
+}
+
+const refuse = (why: string): void => {
+  process.stderr.write(`holdfast: needs Node 22.19 or newer; this is ${process.versions.node}, and ${why}\n`)
+  process.exitCode = 2
+}
+
+const continueOn = (node: string, self: string): void => {
+  const child = spawn(node, [...process.execArgv, self, ...process.argv.slice(2)], {
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+    env: { ...process.env, ...tiedEnv, [continuedName]: "1" }
+  })
+  for (const signal of forwarded) process.on(signal, () => child.kill(signal))
+  child.on("error", (error) => refuse(`${node} did not start (${error.message})`))
+  child.on("exit", (code, signal) => {
+    if (signal === null) process.exit(code === null ? 1 : code)
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
+}
+
+const main = async (): Promise<void> => {
+  if (process.env[tiedName] !== undefined) dieWithParent()
+  if (isNewEnough(process.versions.node)) {
+    delete process.env[continuedName]
+    await import(new URL("./daemon/main.js", import.meta.url).href)
+    return
+  }
+  const node = process.env[continuedName] === undefined ? pinnedNode() : undefined
+  if (node === undefined) refuse("no newer one is installed beside Holdfast")
+  else continueOn(node, fileURLToPath(import.meta.url))
+}
+
+await main()
