@@ -2,10 +2,10 @@
  * From a declarative document, as people write it, to the flat config table, as a control plane sends it: children
  * leave their parents, rows get ids. Rules: reference `config-model.md` §4 and §5. Validation is the table's own.
  */
-import { decodeTable, type DecodedTable } from "./ConfigTable.ts"
+import { type DecodedTable, decodeTable } from "./ConfigTable.ts"
 import { deterministicId } from "./DeterministicId.ts"
-import { type Entity, isRecord, type Row } from "./Entity.ts"
 import * as E from "./Entities.ts"
+import { type Entity, isRecord, type Row } from "./Entity.ts"
 import type { Fault } from "./Fault.ts"
 
 type Path = ReadonlyArray<string | number>
@@ -24,7 +24,9 @@ interface Flattened {
 
 const isChildSection = (entity: Entity, key: string): boolean =>
   !Object.hasOwn(entity.fields, key) &&
-  (key === "plugins" || E.knownButNotServed.has(key) || (E.entityByName.get(key)?.references ?? []).some(({ to }) => to === entity.name))
+  (key === "plugins" ||
+    E.knownButNotServed.has(key) ||
+    (E.entityByName.get(key)?.references ?? []).some(({ to }) => to === entity.name))
 
 /** The field by which a child names its parent; plugins and unserved entities call it by the parent's singular. */
 const parentField = (child: string, parent: Entity): string =>
@@ -54,12 +56,16 @@ const flatten = (document: Row, freshId: () => string): Flattened => {
     if (parent !== undefined) {
       const field = parentField(section, parent.entity)
       if (own[field] !== undefined && own[field] !== null) {
-        faults.push({ path: [...path, field], message: `expected no value: the row stands under its ${parent.entity.singular}` })
+        faults.push({
+          path: [...path, field],
+          message: `expected no value: the row stands under its ${parent.entity.singular}`
+        })
       }
       own[field] = parent.id
     }
     if (entity === undefined) return emit(section, own, path)
-    if (entity.primaryKey === "id" && typeof own["id"] !== "string") own["id"] = deterministicId(entity, own) ?? freshId()
+    if (entity.primaryKey === "id" && typeof own["id"] !== "string")
+      own["id"] = deterministicId(entity, own) ?? freshId()
     const children = Object.keys(own).filter((key) => isChildSection(entity, key))
     const nested = children.map((key) => [key, own[key]] as const)
     for (const key of children) delete own[key]
@@ -74,7 +80,8 @@ const flatten = (document: Row, freshId: () => string): Flattened => {
   }
 
   for (const [key, value] of Object.entries(document)) {
-    if (E.entityByName.has(key) || E.knownButNotServed.has(key) || key === "plugins") visitAll(key, value, [key], undefined)
+    if (E.entityByName.has(key) || E.knownButNotServed.has(key) || key === "plugins")
+      visitAll(key, value, [key], undefined)
     else table[key] = value
   }
   for (const [section, rows] of sections) table[section] = rows
@@ -101,7 +108,13 @@ export interface DeclarativeTable {
  */
 export const decodeDeclarative = (document: unknown, freshId: () => string): DeclarativeTable => {
   if (!isRecord(document)) {
-    return { raw: {}, decoded: { _tag: "Wrong", faults: [{ path: [], message: "expected a declarative document (a map)", value: document ?? null }] } }
+    return {
+      raw: {},
+      decoded: {
+        _tag: "Wrong",
+        faults: [{ path: [], message: "expected a declarative document (a map)", value: document ?? null }]
+      }
+    }
   }
   const { table, origins, faults } = flatten(document, freshId)
   const decoded = decodeTable(table)

@@ -5,8 +5,9 @@
  *
  * A nullable field may be absent or `null`; both decode to `null`.
  */
-import { Effect, Schema } from "effect"
+
 import { isIP } from "node:net"
+import { Effect, Schema } from "effect"
 
 export type Shape = "string" | "integer" | "number" | "boolean" | "array" | "record" | "any"
 
@@ -66,7 +67,9 @@ const unbracket = (value: string): string => (value.startsWith("[") && value.end
 export const isHost = (value: string): boolean => isIP(unbracket(value)) !== 0 || isHostname(value)
 
 /** Splits `host:port`; an IPv6 address with a port must stand in brackets. */
-export const splitHostPort = (value: string): { readonly host: string; readonly port: number | undefined } | undefined => {
+export const splitHostPort = (
+  value: string
+): { readonly host: string; readonly port: number | undefined } | undefined => {
   if (isIP(unbracket(value)) !== 0) return { host: unbracket(value), port: undefined }
   const at = value.lastIndexOf(":")
   if (at === -1) return { host: value, port: undefined }
@@ -92,7 +95,8 @@ const hasWildcardLabel = (value: string, isPlain: (rest: string) => boolean): bo
 /** `example.com`, `*.example.com`, `example.*`, each with an optional port (`router.md` §3). */
 const isRouteHost = (value: string): boolean => {
   const at = value.lastIndexOf(":")
-  const withoutPort = at !== -1 && isIP(value) === 0 && /^\d{1,5}$/.test(value.slice(at + 1)) ? value.slice(0, at) : value
+  const withoutPort =
+    at !== -1 && isIP(value) === 0 && /^\d{1,5}$/.test(value.slice(at + 1)) ? value.slice(0, at) : value
   return hasWildcardLabel(withoutPort, isHost)
 }
 
@@ -111,16 +115,24 @@ const isRoutePath = (value: string): boolean =>
 export const string = field("string", Schema.String)
 export const secret = field("string", Schema.NonEmptyString, { sensitive: true })
 export const uuid = text("a UUID", isUuid)
-export const name = text("a name of letters, digits, '.', '-', '_', '~' or non-ASCII characters", (v) => namePattern.test(v))
+export const name = text("a name of letters, digits, '.', '-', '_', '~' or non-ASCII characters", (v) =>
+  namePattern.test(v)
+)
 export const tag = text("a tag without ',' or '/'", (v) => tagPattern.test(v))
 export const host = text("a host name or an IP address without a port", isHost)
 export const hostname = text("a host name, no IP address and no port", isHostname)
 export const hostPort = text("host or host:port", isHostPort)
 export const routeHost = text("a host name, with '*' only as its first or its last label", isRouteHost)
 export const serverName = text("a server name, with '*' only as its first or its last label", isServerName)
-export const sniName = text("a server name, '*' alone or as its first or its last label", (v) => v === "*" || isServerName(v))
+export const sniName = text(
+  "a server name, '*' alone or as its first or its last label",
+  (v) => v === "*" || isServerName(v)
+)
 export const path = text("a path that starts with '/', without '//', of characters allowed by RFC 3986", isPath)
-export const routePath = text("'/' and a path without '//', or '~/' and a regular expression; valid percent triplets", isRoutePath)
+export const routePath = text(
+  "'/' and a path without '//', or '~/' and a regular expression; valid percent triplets",
+  isRoutePath
+)
 export const headerName = text("a header name", (v) => tokenPattern.test(v))
 export const method = text("an upper-case HTTP method", (v) => /^[A-Z]+$/.test(v))
 export const pem = text("PEM text", (v) => v.includes("-----BEGIN ") || v.startsWith("{vault://"))
@@ -128,17 +140,24 @@ export const nonEmpty = field("string", Schema.NonEmptyString)
 
 export const oneOf = <const L extends ReadonlyArray<string>>(literals: L) => field("string", Schema.Literals(literals))
 
-export const oneOfNumbers = <const L extends ReadonlyArray<number>>(literals: L) => field("integer", Schema.Literals(literals))
+export const oneOfNumbers = <const L extends ReadonlyArray<number>>(literals: L) =>
+  field("integer", Schema.Literals(literals))
 
 export const protocol = oneOf(["grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp"])
 
 // --- numbers and switches ---
 
 export const integer = (minimum: number, maximum: number) =>
-  field("integer", Schema.Int.check(rule(`an integer between ${minimum} and ${maximum}`, (n: number) => n >= minimum && n <= maximum)))
+  field(
+    "integer",
+    Schema.Int.check(rule(`an integer between ${minimum} and ${maximum}`, (n: number) => n >= minimum && n <= maximum))
+  )
 
 export const number = (minimum: number, maximum: number) =>
-  field("number", Schema.Finite.check(rule(`a number between ${minimum} and ${maximum}`, (n: number) => n >= minimum && n <= maximum)))
+  field(
+    "number",
+    Schema.Finite.check(rule(`a number between ${minimum} and ${maximum}`, (n: number) => n >= minimum && n <= maximum))
+  )
 
 export const port = integer(0, 65535)
 export const boolean = field("boolean", Schema.Boolean)

@@ -2,8 +2,9 @@
  * Every setting: the one source of names, types, defaults and help. Names and defaults are Kong's wherever Kong has
  * the setting (`hybrid-protocol-v1.md` §13, `proxy-behaviour.md`).
  */
-import * as Type from "./SettingTypes.ts"
+
 import type { SettingType } from "./SettingTypes.ts"
+import * as Type from "./SettingTypes.ts"
 
 export interface Setting<A> {
   readonly type: SettingType<A>
@@ -21,16 +22,32 @@ const optional = <A>(type: SettingType<A>, help: string): Setting<A | undefined>
   isSecret: false
 })
 
-const preset = <A>(type: SettingType<A>, value: string, help: string): Setting<A> => ({ type, preset: value, help, isSecret: false })
+const preset = <A>(type: SettingType<A>, value: string, help: string): Setting<A> => ({
+  type,
+  preset: value,
+  help,
+  isSecret: false
+})
 
 const secret = <A>(setting: Setting<A>): Setting<A> => ({ ...setting, isSecret: true })
 
 export const settingTable = {
   role: preset(Type.oneOf(["data_plane", "control_plane"]), "data_plane", "What this process is."),
   prefix: preset(Type.text, "/usr/local/kong", "Working directory: the cache, the node id, the control plane's store."),
-  log_level: preset(Type.oneOf(["debug", "info", "notice", "warn", "error", "crit"]), "notice", "Least severity that is logged."),
-  kong_version: preset(Type.version, "3.9.0", "The gateway version that this node claims towards Kong peers, in Via and in Server."),
-  database: optional(Type.oneOf(["off", "sqlite"]), "Where a control plane keeps its entities: sqlite. A data plane has none: off."),
+  log_level: preset(
+    Type.oneOf(["debug", "info", "notice", "warn", "error", "crit"]),
+    "notice",
+    "Least severity that is logged."
+  ),
+  kong_version: preset(
+    Type.version,
+    "3.9.0",
+    "The gateway version that this node claims towards Kong peers, in Via and in Server."
+  ),
+  database: optional(
+    Type.oneOf(["off", "sqlite"]),
+    "Where a control plane keeps its entities: sqlite. A data plane has none: off."
+  ),
   drain_timeout: preset(Type.number(0, 86_400), "10", "Seconds that requests in flight have to finish after SIGTERM."),
 
   proxy_listen: preset(
@@ -38,15 +55,36 @@ export const settingTable = {
     "0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl reuseport backlog=16384",
     "Addresses on which a data plane proxies."
   ),
-  status_listen: preset(Type.listenAddresses, "127.0.0.1:8007 reuseport backlog=16384", "Addresses of a data plane's status API."),
-  admin_listen: preset(Type.listenAddresses, "127.0.0.1:8001 reuseport backlog=16384", "Addresses of the control plane's admin API."),
+  status_listen: preset(
+    Type.listenAddresses,
+    "127.0.0.1:8007 reuseport backlog=16384",
+    "Addresses of a data plane's status API."
+  ),
+  admin_listen: preset(
+    Type.listenAddresses,
+    "127.0.0.1:8001 reuseport backlog=16384",
+    "Addresses of the control plane's admin API."
+  ),
   admin_token: secret(
-    optional(Type.text, "Token that admin requests must carry in Kong-Admin-Token. Required when admin_listen is not loopback.")
+    optional(
+      Type.text,
+      "Token that admin requests must carry in Kong-Admin-Token. Required when admin_listen is not loopback."
+    )
   ),
 
-  node_id: optional(Type.uuid, "Id of this data plane node; otherwise read from, or made and kept in, <prefix>/kong.id."),
-  cluster_control_plane: optional(Type.hostPort, "host:port of the control plane. Without it a data plane is a node on its own."),
-  cluster_listen: preset(Type.listenAddresses, "0.0.0.0:8005", "Addresses on which a control plane awaits data planes, always with TLS."),
+  node_id: optional(
+    Type.uuid,
+    "Id of this data plane node; otherwise read from, or made and kept in, <prefix>/kong.id."
+  ),
+  cluster_control_plane: optional(
+    Type.hostPort,
+    "host:port of the control plane. Without it a data plane is a node on its own."
+  ),
+  cluster_listen: preset(
+    Type.listenAddresses,
+    "0.0.0.0:8005",
+    "Addresses on which a control plane awaits data planes, always with TLS."
+  ),
   cluster_mtls: preset(Type.oneOf(["shared"]), "shared", "How both planes know each other: one shared certificate."),
   cluster_cert: optional(Type.text, "Cluster certificate: a path, PEM text, or base64 of PEM."),
   cluster_cert_key: secret(optional(Type.text, "Key of the cluster certificate: a path, PEM text, or base64 of PEM.")),
@@ -67,7 +105,10 @@ export const settingTable = {
     "Window in seconds within which a control plane collapses a burst of changes into one push."
   ),
 
-  declarative_config: optional(Type.text, "Path of a declarative file (YAML or JSON) that is served when nothing better is at hand."),
+  declarative_config: optional(
+    Type.text,
+    "Path of a declarative file (YAML or JSON) that is served when nothing better is at hand."
+  ),
   declarative_config_string: secret(optional(Type.text, "The same, as the text itself.")),
 
   ssl_cert: optional(Type.text, "Default certificate of the TLS proxy listeners; one is generated when unset."),
@@ -78,11 +119,21 @@ export const settingTable = {
     "text/plain",
     "Format of error bodies when the request asks for none."
   ),
-  upstream_keepalive_pool_size: preset(Type.integer(0, 1_000_000), "512", "Idle connections kept per upstream address; 0 keeps none."),
-  upstream_keepalive_idle_timeout: preset(Type.number(0, 86_400), "60", "Seconds that an idle upstream connection is kept.")
+  upstream_keepalive_pool_size: preset(
+    Type.integer(0, 1_000_000),
+    "512",
+    "Idle connections kept per upstream address; 0 keeps none."
+  ),
+  upstream_keepalive_idle_timeout: preset(
+    Type.number(0, 86_400),
+    "60",
+    "Seconds that an idle upstream connection is kept."
+  )
 } as const satisfies Readonly<Record<string, Setting<unknown>>>
 
 export type SettingName = keyof typeof settingTable
 
 /** The values of all settings. */
-export type SettingValues = { readonly [K in SettingName]: (typeof settingTable)[K] extends Setting<infer A> ? A : never }
+export type SettingValues = {
+  readonly [K in SettingName]: (typeof settingTable)[K] extends Setting<infer A> ? A : never
+}
