@@ -1,0 +1,83 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, MutableRef, SubscriptionRef } from "effect"
+import { zeroHash } from "../../src/model/Snapshot.ts"
+import { LiveConfig, type Offer } from "../../src/services/LiveConfig.ts"
+import { liveLayer } from "../support/live.ts"
+import { table } from "../support/tables.ts"
+
+const hash = (digit: string) => digit.repeat(32)
+const offer = (more: Partial<Offer> = {}): Offer => ({
+  raw: table(),
+  source: "control_plane",
+  hash: hash("1"),
+  receivedAtMs: 5,
+  ...more
+})
+
+describe("the live configuration", () => {
+  it.effect("swaps in one step and tells source, hash and age", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      const before = MutableRef.get(live.current)
+      const { isNew } = yield* live.apply(offer())
+      assert.isTrue(isNew)
+      assert.notStrictEqual(MutableRef.get(live.current), before)
+      assert.deepInclude(yield* SubscriptionRef.get(live.state), { source: "control_plane", hash: hash("1"), receivedAtMs: 5, routeCount: 1 })
+    }).pipe(Effect.provide(liveLayer))
+  )
+
+  it.effect("keeps the running configuration, and the reasons, when an offer is invalid", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      yield* live.apply(offer())
+      const running = MutableRef.get(live.current)
+      const rejected = yield* Effect.flip(live.apply(offer({ hash: hash("2"), raw: { ...table(), plugins: [{ name: "acl" }] } })))
+      assert.match(rejected.message, /plugin 'acl' not enabled/)
+      assert.strictEqual(MutableRef.get(live.current), running)
+      const { hash: running_, lastRejection } = yield* SubscriptionRef.get(live.state)
+      assert.strictEqual(running_, hash("1"))
+      assert.strictEqual(lastRejection?.hash, hash("2"))
+      assert.match(lastRejection?.reasons.join() ?? "", /acl/)
+    }).pipe(Effect.provide(liveLayer))
+  )
+
+  it.effect("does not swap what serves already, but climbs to the better source", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      yield* live.apply(offer({ source: "disk" }))
+      const running = MutableRef.get(live.current)
+      const { isNew } = yield* live.apply(offer({ receivedAtMs: 9 }))
+      assert.isFalse(isNew)
+      assert.strictEqual(MutableRef.get(live.current), running)
+      assert.deepInclude(yield* SubscriptionRef.get(live.state), { source: "control_plane", receivedAtMs: 9 })
+    }).pipe(Effect.provide(liveLayer))
+  )
+
+  it.effect("never lets a worse rung replace a better one", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      yield* live.apply(offer({ source: "disk" }))
+      const rejected = yield* Effect.flip(live.apply(offer({ source: "declarative_file", hash: hash("3") })))
+      assert.match(rejected.message, /at least as good as disk/)
+      assert.strictEqual((yield* SubscriptionRef.get(live.state)).hash, hash("1"))
+    }).pipe(Effect.provide(liveLayer))
+  )
+
+  it.effect("gives an emptied configuration the hash of zeros, whatever its source calls it", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      yield* live.apply(offer())
+      yield* live.apply(offer({ hash: hash("4"), raw: { _format_version: "3.0", workspaces: [], services: {} } }))
+      assert.deepInclude(yield* SubscriptionRef.get(live.state), { hash: zeroHash, routeCount: 0 })
+    }).pipe(Effect.provide(liveLayer))
+  )
+
+  it.effect("computes the hash that a source leaves out (hybrid-protocol-v1.md §4)", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      const { snapshot } = yield* live.apply(offer({ hash: undefined, raw: { _format_version: "3.0", _transform: false, parameters: [{ key: "cluster_id", value: "x" }] } }))
+      assert.match(snapshot.hash, /^[0-9a-f]{32}$/)
+      assert.notStrictEqual(snapshot.hash, zeroHash)
+    }).pipe(Effect.provide(liveLayer))
+  )
+})

@@ -1,0 +1,165 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Layer, MutableRef, Option, Ref, SubscriptionRef } from "effect"
+import { TestClock } from "effect/testing"
+import * as SlidingConfigReceiver from "../../src/layers/SlidingConfigReceiver.ts"
+import { Compression } from "../../src/services/Compression.ts"
+import { ConfigCache } from "../../src/services/ConfigCache.ts"
+import { ConfigReceiver } from "../../src/services/ConfigReceiver.ts"
+import { Heartbeat } from "../../src/services/Heartbeat.ts"
+import { LiveConfig } from "../../src/services/LiveConfig.ts"
+import { NodeHealth } from "../../src/services/NodeHealth.ts"
+import { liveLayer, memoryCache, settle } from "../support/live.ts"
+import { table } from "../support/tables.ts"
+
+/** Payloads are plain JSON here: gzip has its own tests, and a thread pool would escape the virtual clock. */
+const plain = Layer.succeed(Compression, { gzip: Effect.succeed, gunzip: Effect.succeed })
+
+const encode = (message: unknown) => new TextEncoder().encode(JSON.stringify(message))
+const push = (digit: string, path = "/a", more: object = {}) =>
+  encode({ type: "reconfigure", config_hash: digit.repeat(32), config_table: { ...table(path), ...more } })
+
+const setup = Effect.gen(function* () {
+  const cache = yield* memoryCache
+  const events = yield* Ref.make<ReadonlyArray<string>>([])
+  const heartbeat = Layer.succeed(Heartbeat, {
+    beat: () => Effect.never,
+    watch: () => Effect.never,
+    announce: Ref.update(events, (all) => [...all, "announce"])
+  })
+  const recording = Layer.effect(
+    ConfigCache,
+    Effect.gen(function* () {
+      const inner = yield* ConfigCache
+      const live = yield* LiveConfig
+      const write: typeof inner.write = Effect.fnUntraced(function* (snapshot) {
+        const { hash } = yield* SubscriptionRef.get(live.state)
+        yield* Ref.update(events, (all) => [...all, `persist while ${hash[0]} serves`])
+        yield* inner.write(snapshot)
+      })
+      return { ...inner, write }
+    })
+  ).pipe(Layer.provide(cache.layer))
+  const base = Layer.mergeAll(liveLayer, NodeHealth.layer, plain, heartbeat)
+  const context = yield* Layer.build(
+    SlidingConfigReceiver.layer.pipe(Layer.provide(recording), Layer.provideMerge(base))
+  )
+  return { cache, events, context }
+})
+
+describe("receiving configurations", () => {
+  it.effect("swaps, persists, announces: in that order", () =>
+    Effect.gen(function* () {
+      const { context, events } = yield* setup
+      const receiver = yield* ConfigReceiver.pipe(Effect.provide(context))
+      yield* receiver.receive(push("1"))
+      yield* settle
+      const { state } = yield* LiveConfig.pipe(Effect.provide(context))
+      assert.strictEqual((yield* SubscriptionRef.get(state)).hash, "1".repeat(32))
+      assert.deepEqual(yield* Ref.get(events), ["persist while 1 serves", "announce"])
+    })
+  )
+
+  it.effect("applies only the newest of what came while it was busy", () =>
+    Effect.gen(function* () {
+      const { context, cache } = yield* setup
+      const receiver = yield* ConfigReceiver.pipe(Effect.provide(context))
+      for (const digit of ["1", "2", "3", "4"]) yield* receiver.receive(push(digit))
+      yield* settle
+      const hashes = (yield* Ref.get(cache.written)).map(({ hash }) => hash[0])
+      assert.strictEqual(hashes.at(-1), "4")
+      assert.isAtMost(hashes.length, 2)
+    })
+  )
+
+  it.effect("keeps the running configuration when a payload is unreadable or invalid, and goes on", () =>
+    Effect.gen(function* () {
+      const { context } = yield* setup
+      const receiver = yield* ConfigReceiver.pipe(Effect.provide(context))
+      const live = yield* LiveConfig.pipe(Effect.provide(context))
+      for (const bad of [encode("nonsense"), new Uint8Array([1, 2, 3]), push("6", "/a", { plugins: [{ name: "acl" }] })]) {
+        yield* receiver.receive(push("5"))
+        yield* settle
+        yield* receiver.receive(bad)
+        yield* settle
+        const { hash, lastRejection } = yield* SubscriptionRef.get(live.state)
+        assert.strictEqual(hash, "5".repeat(32))
+        assert.isDefined(lastRejection)
+      }
+      yield* receiver.receive(push("7", "/b"))
+      yield* settle
+      assert.strictEqual((yield* SubscriptionRef.get(live.state)).hash, "7".repeat(32))
+    })
+  )
+
+  it.effect("does not try again what the same bytes would fail again", () =>
+    Effect.gen(function* () {
+      const { context } = yield* setup
+      const receiver = yield* ConfigReceiver.pipe(Effect.provide(context))
+      const live = yield* LiveConfig.pipe(Effect.provide(context))
+      const bad = push("6", "/a", { plugins: [{ name: "acl" }] })
+      yield* receiver.receive(bad)
+      yield* settle
+      const first = (yield* SubscriptionRef.get(live.state)).lastRejection
+      yield* TestClock.adjust("1 minute")
+      yield* receiver.receive(bad)
+      yield* settle
+      assert.strictEqual((yield* SubscriptionRef.get(live.state)).lastRejection, first)
+    })
+  )
+
+  it.effect("serves and announces what can't be cached, and caches it once the disk allows", () =>
+    Effect.gen(function* () {
+      const { context, cache, events } = yield* setup
+      const receiver = yield* ConfigReceiver.pipe(Effect.provide(context))
+      const health = yield* NodeHealth.pipe(Effect.provide(context))
+      yield* Ref.set(cache.failures, 3)
+      yield* receiver.receive(push("1"))
+      yield* settle
+      assert.strictEqual((yield* Ref.get(events)).at(-1), "announce")
+      assert.strictEqual(MutableRef.get(health.cacheProblem), "disk full")
+      yield* TestClock.adjust("10 seconds")
+      yield* settle
+      assert.deepEqual((yield* Ref.get(cache.written)).map(({ hash }) => hash[0]), ["1"])
+      assert.isUndefined(MutableRef.get(health.cacheProblem))
+    })
+  )
+
+  it.effect("gives up caching a configuration once a newer one has taken its place", () =>
+    Effect.gen(function* () {
+      const { context, cache } = yield* setup
+      const receiver = yield* ConfigReceiver.pipe(Effect.provide(context))
+      yield* Ref.set(cache.failures, 1)
+      yield* receiver.receive(push("1"))
+      yield* settle
+      yield* receiver.receive(push("2"))
+      yield* settle
+      yield* TestClock.adjust("1 hour")
+      yield* settle
+      assert.deepEqual((yield* Ref.get(cache.written)).map(({ hash }) => hash[0]), ["2"])
+    })
+  )
+
+  it.effect("survives a defect of the cache", () =>
+    Effect.gen(function* () {
+      const broken = yield* Deferred.make<void>()
+      const cache = Layer.succeed(ConfigCache, {
+        read: Effect.succeed(Option.none()),
+        write: () => Effect.andThen(Deferred.succeed(broken, undefined), Effect.die("bug"))
+      })
+      const heartbeat = Layer.succeed(Heartbeat, { beat: () => Effect.never, watch: () => Effect.never, announce: Effect.void })
+      yield* Effect.gen(function* () {
+        const receiver = yield* ConfigReceiver
+        const live = yield* LiveConfig
+        yield* receiver.receive(push("1"))
+        yield* settle
+        yield* receiver.receive(push("2"))
+        yield* settle
+        assert.strictEqual((yield* SubscriptionRef.get(live.state)).hash, "2".repeat(32))
+      }).pipe(
+        Effect.provide(
+          SlidingConfigReceiver.layer.pipe(Layer.provideMerge(Layer.mergeAll(cache, heartbeat, liveLayer, NodeHealth.layer, plain)))
+        )
+      )
+    })
+  )
+})
