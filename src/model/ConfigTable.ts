@@ -74,10 +74,10 @@ const named = (entity: Entity, index: number, row: unknown, fault: Fault): Fault
 
 /** A regular expression in a route's path, before 3.0, was whatever is not a plain path (`config-model.md` §4.1). */
 const migratePaths = (row: Row): Row =>
-  Array.isArray(row["paths"])
+  Array.isArray(row.paths)
     ? {
         ...row,
-        paths: row["paths"].map((path: unknown) =>
+        paths: row.paths.map((path: unknown) =>
           typeof path === "string" && !path.startsWith("~") && /[^A-Za-z0-9._~/%-]/.test(path) ? `~${path}` : path
         )
       }
@@ -86,16 +86,16 @@ const migratePaths = (row: Row): Row =>
 /** `{id}` objects are tolerated where a bare id belongs (`config-model.md` §1.1). */
 const bareReferences = (entity: Entity, row: Row): Row => {
   const objects = entity.references.filter(
-    ({ field }) => isRecord(row[field]) && typeof (row[field] as Row)["id"] === "string"
+    ({ field }) => isRecord(row[field]) && typeof (row[field] as Row).id === "string"
   )
   return objects.length === 0
     ? row
-    : { ...row, ...Object.fromEntries(objects.map(({ field }) => [field, (row[field] as Row)["id"]])) }
+    : { ...row, ...Object.fromEntries(objects.map(({ field }) => [field, (row[field] as Row).id])) }
 }
 
 const pluginFaults = (section: unknown): ReadonlyArray<Fault> =>
   (sectionOf(section) ?? []).map((plugin, index) => {
-    const name = isRecord(plugin) ? String(plugin["name"] ?? "?") : "?"
+    const name = isRecord(plugin) ? String(plugin.name ?? "?") : "?"
     return {
       path: ["plugins", index],
       message: `plugin '${name}' not enabled; add it to the 'plugins' configuration property`
@@ -107,7 +107,7 @@ export const decodeTable = (input: unknown): DecodedTable => {
   if (!isRecord(input))
     return { _tag: "Wrong", faults: [{ path: [], message: "expected a config table object", value: input }] }
   const faults: Array<Fault> = []
-  const version = input["_format_version"]
+  const version = input._format_version
   if (!formatVersions.has(version)) {
     faults.push({
       path: ["_format_version"],
@@ -123,7 +123,7 @@ export const decodeTable = (input: unknown): DecodedTable => {
       if ((sectionOf(input[key]) ?? []).length > 0) notServed.push(key)
     } else faults.push({ path: [key], message: "unknown entity" })
   }
-  faults.push(...pluginFaults(input["plugins"]))
+  faults.push(...pluginFaults(input.plugins))
 
   const rows: Record<string, Array<Row>> = {}
   for (const entity of E.entities) {
@@ -200,7 +200,7 @@ const resolveReferences = (rows: Record<string, Array<Row>>) => {
             path: [entity.name, at, field],
             message: `invalid reference '${field}: ${String(value)}' (no such entry in '${to}')`
           })
-        } else links[field] = found["id"]
+        } else links[field] = found.id
       }
       return Object.keys(links).length === 0 ? row : { ...row, ...links }
     })

@@ -47,30 +47,33 @@ const flatten = (document: Row, freshId: () => string): Flattened => {
     places.push(path)
   }
 
+  /** The child as a row of its own, with the parent that its place implies. */
+  const adopt = (section: string, row: Row, path: Path, parent: Parent | undefined): Row => {
+    if (parent === undefined) return row
+    const field = parentField(section, parent.entity)
+    if (row[field] !== undefined && row[field] !== null) {
+      const message = `expected no value: the row stands under its ${parent.entity.singular}`
+      faults.push({ path: [...path, field], message })
+    }
+    return { ...row, [field]: parent.id }
+  }
+
+  const visitEntity = (entity: Entity, row: Row, path: Path): void => {
+    const hasId = entity.primaryKey !== "id" || typeof row.id === "string"
+    const own: Record<string, unknown> = hasId ? { ...row } : { ...row, id: deterministicId(entity, row) ?? freshId() }
+    const children = Object.keys(own).filter((key) => isChildSection(entity, key))
+    for (const key of children) delete own[key]
+    emit(entity.name, own, path)
+    for (const key of children) visitAll(key, row[key], [...path, key], { entity, id: String(own.id) })
+  }
+
   const visit = (section: string, input: unknown, path: Path, parent: Parent | undefined): void => {
     // A certificate's server names may be written as bare strings (`config-model.md` §3).
     const row = section === "snis" && typeof input === "string" ? { name: input } : input
-    if (!isRecord(row)) return emit(section, row, path)
     const entity = E.entityByName.get(section)
-    const own: Record<string, unknown> = { ...row }
-    if (parent !== undefined) {
-      const field = parentField(section, parent.entity)
-      if (own[field] !== undefined && own[field] !== null) {
-        faults.push({
-          path: [...path, field],
-          message: `expected no value: the row stands under its ${parent.entity.singular}`
-        })
-      }
-      own[field] = parent.id
-    }
-    if (entity === undefined) return emit(section, own, path)
-    if (entity.primaryKey === "id" && typeof own["id"] !== "string")
-      own["id"] = deterministicId(entity, own) ?? freshId()
-    const children = Object.keys(own).filter((key) => isChildSection(entity, key))
-    const nested = children.map((key) => [key, own[key]] as const)
-    for (const key of children) delete own[key]
-    emit(section, own, path)
-    for (const [key, rows] of nested) visitAll(key, rows, [...path, key], { entity, id: String(own["id"]) })
+    if (!isRecord(row)) emit(section, row, path)
+    else if (entity === undefined) emit(section, adopt(section, row, path, parent), path)
+    else visitEntity(entity, adopt(section, row, path, parent), path)
   }
 
   const visitAll = (section: string, rows: unknown, path: Path, parent: Parent | undefined): void => {

@@ -77,7 +77,7 @@ const tlsFields = ["client_certificate", "tls_verify", "tls_verify_depth", "ca_c
 
 /** `url` is a shorthand: the port comes from the scheme when the URL names none. */
 const expandUrl = (row: Row): Row => {
-  if (typeof row["url"] !== "string" || !URL.canParse(row["url"])) return row
+  if (typeof row.url !== "string" || !URL.canParse(row.url)) return row
   const { url, ...rest } = row
   const parsed = new URL(url as string)
   const protocol = parsed.protocol.slice(0, -1)
@@ -178,10 +178,10 @@ export const routes = define({
   references: [{ field: "service", to: "services", onDelete: "restrict" }],
   // The default depends on the protocols: gRPC paths are never stripped.
   expand: (row) =>
-    row["strip_path"] === undefined || row["strip_path"] === null
+    row.strip_path === undefined || row.strip_path === null
       ? {
           ...row,
-          strip_path: !(Array.isArray(row["protocols"]) && row["protocols"].some((p) => familyOf[p] === "grpc"))
+          strip_path: !(Array.isArray(row.protocols) && row.protocols.some((p) => familyOf[p] === "grpc"))
         }
       : row,
   check: (row) => {
@@ -370,7 +370,7 @@ export const targets = define({
   cacheKey: ["upstream", "target"],
   // Written without a port, a target means port 8000; the stored form always names it.
   expand: (row) => {
-    const parts = typeof row["target"] === "string" ? Field.splitHostPort(row["target"]) : undefined
+    const parts = typeof row.target === "string" ? Field.splitHostPort(row.target) : undefined
     if (parts === undefined) return row
     const host = parts.host.includes(":") ? `[${parts.host}]` : parts.host
     return { ...row, target: `${host}:${parts.port ?? targetPortDefault}` }

@@ -26,7 +26,10 @@ const snapshot = (raw: Row, hash: string): Snapshot => ({
 const withCache = <A, E>(test: (prefix: string, cache: ConfigCache["Service"]) => Effect.Effect<A, E>) =>
   Effect.gen(function* () {
     const prefix = join(yield* temporaryFolder, "prefix")
-    const layer = DiskConfigCache.layer.pipe(Layer.provide(ZlibCompression.layer), Layer.provide(settingsLayer({ prefix })))
+    const layer = DiskConfigCache.layer.pipe(
+      Layer.provide(ZlibCompression.layer),
+      Layer.provide(settingsLayer({ prefix }))
+    )
     const cache = yield* ConfigCache.pipe(Effect.provide(layer))
     return yield* test(prefix, cache)
   })
@@ -56,7 +59,9 @@ describe("the cache on disk", () => {
     withCache((prefix, cache) =>
       Effect.gen(function* () {
         yield* cache.write(snapshot(table(), hash))
-        const { _holdfast, ...content } = JSON.parse(gunzipSync(yield* Effect.promise(() => readFile(fileOf(prefix)))).toString())
+        const { _holdfast, ...content } = JSON.parse(
+          gunzipSync(yield* Effect.promise(() => readFile(fileOf(prefix)))).toString()
+        )
         assert.deepEqual(content, table())
         assert.strictEqual(_holdfast.hash, hash)
         assert.strictEqual((yield* Effect.promise(() => stat(fileOf(prefix)))).mode & 0o777, 0o600)

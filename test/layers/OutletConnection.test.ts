@@ -47,7 +47,10 @@ const makeNetwork = Effect.gen(function* () {
     const now = yield* Ref.get(fate)
     if (now === "refused") return yield* new SessionEnd({ reason: "dialFailed", message: "connect ECONNREFUSED" })
     if (now === "defect") return yield* Effect.die(new Error("a bug in the dialer"))
-    const count = yield* Effect.acquireRelease(Ref.updateAndGet(liveSockets, (n) => n + 1), () => Ref.update(liveSockets, (n) => n - 1))
+    const count = yield* Effect.acquireRelease(
+      Ref.updateAndGet(liveSockets, (n) => n + 1),
+      () => Ref.update(liveSockets, (n) => n - 1)
+    )
     yield* Ref.update(mostSockets, (most) => Math.max(most, count))
     return yield* socket
   })
@@ -56,7 +59,10 @@ const makeNetwork = Effect.gen(function* () {
     Layer.succeed(ClusterDialer, { dial }),
     Layer.succeed(ConfigReceiver, { receive: (bytes) => Ref.update(received, (all) => [...all, bytes]) })
   )
-  const push = (frame: Frame) => Effect.flatMap(Ref.get(open), (queue) => (queue === undefined ? Effect.die("no socket") : Queue.offer(queue, frame)))
+  const push = (frame: Frame) =>
+    Effect.flatMap(Ref.get(open), (queue) =>
+      queue === undefined ? Effect.die("no socket") : Queue.offer(queue, frame)
+    )
   const hangUp = Effect.flatMap(Ref.get(open), (queue) =>
     queue === undefined
       ? Effect.die("no socket")
@@ -77,7 +83,14 @@ const withConnection = <A, E>(
     const layer = OutletConnection.layer.pipe(
       Layer.provide(network.layer),
       Layer.provide(PingHeartbeat.layer.pipe(Layer.provide(liveLayer))),
-      Layer.provide(settingsLayer({ cluster_control_plane: "cp:8005", cluster_cert: "a path", cluster_cert_key: "secret", cluster_dp_labels: "region:eu" })),
+      Layer.provide(
+        settingsLayer({
+          cluster_control_plane: "cp:8005",
+          cluster_cert: "a path",
+          cluster_cert_key: "secret",
+          cluster_dp_labels: "region:eu"
+        })
+      ),
       Layer.provideMerge(ConnectionStatus.layer)
     )
     return yield* Effect.gen(function* () {
@@ -89,7 +102,9 @@ const withConnection = <A, E>(
   }).pipe(Random.withSeed("reconnect"))
 
 const passSeconds = (seconds: number) =>
-  Effect.forEach(Array.from({ length: seconds }), () => Effect.andThen(TestClock.adjust("1 second"), settle), { discard: true })
+  Effect.forEach(Array.from({ length: seconds }), () => Effect.andThen(TestClock.adjust("1 second"), settle), {
+    discard: true
+  })
 
 const gaps = (times: ReadonlyArray<number>) => times.slice(1).map((time, i) => time - (times[i] ?? 0))
 
@@ -132,12 +147,18 @@ describe("connection (hybrid-protocol-v1.md §3, §6)", () => {
           assert.isAtLeast(delays.length, 500)
           assert.isTrue(delays.every((delay) => delay >= 5_000 && delay < 10_000))
           // Uniform: 10 bins, chi-squared with 9 degrees of freedom stays under its 99.9 % point.
-          const bins = Array.from({ length: 10 }, (_, bin) => delays.filter((delay) => Math.floor((delay - 5_000) / 500) === bin).length)
+          const bins = Array.from(
+            { length: 10 },
+            (_, bin) => delays.filter((delay) => Math.floor((delay - 5_000) / 500) === bin).length
+          )
           const expected = delays.length / 10
           const chiSquared = bins.reduce((sum, found) => sum + (found - expected) ** 2 / expected, 0)
           assert.isBelow(chiSquared, 27.9)
           assert.isAbove(delays.filter((delay) => delay % 1000 !== 0).length, delays.length * 0.9)
-          assert.deepInclude(yield* SubscriptionRef.get(yield* ConnectionStatus), { _tag: "disconnected", attempts: dials.length })
+          assert.deepInclude(yield* SubscriptionRef.get(yield* ConnectionStatus), {
+            _tag: "disconnected",
+            attempts: dials.length
+          })
         }),
       "refused"
     )
@@ -182,7 +203,11 @@ describe("connection (hybrid-protocol-v1.md §3, §6)", () => {
     withConnection(
       (network) =>
         Effect.gen(function* () {
-          const frames: ReadonlyArray<Frame> = [{ _tag: "Text" }, { _tag: "Ping" }, { _tag: "Binary", bytes: new Uint8Array([7]) }]
+          const frames: ReadonlyArray<Frame> = [
+            { _tag: "Text" },
+            { _tag: "Ping" },
+            { _tag: "Binary", bytes: new Uint8Array([7]) }
+          ]
           for (const frame of frames) {
             yield* passSeconds(40)
             yield* network.push(frame)

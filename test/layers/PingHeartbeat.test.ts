@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Layer, Queue, Ref } from "effect"
 import { TestClock } from "effect/testing"
 import * as PingHeartbeat from "../../src/layers/PingHeartbeat.ts"
-import { type ClusterSocket, type Frame, SessionEnd } from "../../src/services/ClusterDialer.ts"
+import type { ClusterSocket, Frame, SessionEnd } from "../../src/services/ClusterDialer.ts"
 import { Heartbeat } from "../../src/services/Heartbeat.ts"
 import { LiveConfig } from "../../src/services/LiveConfig.ts"
 import { liveLayer, settle } from "../support/live.ts"
@@ -30,7 +30,10 @@ describe("heartbeat (hybrid-protocol-v1.md §2, §6)", () => {
       yield* Effect.forkChild(heartbeat.beat(socket), { startImmediately: true })
       yield* settle
       for (let i = 0; i < 95; i++) yield* Effect.andThen(TestClock.adjust("1 second"), settle)
-      assert.deepEqual(yield* Ref.get(pings), [0, 30, 60, 90].map((at) => [at, "0".repeat(32)] as const))
+      assert.deepEqual(
+        yield* Ref.get(pings),
+        [0, 30, 60, 90].map((at) => [at, "0".repeat(32)] as const)
+      )
     }).pipe(Effect.provide(layer))
   )
 

@@ -22,7 +22,12 @@ describe("the live configuration", () => {
       const { isNew } = yield* live.apply(offer())
       assert.isTrue(isNew)
       assert.notStrictEqual(MutableRef.get(live.current), before)
-      assert.deepInclude(yield* SubscriptionRef.get(live.state), { source: "control_plane", hash: hash("1"), receivedAtMs: 5, routeCount: 1 })
+      assert.deepInclude(yield* SubscriptionRef.get(live.state), {
+        source: "control_plane",
+        hash: hash("1"),
+        receivedAtMs: 5,
+        routeCount: 1
+      })
     }).pipe(Effect.provide(liveLayer))
   )
 
@@ -31,7 +36,9 @@ describe("the live configuration", () => {
       const live = yield* LiveConfig
       yield* live.apply(offer())
       const running = MutableRef.get(live.current)
-      const rejected = yield* Effect.flip(live.apply(offer({ hash: hash("2"), raw: { ...table(), plugins: [{ name: "acl" }] } })))
+      const rejected = yield* Effect.flip(
+        live.apply(offer({ hash: hash("2"), raw: { ...table(), plugins: [{ name: "acl" }] } }))
+      )
       assert.match(rejected.message, /plugin 'acl' not enabled/)
       assert.strictEqual(MutableRef.get(live.current), running)
       const { hash: running_, lastRejection } = yield* SubscriptionRef.get(live.state)
@@ -75,7 +82,12 @@ describe("the live configuration", () => {
   it.effect("computes the hash that a source leaves out (hybrid-protocol-v1.md §4)", () =>
     Effect.gen(function* () {
       const live = yield* LiveConfig
-      const { snapshot } = yield* live.apply(offer({ hash: undefined, raw: { _format_version: "3.0", _transform: false, parameters: [{ key: "cluster_id", value: "x" }] } }))
+      const { snapshot } = yield* live.apply(
+        offer({
+          hash: undefined,
+          raw: { _format_version: "3.0", _transform: false, parameters: [{ key: "cluster_id", value: "x" }] }
+        })
+      )
       assert.match(snapshot.hash, /^[0-9a-f]{32}$/)
       assert.notStrictEqual(snapshot.hash, zeroHash)
     }).pipe(Effect.provide(liveLayer))

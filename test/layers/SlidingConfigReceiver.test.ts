@@ -76,7 +76,11 @@ describe("receiving configurations", () => {
       const { context } = yield* setup
       const receiver = yield* ConfigReceiver.pipe(Effect.provide(context))
       const live = yield* LiveConfig.pipe(Effect.provide(context))
-      for (const bad of [encode("nonsense"), new Uint8Array([1, 2, 3]), push("6", "/a", { plugins: [{ name: "acl" }] })]) {
+      for (const bad of [
+        encode("nonsense"),
+        new Uint8Array([1, 2, 3]),
+        push("6", "/a", { plugins: [{ name: "acl" }] })
+      ]) {
         yield* receiver.receive(push("5"))
         yield* settle
         yield* receiver.receive(bad)
@@ -119,7 +123,10 @@ describe("receiving configurations", () => {
       assert.strictEqual(MutableRef.get(health.cacheProblem), "disk full")
       yield* TestClock.adjust("10 seconds")
       yield* settle
-      assert.deepEqual((yield* Ref.get(cache.written)).map(({ hash }) => hash[0]), ["1"])
+      assert.deepEqual(
+        (yield* Ref.get(cache.written)).map(({ hash }) => hash[0]),
+        ["1"]
+      )
       assert.isUndefined(MutableRef.get(health.cacheProblem))
     })
   )
@@ -135,7 +142,10 @@ describe("receiving configurations", () => {
       yield* settle
       yield* TestClock.adjust("1 hour")
       yield* settle
-      assert.deepEqual((yield* Ref.get(cache.written)).map(({ hash }) => hash[0]), ["2"])
+      assert.deepEqual(
+        (yield* Ref.get(cache.written)).map(({ hash }) => hash[0]),
+        ["2"]
+      )
     })
   )
 
@@ -146,7 +156,11 @@ describe("receiving configurations", () => {
         read: Effect.succeed(Option.none()),
         write: () => Effect.andThen(Deferred.succeed(broken, undefined), Effect.die("bug"))
       })
-      const heartbeat = Layer.succeed(Heartbeat, { beat: () => Effect.never, watch: () => Effect.never, announce: Effect.void })
+      const heartbeat = Layer.succeed(Heartbeat, {
+        beat: () => Effect.never,
+        watch: () => Effect.never,
+        announce: Effect.void
+      })
       yield* Effect.gen(function* () {
         const receiver = yield* ConfigReceiver
         const live = yield* LiveConfig
@@ -157,7 +171,9 @@ describe("receiving configurations", () => {
         assert.strictEqual((yield* SubscriptionRef.get(live.state)).hash, "2".repeat(32))
       }).pipe(
         Effect.provide(
-          SlidingConfigReceiver.layer.pipe(Layer.provideMerge(Layer.mergeAll(cache, heartbeat, liveLayer, NodeHealth.layer, plain)))
+          SlidingConfigReceiver.layer.pipe(
+            Layer.provideMerge(Layer.mergeAll(cache, heartbeat, liveLayer, NodeHealth.layer, plain))
+          )
         )
       )
     })

@@ -18,9 +18,21 @@ const right = (input: unknown) => {
 describe("config table (config-model.md §1, §3)", () => {
   it("fills defaults and turns absence into null", () => {
     const [service] = right(table()).table.services
-    assert.deepInclude(service, { protocol: "http", retries: 5, connect_timeout: 60_000, enabled: true, path: null, tags: null })
+    assert.deepInclude(service, {
+      protocol: "http",
+      retries: 5,
+      connect_timeout: 60_000,
+      enabled: true,
+      path: null,
+      tags: null
+    })
     const [route] = right(table()).table.routes
-    assert.deepInclude(route, { protocols: ["http", "https"], strip_path: true, preserve_host: false, https_redirect_status_code: 426 })
+    assert.deepInclude(route, {
+      protocols: ["http", "https"],
+      strip_path: true,
+      preserve_host: false,
+      https_redirect_status_code: 426
+    })
   })
 
   it("treats null, absence and Lua's {} for an empty array alike (hybrid-protocol-v1.md §14.6)", () => {
@@ -69,7 +81,13 @@ describe("config table (config-model.md §1, §3)", () => {
     ])
     const other = "33333333-3333-4333-8333-333333333333"
     assert.deepEqual(
-      faultsOf({ ...table(), services: [{ id: serviceId, name: "echo", host: "a" }, { id: other, name: "echo", host: "b" }] }),
+      faultsOf({
+        ...table(),
+        services: [
+          { id: serviceId, name: "echo", host: "a" },
+          { id: other, name: "echo", host: "b" }
+        ]
+      }),
       ["services[1]: uniqueness violation: 'services' entity with name set to 'echo' already declared"]
     )
   })
@@ -96,7 +114,9 @@ describe("config table (config-model.md §1, §3)", () => {
     const paths = ["/a/(\\d+)", "/plain"]
     const decoded = right({ ...table(), _format_version: "2.1", routes: [{ id: routeId, paths }] })
     assert.deepEqual(decoded.table.routes[0]?.paths, ["~/a/(\\d+)", "/plain"])
-    assert.deepEqual(right({ ...table(), routes: [{ id: routeId, paths: ["/plain"] }] }).table.routes[0]?.paths, ["/plain"])
+    assert.deepEqual(right({ ...table(), routes: [{ id: routeId, paths: ["/plain"] }] }).table.routes[0]?.paths, [
+      "/plain"
+    ])
   })
 
   it("calls a table of workspaces alone empty (hybrid-protocol-v1.md §6.9)", () => {

@@ -33,28 +33,50 @@ describe("declarative documents (config-model.md §4, §5)", () => {
 
   it("moves children out of their parents, at any depth, with the reference filled in", () => {
     const { table, raw } = right({
-      services: [{ name: "s", url: "https://h.example/x", routes: [{ name: "r", paths: ["/r"], snis: ["a.example"] }] }],
+      services: [
+        { name: "s", url: "https://h.example/x", routes: [{ name: "r", paths: ["/r"], snis: ["a.example"] }] }
+      ],
       upstreams: [{ name: "u", targets: [{ target: "10.0.0.1" }, { target: "10.0.0.2:81", weight: 5 }] }]
     })
     assert.strictEqual(table.routes[0]?.service, table.services[0]?.id)
     assert.deepEqual(table.routes[0]?.snis, ["a.example"])
     assert.deepInclude(table.services[0], { protocol: "https", host: "h.example", port: 443, path: "/x" })
-    assert.deepEqual(table.targets.map(({ target, weight }) => [target, weight]), [["10.0.0.1:8000", 100], ["10.0.0.2:81", 5]])
+    assert.deepEqual(
+      table.targets.map(({ target, weight }) => [target, weight]),
+      [
+        ["10.0.0.1:8000", 100],
+        ["10.0.0.2:81", 5]
+      ]
+    )
     assert.notProperty((raw.services as ReadonlyArray<object>)[0], "routes")
   })
 
   it("resolves a reference by name, as people write it", () => {
-    const { table } = right({ services: [{ name: "s", host: "h" }], routes: [{ name: "r", service: "s", paths: ["/r"] }] })
+    const { table } = right({
+      services: [{ name: "s", host: "h" }],
+      routes: [{ name: "r", service: "s", paths: ["/r"] }]
+    })
     assert.strictEqual(table.routes[0]?.service, table.services[0]?.id)
   })
 
   it("takes a certificate's server names as objects or bare strings", () => {
     const { raw, decoded } = decodeDeclarative(
-      document({ certificates: [{ cert: "-----BEGIN CERTIFICATE-----", key: "-----BEGIN PRIVATE KEY-----", snis: ["a.example", { name: "b.example" }] }] }),
+      document({
+        certificates: [
+          {
+            cert: "-----BEGIN CERTIFICATE-----",
+            key: "-----BEGIN PRIVATE KEY-----",
+            snis: ["a.example", { name: "b.example" }]
+          }
+        ]
+      }),
       freshId
     )
     assert.strictEqual(decoded._tag, "Right")
-    assert.deepEqual((raw.snis as ReadonlyArray<{ readonly name: string }>).map(({ name }) => name), ["a.example", "b.example"])
+    assert.deepEqual(
+      (raw.snis as ReadonlyArray<{ readonly name: string }>).map(({ name }) => name),
+      ["a.example", "b.example"]
+    )
   })
 
   it("points faults at the place in the document, not in the flat table", () => {
@@ -85,6 +107,8 @@ describe("declarative documents (config-model.md §4, §5)", () => {
 
   it("accepts children that are known but not served, under a consumer", () => {
     const { raw } = right({ consumers: [{ username: "bob", keyauth_credentials: [{ key: "k" }] }] })
-    assert.deepInclude((raw.keyauth_credentials as ReadonlyArray<object>)[0], { consumer: "def4f7d3-9863-5ad2-8fa9-c949bf26f55e" })
+    assert.deepInclude((raw.keyauth_credentials as ReadonlyArray<object>)[0], {
+      consumer: "def4f7d3-9863-5ad2-8fa9-c949bf26f55e"
+    })
   })
 })

@@ -1,7 +1,7 @@
 /** Settings as a user would give them, for tests: `settings({ prefix: "/tmp/x" })`. */
 import { Layer } from "effect"
-import { parseSettings } from "../../src/model/parseSettings.ts"
 import { formatFault } from "../../src/model/Fault.ts"
+import { parseSettings } from "../../src/model/parseSettings.ts"
 import type { SettingName, SettingValues } from "../../src/model/SettingTable.ts"
 import { Settings } from "../../src/services/Settings.ts"
 

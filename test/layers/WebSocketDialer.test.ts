@@ -1,0 +1,180 @@
+import type { IncomingMessage } from "node:http"
+import { createServer as createHttpsServer } from "node:https"
+import { createServer as createTcpServer, type Server } from "node:net"
+import type { TLSSocket } from "node:tls"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, Queue, type Scope } from "effect"
+import { type WebSocket, WebSocketServer } from "ws"
+import { makeClusterCertificate } from "../../src/layers/ClusterCertificate.ts"
+import * as PemClusterIdentity from "../../src/layers/PemClusterIdentity.ts"
+import * as WebSocketDialer from "../../src/layers/WebSocketDialer.ts"
+import { ClusterDialer } from "../../src/services/ClusterDialer.ts"
+import { Identity } from "../../src/services/Identity.ts"
+import { settingsLayer } from "../support/settings.ts"
+
+const pair = makeClusterCertificate({ now: new Date() })
+
+const listening = <S extends Server>(server: S): Effect.Effect<number, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.callback<number>((resume) => {
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as { readonly port: number }).port)))
+    }),
+    () => Effect.sync(() => server.close())
+  )
+
+interface Seen {
+  readonly request: IncomingMessage
+  readonly socket: WebSocket
+}
+
+/** A control plane of `ws` alone, which notes what arrives. */
+const controlPlane = Effect.fnUntraced(function* ({ cert, key }: { readonly cert: string; readonly key: string }) {
+  const seen = yield* Queue.unbounded<Seen>()
+  const server = createHttpsServer({ cert, key, requestCert: true, rejectUnauthorized: false })
+  const sockets = new WebSocketServer({ server, autoPong: false, perMessageDeflate: true })
+  sockets.on("connection", (socket, request) => Queue.offerUnsafe(seen, { socket, request }))
+  yield* Effect.addFinalizer(() => Effect.sync(() => sockets.clients.forEach((socket) => socket.terminate())))
+  return { seen, port: yield* listening(server) }
+})
+
+const dialler = (port: number, { cert, key }: { readonly cert: string; readonly key: string }, max = "4194304") =>
+  WebSocketDialer.layer.pipe(
+    Layer.provide(Layer.orDie(PemClusterIdentity.layerToleratingExpiry)),
+    Layer.provide(
+      Layer.succeed(Identity, { nodeId: "5b1b701d-de2b-4588-9aa2-3b97061d9f52", hostname: "a host", version: "3.9.0" })
+    ),
+    Layer.provide(
+      settingsLayer({
+        cluster_control_plane: `127.0.0.1:${port}`,
+        cluster_cert: cert,
+        cluster_cert_key: key,
+        cluster_max_payload: max
+      })
+    )
+  )
+
+const dial = Effect.flatMap(ClusterDialer, (dialer) => dialer.dial)
+
+describe("dialling the control plane (hybrid-protocol-v1.md §1)", () => {
+  it.live("speaks mutual TLS under the shared name, with the three parameters and no extensions", () =>
+    Effect.gen(function* () {
+      const credentials = yield* pair
+      const { seen, port } = yield* controlPlane(credentials)
+      yield* dial.pipe(Effect.provide(dialler(port, credentials)))
+      const { request } = yield* Queue.take(seen)
+      const url = new URL(request.url ?? "", "wss://cp")
+      assert.strictEqual(url.pathname, "/v1/outlet")
+      assert.deepEqual(Object.fromEntries(url.searchParams), {
+        node_id: "5b1b701d-de2b-4588-9aa2-3b97061d9f52",
+        node_hostname: "a host",
+        node_version: "3.9.0"
+      })
+      const tls = request.socket as TLSSocket & { readonly servername: string }
+      assert.strictEqual(tls.servername, "kong_clustering")
+      assert.strictEqual(tls.getPeerX509Certificate()?.subject, "CN=kong_clustering")
+      assert.isUndefined(request.headers["sec-websocket-extensions"])
+      assert.isUndefined(request.headers["sec-websocket-protocol"])
+    })
+  )
+
+  it.live("sends one unfragmented binary frame a message, pings with 32 characters, hands on what arrives", () =>
+    Effect.gen(function* () {
+      const credentials = yield* pair
+      const { seen, port } = yield* controlPlane(credentials)
+      const socket = yield* dial.pipe(Effect.provide(dialler(port, credentials)))
+      const peer = (yield* Queue.take(seen)).socket
+      const arrived = yield* Queue.unbounded<string>()
+      peer.on("message", (data, isBinary) =>
+        Queue.offerUnsafe(arrived, `${isBinary ? "binary" : "text"} ${(data as Buffer).length}`)
+      )
+      peer.on("ping", (payload) => {
+        Queue.offerUnsafe(arrived, `ping ${payload.toString()}`)
+        peer.pong("")
+      })
+      yield* socket.send(new Uint8Array(3_000_000))
+      yield* socket.ping("0".repeat(32))
+      assert.deepEqual(
+        [yield* Queue.take(arrived), yield* Queue.take(arrived)],
+        ["binary 3000000", `ping ${"0".repeat(32)}`]
+      )
+      assert.deepEqual(yield* Queue.take(socket.frames), { _tag: "Pong" })
+      peer.send(Buffer.from("bytes"))
+      peer.send("words")
+      const frame = yield* Queue.take(socket.frames)
+      assert(frame._tag === "Binary")
+      assert.strictEqual(Buffer.from(frame.bytes).toString(), "bytes")
+      assert.deepEqual(yield* Queue.take(socket.frames), { _tag: "Text" })
+      peer.close(1000, "done")
+      const end = yield* Effect.flip(Queue.take(socket.frames))
+      assert.deepInclude(end, { reason: "closed", message: "closed by the control plane, code 1000 done" })
+    })
+  )
+
+  it.live("ends the session over a message beyond the largest payload", () =>
+    Effect.gen(function* () {
+      const credentials = yield* pair
+      const { seen, port } = yield* controlPlane(credentials)
+      const socket = yield* dial.pipe(Effect.provide(dialler(port, credentials)))
+      ;(yield* Queue.take(seen)).socket.send(new Uint8Array(4_194_305))
+      const end = yield* Effect.flip(Queue.take(socket.frames))
+      assert.match(end.message, /payload/i)
+    })
+  )
+
+  it.live("refuses a control plane with another certificate, and says why", () =>
+    Effect.gen(function* () {
+      const [ours, theirs] = [yield* pair, yield* pair]
+      const { port } = yield* controlPlane(theirs)
+      const end = yield* Effect.flip(dial.pipe(Effect.provide(dialler(port, ours))))
+      assert.strictEqual(end.reason, "dialFailed")
+      assert.match(end.message, /self-signed|signature|certificate/i)
+    })
+  )
+
+  it.live("fails a dial to nobody, to a peer without TLS and to one that answers HTTP", () =>
+    Effect.gen(function* () {
+      const credentials = yield* pair
+      const failure = (port: number) => Effect.flip(dial.pipe(Effect.provide(dialler(port, credentials))))
+      const gone = yield* Effect.scoped(listening(createTcpServer()))
+      assert.match((yield* failure(gone)).message, /ECONNREFUSED/)
+      const plain = yield* listening(createTcpServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")))
+      assert.strictEqual((yield* failure(plain)).reason, "dialFailed")
+      const http = yield* listening(
+        createHttpsServer({ ...credentials, requestCert: true, rejectUnauthorized: false }, (_, response) =>
+          response.writeHead(404).end()
+        )
+      )
+      assert.match((yield* failure(http)).message, /expected a WebSocket handshake, got HTTP 404/)
+    })
+  )
+
+  it.live("closes its socket with its scope, politely, and does not outlive an interruption of the dial", () =>
+    Effect.gen(function* () {
+      const credentials = yield* pair
+      const { seen, port } = yield* controlPlane(credentials)
+      const closed = yield* Queue.unbounded<number>()
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* dial
+          ;(yield* Queue.take(seen)).socket.on("close", (code) => Queue.offerUnsafe(closed, code))
+        })
+      ).pipe(Effect.provide(dialler(port, credentials)))
+      assert.strictEqual(yield* Queue.take(closed), 1001)
+      let open = 0
+      const mute = yield* listening(
+        createTcpServer((socket) => {
+          open++
+          socket.resume()
+          socket.on("error", () => {})
+          socket.on("close", () => open--)
+        })
+      )
+      const dialling = yield* Effect.forkChild(Effect.scoped(dial).pipe(Effect.provide(dialler(mute, credentials))), {
+        startImmediately: true
+      })
+      while (open === 0) yield* Effect.sleep("5 millis")
+      yield* Fiber.interrupt(dialling)
+      while (open > 0) yield* Effect.sleep("5 millis")
+    })
+  )
+})
