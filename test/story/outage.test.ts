@@ -5,7 +5,17 @@
 import { rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { adminReady, ask, type Cluster, eventually, hammer, makeCluster, publish, type Running, readiness } from "../support/processes.ts"
+import {
+  adminReady,
+  ask,
+  type Cluster,
+  eventually,
+  hammer,
+  makeCluster,
+  publish,
+  type Running,
+  readiness
+} from "../support/processes.ts"
 
 describe.sequential("an outage, from join to return", () => {
   let cluster: Cluster
@@ -23,17 +33,29 @@ describe.sequential("an outage, from join to return", () => {
     controlPlane = cluster.controlPlane()
     await adminReady(cluster)
     dataPlane = node.start()
-    await eventually("the node is connected", 15_000, async () => (await ask(`${node.status}/status`)).text, (text) =>
-      text.includes('"state":"connected"')
+    await eventually(
+      "the node is connected",
+      15_000,
+      async () => (await ask(`${node.status}/status`)).text,
+      (text) => text.includes('"state":"connected"')
     )
     await publish(cluster, "echo", "/echo", await cluster.upstream("first"))
-    await eventually("the route is served", 1_000, () => ask(`${node.proxy}/echo/hello`), ({ text }) => text === "first /hello")
+    await eventually(
+      "the route is served",
+      1_000,
+      () => ask(`${node.proxy}/echo/hello`),
+      ({ text }) => text === "first /hello"
+    )
     await eventually("the node is ready", 1_000, readiness(node), ({ status }) => status === 200)
   })
 
   it("loses its control plane to kill -9: 10,000 requests, 0 failures, still ready", async () => {
     await controlPlane.kill("SIGKILL")
-    const { failures } = await hammer(`${node.proxy}/echo/x`, 10_000, ({ status, text }) => status === 200 && text === "first /x")
+    const { failures } = await hammer(
+      `${node.proxy}/echo/x`,
+      10_000,
+      ({ status, text }) => status === 200 && text === "first /x"
+    )
     assert.deepEqual(failures, [])
     assert.strictEqual((await readiness(node)()).status, 200)
   })
@@ -41,7 +63,12 @@ describe.sequential("an outage, from join to return", () => {
   it("is killed and restarted while the control plane is dead: serves from its cache, ready", async () => {
     await dataPlane.kill("SIGKILL")
     dataPlane = node.start()
-    await eventually("the cache is served", 15_000, () => ask(`${node.proxy}/echo/y`), ({ text }) => text === "first /y")
+    await eventually(
+      "the cache is served",
+      15_000,
+      () => ask(`${node.proxy}/echo/y`),
+      ({ text }) => text === "first /y"
+    )
     const ready = await readiness(node)()
     assert.strictEqual(ready.status, 200)
     assert.include(ready.text, '"source":"disk"')
@@ -52,7 +79,12 @@ describe.sequential("an outage, from join to return", () => {
     await rm(node.cache)
     dataPlane = node.start()
     await eventually("the node answers", 15_000, readiness(node), ({ status }) => status === 503)
-    await eventually("the proxy answers", 5_000, () => ask(`${node.proxy}/echo/z`), () => true)
+    await eventually(
+      "the proxy answers",
+      5_000,
+      () => ask(`${node.proxy}/echo/z`),
+      () => true
+    )
     const answer = await ask(`${node.proxy}/echo/z`)
     assert.strictEqual(answer.status, 404)
     assert.include(answer.text, "no Route matched with those values")
@@ -68,16 +100,30 @@ describe.sequential("an outage, from join to return", () => {
       `_format_version: "3.0"\nservices:\n- name: fallback\n  url: http://127.0.0.1:${port}\n  routes:\n  - name: fallback\n    paths: [/fallback]\n`
     )
     dataPlane = node.start({ KONG_DECLARATIVE_CONFIG: file })
-    await eventually("the file is served", 15_000, () => ask(`${node.proxy}/fallback/a`), ({ text }) => text === "fallback /a")
+    await eventually(
+      "the file is served",
+      15_000,
+      () => ask(`${node.proxy}/fallback/a`),
+      ({ text }) => text === "fallback /a"
+    )
     assert.strictEqual((await readiness(node)()).status, 200)
   })
 
   it("has the control plane's configuration within 11 s of its return, and the file's routes are gone", async () => {
     controlPlane = cluster.controlPlane()
-    await eventually("the control plane's route is served", 11_000, () => ask(`${node.proxy}/echo/b`), ({ text }) => text === "first /b")
+    await adminReady(cluster)
+    await eventually(
+      "the control plane's route is served",
+      11_000,
+      () => ask(`${node.proxy}/echo/b`),
+      ({ text }) => text === "first /b"
+    )
     assert.strictEqual((await ask(`${node.proxy}/fallback/a`)).status, 404)
-    await eventually("the cache is written", 1_000, async () => (await ask(`${node.status}/status`)).text, (text) =>
-      text.includes('"source":"control_plane"')
+    await eventually(
+      "the cache is written",
+      1_000,
+      async () => (await ask(`${node.status}/status`)).text,
+      (text) => text.includes('"source":"control_plane"')
     )
   })
 

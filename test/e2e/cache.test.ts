@@ -1,0 +1,115 @@
+/** The cache is a file that people may read, copy and delete. */
+import { execFileSync } from "node:child_process"
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { gunzipSync } from "node:zlib"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import {
+  adminReady,
+  ask,
+  type Cluster,
+  copyFile,
+  eventually,
+  makeCluster,
+  publish,
+  readiness
+} from "../support/processes.ts"
+
+describe.sequential("the cache file", () => {
+  let cluster: Cluster
+  let first: Awaited<ReturnType<Cluster["makeNode"]>>
+  beforeAll(async () => {
+    cluster = await makeCluster()
+    first = await cluster.makeNode("first")
+  })
+  afterAll(() => cluster.close())
+
+  it("zcat shows the config table", async () => {
+    const controlPlane = cluster.controlPlane()
+    await adminReady(cluster)
+    first.start()
+    await publish(cluster, "echo", "/echo", await cluster.upstream("up"))
+    await eventually(
+      "the route is served",
+      15_000,
+      () => ask(`${first.proxy}/echo/a`),
+      ({ text }) => text === "up /a"
+    )
+    await eventually(
+      "the cache holds the route",
+      5_000,
+      async () => gunzipSync(await readFile(first.cache)).toString(),
+      (text) => text.includes('"/echo"')
+    )
+    const table = JSON.parse(execFileSync("zcat", [first.cache], { encoding: "utf8" }))
+    assert.strictEqual(table._format_version, "3.0")
+    assert.deepEqual(
+      table.routes.map(({ paths }: { readonly paths: ReadonlyArray<string> }) => paths),
+      [["/echo"]]
+    )
+    assert.strictEqual(table.routes[0].service, table.services[0].id)
+    assert.strictEqual((await stat(first.cache)).mode & 0o777, 0o600)
+    await controlPlane.kill("SIGKILL")
+  })
+
+  it("makes another node serve it, once copied to that node's prefix", async () => {
+    const second = await cluster.makeNode("second")
+    await mkdir(second.prefix, { recursive: true })
+    await copyFile(first.cache, second.cache)
+    second.start()
+    await eventually(
+      "the copy is served",
+      15_000,
+      () => ask(`${second.proxy}/echo/b`),
+      ({ text }) => text === "up /b"
+    )
+    const ready = await readiness(second)()
+    assert.strictEqual(ready.status, 200)
+    assert.include(ready.text, '"source":"disk"')
+    const ids = await Promise.all([first, second].map(({ prefix }) => readFile(join(prefix, "kong.id"), "utf8")))
+    assert.notStrictEqual(ids[0], ids[1])
+  })
+
+  it("never stops a node when it is damaged: the next rung serves, and the log says why", async () => {
+    const third = await cluster.makeNode("third")
+    await mkdir(third.prefix, { recursive: true })
+    await writeFile(third.cache, (await readFile(first.cache)).subarray(0, 60))
+    const port = await cluster.upstream("file")
+    const text = JSON.stringify({
+      _format_version: "3.0",
+      services: [{ name: "f", url: `http://127.0.0.1:${port}`, routes: [{ name: "f", paths: ["/file"] }] }]
+    })
+    const node = third.start({ KONG_DECLARATIVE_CONFIG_STRING: text })
+    await eventually(
+      "the file is served",
+      15_000,
+      () => ask(`${third.proxy}/file/c`),
+      ({ text }) => text === "file /c"
+    )
+    assert.match(node.log(), /cached configuration can't be read/)
+    assert.include(node.log(), third.cache)
+  })
+
+  it("is not needed to serve: a prefix that can't be written is told in the status", async () => {
+    const fourth = await cluster.makeNode("fourth")
+    // A file where a folder is expected can't be written into, not even by root.
+    await writeFile(fourth.prefix, "in the way")
+    const controlPlane = cluster.controlPlane()
+    await adminReady(cluster)
+    const node = fourth.start()
+    await eventually(
+      "the route is served",
+      20_000,
+      () => ask(`${fourth.proxy}/echo/d`),
+      ({ text }) => text === "up /d"
+    )
+    await eventually(
+      "the status tells",
+      5_000,
+      async () => (await ask(`${fourth.status}/status`)).text,
+      (text) => text.includes("not written")
+    )
+    assert.match(node.log(), /can't be cached/)
+    await controlPlane.kill("SIGTERM")
+  })
+})

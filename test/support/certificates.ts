@@ -1,0 +1,8 @@
+/** Cluster certificates for tests: production code makes them. */
+import { Effect } from "effect"
+import { type CertificatePair, makeClusterCertificate } from "../../src/layers/ClusterCertificate.ts"
+
+/** Always of the real clock: TLS checks validity against it, whatever clock a test runs on. */
+export const clusterCertificate: Effect.Effect<CertificatePair> = Effect.suspend(() =>
+  makeClusterCertificate({ now: new Date(), days: 2 })
+)
