@@ -1,19 +1,82 @@
-/** A whole control plane on free ports, and clients that speak to it as Kong's do. */
-import { mkdtempSync, rmSync } from "node:fs"
+/** A whole control plane on free ports, and an admin client that speaks to it over real HTTP. */
 import { request } from "node:http"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { Effect, Layer } from "effect"
 import type { CertificatePair } from "../../src/layers/ClusterCertificate.ts"
-import { parseSettings } from "../../src/model/parseSettings.ts"
+import * as SqliteClient from "../../src/layers/sqlite/SqliteClient.ts"
+import * as StoreFile from "../../src/layers/sqlite/StoreFile.ts"
 import type { Row } from "../../src/model/Entity.ts"
-import type { SettingValues } from "../../src/model/SettingTable.ts"
+import type { SettingName } from "../../src/model/SettingTable.ts"
 import { ControlPlane } from "../../src/programs/ControlPlane.ts"
 import { AdminListener, ClusterListener } from "../../src/services/control/Listeners.ts"
-import { Settings } from "../../src/services/Settings.ts"
+import { settingsLayer } from "./settings.ts"
 
-/** A directory that is gone with the scope. */
-export const temporaryDirectory = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "holdfast-cp-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-)
+export type Given = Partial<Record<SettingName, string>>
+
+const freePorts = { admin_listen: "127.0.0.1:0", cluster_listen: "127.0.0.1:0" }
+
+export const controlPlaneSettings = (pair: CertificatePair, given: Given = {}) =>
+  settingsLayer({ role: "control_plane", cluster_cert: pair.cert, cluster_cert_key: pair.key, ...freePorts, ...given })
+
+/** Everything that a real one has, except that its store ends with the test. */
+export const memoryControlPlane = (pair: CertificatePair, given: Given = {}) =>
+  ControlPlane.layerOverSql.pipe(
+    Layer.provide(StoreFile.withTables(SqliteClient.layer(":memory:"))),
+    Layer.provide(controlPlaneSettings(pair, given))
+  )
+
+export const adminPort = Effect.map(AdminListener, ({ addresses }) => addresses[0]?.port ?? 0)
+export const clusterPort = Effect.map(ClusterListener, ({ addresses }) => addresses[0]?.port ?? 0)
+
+export interface AdminReply {
+  readonly status: number
+  readonly body: Row
+  readonly text: string
+}
+
+type Body = Row | URLSearchParams | string | undefined
+
+const encoded = (body: Body): { readonly type?: string; readonly text?: string } => {
+  if (body === undefined) return {}
+  if (typeof body === "string") return { type: "application/json", text: body }
+  return body instanceof URLSearchParams
+    ? { type: "application/x-www-form-urlencoded", text: body.toString() }
+    : { type: "application/json", text: JSON.stringify(body) }
+}
+
+/** One request to the admin API. A text goes out as JSON as it is, so that broken JSON can be sent too. */
+export const call = Effect.fnUntraced(function* (
+  method: string,
+  path: string,
+  body?: Body,
+  headers: Readonly<Record<string, string>> = {}
+) {
+  const port = yield* adminPort
+  const { type, text } = encoded(body)
+  return yield* Effect.callback<AdminReply>((resume) => {
+    const sent = request(
+      {
+        host: "127.0.0.1",
+        port,
+        method,
+        path,
+        agent: false,
+        headers: {
+          ...(type === undefined ? {} : { "content-type": type }),
+          ...(text === undefined ? {} : { "content-length": Buffer.byteLength(text) }),
+          ...headers
+        }
+      },
+      (response) => {
+        const chunks: Array<Buffer> = []
+        response.on("data", (chunk: Buffer) => chunks.push(chunk))
+        response.on("end", () => {
+          const answer = Buffer.concat(chunks).toString()
+          const parsed: Row = answer.startsWith("{") ? JSON.parse(answer) : {}
+          resume(Effect.succeed({ status: response.statusCode ?? 0, body: parsed, text: answer }))
+        })
+      }
+    )
+    sent.on("error", (error) => resume(Effect.die(error)))
+    sent.end(text)
+  })
+})

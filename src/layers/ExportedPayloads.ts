@@ -1,0 +1,38 @@
+/** Payloads from the store's export: reference `hybrid-protocol-v1.md` §4, §5 and §8. */
+import { Clock, Effect, Layer, Ref, Semaphore, SubscriptionRef } from "effect"
+import { hashTable } from "../model/ConfigHash.ts"
+import { exportTable } from "../model/exportTable.ts"
+import { reconfigureJson } from "../model/Wire.ts"
+import { Compression } from "../services/Compression.ts"
+import { ConfigStore } from "../services/control/ConfigStore.ts"
+import { type Payload, Payloads } from "../services/control/Payloads.ts"
+
+const make = Effect.gen(function* () {
+  const store = yield* ConfigStore
+  const compression = yield* Compression
+  const cached = yield* Ref.make<Payload | undefined>(undefined)
+  const oneAtATime = yield* Semaphore.make(1)
+
+  const build = Effect.gen(function* () {
+    const { version, rows } = yield* store.export
+    const config_table = exportTable(rows)
+    const hashes = hashTable(config_table)
+    const timestamp = (yield* Clock.currentTimeMillis) / 1000
+    const json = reconfigureJson({ timestamp, config_table, config_hash: hashes.config, hashes })
+    const bytes = yield* compression.gzip(new TextEncoder().encode(json))
+    const sections = [...rows].map(([name, { length }]) => ({ name, rows: length })).sort((a, b) => b.rows - a.rows)
+    const plugins = (rows.get("plugins") ?? []).map(({ name }) => String(name))
+    const payload: Payload = { version, hash: hashes.config, bytes, plugins, sections }
+    yield* Ref.set(cached, payload)
+    return payload
+  })
+
+  const newest = Effect.gen(function* () {
+    const known = yield* Ref.get(cached)
+    return known !== undefined && known.version >= SubscriptionRef.getUnsafe(store.version) ? known : yield* build
+  })
+
+  return Payloads.of({ newest: oneAtATime.withPermits(1)(newest) })
+})
+
+export const layer: Layer.Layer<Payloads, never, ConfigStore | Compression> = Layer.effect(Payloads, make)

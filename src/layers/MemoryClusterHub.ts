@@ -1,0 +1,46 @@
+/** The connected sessions, in memory: they end with the process anyway. */
+import { Clock, Effect, Layer, Queue } from "effect"
+import { ClusterHub, type Member, type Presence } from "../services/control/ClusterHub.ts"
+import type { Payload } from "../services/control/Payloads.ts"
+
+interface Session extends Member, Presence {
+  newest: Payload | undefined
+}
+
+const make = Effect.sync(() => {
+  const sessions = new Set<Session>()
+
+  const offerTo = (session: Session, payload: Payload): void => {
+    // A change that leaves the configuration as it was is nothing to send.
+    const isNews = session.newest === undefined || payload.version > session.newest.version
+    if (!isNews || payload.hash === session.newest?.hash) return
+    session.newest = payload
+    Queue.offerUnsafe(session.pending, payload)
+  }
+
+  const join = Effect.fnUntraced(function* (nodeId: string) {
+    const pending = yield* Queue.sliding<Payload>(1)
+    const session: Session = { nodeId, pending, sinceMs: yield* Clock.currentTimeMillis, newest: undefined }
+    yield* Effect.acquireRelease(
+      Effect.sync(() => sessions.add(session)),
+      () => Effect.sync(() => sessions.delete(session))
+    )
+    return session as Member
+  })
+
+  return ClusterHub.of({
+    join,
+    offer: (member, payload) =>
+      Effect.sync(() => {
+        for (const session of sessions) if (session === member) offerTo(session, payload)
+      }),
+    broadcast: (payload) =>
+      Effect.sync(() => {
+        for (const session of sessions) offerTo(session, payload)
+        return sessions.size
+      }),
+    present: Effect.sync(() => [...sessions].map(({ nodeId, sinceMs }) => ({ nodeId, sinceMs })))
+  })
+})
+
+export const layer: Layer.Layer<ClusterHub> = Layer.effect(ClusterHub, make)

@@ -1,0 +1,166 @@
+/**
+ * The cluster listener: `node:https` with mutual TLS in the shared mode, upgraded to WebSockets by `ws`. Reference
+ * `hybrid-protocol-v1.md` §1.
+ *
+ * TLS asks for the client's certificate but verifies no chain; the certificate must be our own, digest for digest
+ * (§1.2). Who has another gets no answer at all (§1.3).
+ */
+import type { IncomingMessage } from "node:http"
+import { createServer, type Server } from "node:https"
+import type { AddressInfo, Socket } from "node:net"
+import type { Duplex } from "node:stream"
+import type { TLSSocket } from "node:tls"
+import { Effect, FiberSet, Layer } from "effect"
+import { WebSocketServer } from "ws"
+import { listenFault } from "../../model/listenFault.ts"
+import { parseOutletRequest } from "../../model/OutletRequest.ts"
+import type { ListenAddress } from "../../model/SettingTypes.ts"
+import { outletPath } from "../../model/Wire.ts"
+import { type ClusterCredentials, ClusterIdentity } from "../../services/ClusterIdentity.ts"
+import type { ClusterHub } from "../../services/control/ClusterHub.ts"
+import { ClusterListener } from "../../services/control/Listeners.ts"
+import type { Payloads } from "../../services/control/Payloads.ts"
+import type { Registry } from "../../services/control/Registry.ts"
+import { Settings } from "../../services/Settings.ts"
+import { StartError } from "../../services/StartError.ts"
+import { makePeer, type PeerIdentity } from "./Peer.ts"
+import { runSession } from "./session.ts"
+
+type SessionServices = Settings | Registry | ClusterHub | Payloads
+type Run = (effect: Effect.Effect<void, never, SessionServices>) => unknown
+
+/** A peer that dials in and then says nothing must not keep a socket for long. */
+const handshakeTimeoutMs = 10_000
+/** What sessions get to say goodbye when the listener stops. */
+const drainMs = 500
+
+const plainIp = (socket: Socket): string => (socket.remoteAddress ?? "").replace(/^::ffff:/i, "")
+
+const logRefusal = (socket: Socket, reason: string) =>
+  Effect.logWarning("connection refused by the cluster listener").pipe(
+    Effect.annotateLogs({ ip: plainIp(socket), reason })
+  )
+
+const certificateProblem = (socket: TLSSocket, own: ClusterCredentials): string | undefined => {
+  const certificate = socket.getPeerX509Certificate()
+  if (certificate === undefined) return "no client certificate"
+  return certificate.fingerprint256 === own.fingerprint256 ? undefined : "the client certificate is not the cluster's"
+}
+
+const answer = (socket: Duplex, status: string): void => {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}
+
+const identityOf = (request: IncomingMessage): PeerIdentity | undefined => {
+  const { nodeId, version, hostname } = parseOutletRequest(request.url ?? "")
+  if (nodeId === undefined || version === undefined) return undefined
+  const socket = request.socket as TLSSocket
+  const ip = plainIp(socket)
+  const expiry = socket.getPeerX509Certificate()?.validToDate.getTime()
+  return { nodeId, version, hostname: hostname ?? ip, ip, certificateExpiresAtMs: expiry }
+}
+
+const onUpgrade =
+  (run: Run, sockets: WebSocketServer) =>
+  (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    // A peer may vanish at any moment; without a listener that would be an uncaught error.
+    socket.on("error", () => socket.destroy())
+    if (parseOutletRequest(request.url ?? "").path !== outletPath) return answer(socket, "404 Not Found")
+    const identity = identityOf(request)
+    if (identity === undefined) {
+      run(logRefusal(request.socket, "node_id or node_version is missing"))
+      return answer(socket, "400 Bad Request")
+    }
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      run(Effect.flatMap(makePeer(webSocket, identity), runSession))
+    })
+  }
+
+const makeServer = (run: Run, own: ClusterCredentials, sockets: WebSocketServer): Server => {
+  const server = createServer({
+    cert: own.cert,
+    key: own.key,
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: "TLSv1.2",
+    handshakeTimeout: handshakeTimeoutMs,
+    headersTimeout: handshakeTimeoutMs,
+    requestTimeout: handshakeTimeoutMs
+  })
+  server.on("secureConnection", (socket) => {
+    const problem = certificateProblem(socket, own)
+    if (problem === undefined) return
+    run(logRefusal(socket, problem))
+    socket.destroy()
+  })
+  server.on("tlsClientError", (error, socket) => {
+    run(
+      Effect.logDebug("TLS handshake failed").pipe(Effect.annotateLogs({ ip: plainIp(socket), reason: error.message }))
+    )
+    socket.destroy()
+  })
+  server.on("request", (request, response) => {
+    if (parseOutletRequest(request.url ?? "").path === outletPath) request.socket.destroy()
+    else response.writeHead(404, { connection: "close" }).end()
+  })
+  server.on("upgrade", onUpgrade(run, sockets))
+  return server
+}
+
+const listen = (server: Server, address: ListenAddress) =>
+  Effect.callback<AddressInfo, StartError>((resume) => {
+    const onError = (error: NodeJS.ErrnoException) =>
+      resume(Effect.fail(new StartError({ faults: [listenFault("cluster_listen", address, error.code)], exitCode: 1 })))
+    server.once("error", onError)
+    server.listen({ host: address.host, port: address.port }, () => {
+      server.off("error", onError)
+      resume(Effect.succeed(server.address() as AddressInfo))
+    })
+  })
+
+const stop = (server: Server, connections: ReadonlySet<Duplex>) =>
+  Effect.callback<void>((resume) => {
+    const impatience = setTimeout(() => {
+      for (const socket of connections) socket.destroy()
+    }, drainMs)
+    server.close(() => {
+      clearTimeout(impatience)
+      resume(Effect.void)
+    })
+  })
+
+const open = Effect.fnUntraced(function* (run: Run, sockets: WebSocketServer, address: ListenAddress) {
+  const own = yield* ClusterIdentity
+  const server = makeServer(run, own, sockets)
+  const connections = new Set<Duplex>()
+  server.on("connection", (socket) => {
+    connections.add(socket)
+    socket.once("close", () => connections.delete(socket))
+  })
+  const bound = yield* listen(server, address)
+  yield* Effect.addFinalizer(() => stop(server, connections))
+  return { host: bound.address, port: bound.port }
+})
+
+const make = Effect.gen(function* () {
+  const settings = yield* Settings
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: settings.cluster_max_payload,
+    autoPong: false
+  })
+  // An invalid handshake is closed without an answer (§1.3).
+  sockets.on("wsClientError", (_error, socket) => socket.destroy())
+  const fibers = yield* FiberSet.make<unknown, unknown>()
+  const run: Run = yield* FiberSet.runtime(fibers)<SessionServices>()
+  const addresses = yield* Effect.forEach(settings.cluster_listen, (address) => open(run, sockets, address))
+  // Registered last and so run first: sessions say goodbye before their listener goes.
+  yield* Effect.addFinalizer(() => FiberSet.clear(fibers))
+  return ClusterListener.of({ addresses })
+})
+
+export const layer: Layer.Layer<ClusterListener, StartError, ClusterIdentity | SessionServices> = Layer.effect(
+  ClusterListener,
+  make
+)

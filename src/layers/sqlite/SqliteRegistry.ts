@@ -1,0 +1,90 @@
+/**
+ * Records of data planes: read from memory, written to SQLite once a second, so that a fleet's pings cost no disk
+ * write each. A killed control plane forgets at most a second of them, and the next ping tells it again.
+ */
+import { Clock, Effect, Layer, Schedule } from "effect"
+import { SqlClient } from "effect/sql"
+import type { SqlError } from "effect/sql/SqlError"
+import { isUuid } from "../../model/Field.ts"
+import { type DataPlaneRecord, isPurged } from "../../model/Fleet.ts"
+import { Registry } from "../../services/control/Registry.ts"
+import { Settings } from "../../services/Settings.ts"
+
+const flushInterval = "1 second"
+
+const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
+  const found = yield* sql<{ readonly body: string }>`SELECT body FROM data_planes`
+  return new Map(
+    found.map(({ body }) => {
+      const record = JSON.parse(body) as DataPlaneRecord
+      return [record.id, record] as const
+    })
+  )
+})
+
+const make = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const settings = yield* Settings
+  const purgeDelayMs = settings.cluster_data_plane_purge_delay * 1000
+  const records = yield* load(sql)
+  const unsaved = new Set<string>()
+
+  const purge = Effect.map(Clock.currentTimeMillis, (nowMs) => {
+    for (const record of records.values()) {
+      if (!isPurged(record, nowMs, purgeDelayMs)) continue
+      records.delete(record.id)
+      unsaved.add(record.id)
+    }
+  })
+
+  const saveOne = (id: string) => {
+    const record = records.get(id)
+    if (record === undefined) return sql`DELETE FROM data_planes WHERE id = ${id}`
+    return sql`INSERT OR REPLACE INTO data_planes ${sql.insert({
+      id,
+      last_seen: Math.floor(record.lastSeenMs / 1000),
+      body: JSON.stringify(record)
+    })}`
+  }
+
+  const flush = Effect.gen(function* () {
+    yield* purge
+    if (unsaved.size === 0) return
+    const ids = [...unsaved]
+    unsaved.clear()
+    yield* sql.withTransaction(Effect.forEach(ids, saveOne, { discard: true })).pipe(
+      Effect.tapError(() =>
+        Effect.sync(() => {
+          for (const id of ids) unsaved.add(id)
+        })
+      )
+    )
+  }).pipe(
+    Effect.uninterruptible,
+    Effect.catchCause((cause) => Effect.logWarning("records of data planes not saved", cause))
+  )
+
+  yield* Effect.addFinalizer(() => flush)
+  yield* flush.pipe(Effect.repeat(Schedule.spaced(flushInterval)), Effect.forkScoped)
+
+  return Registry.of({
+    update: (id, change) =>
+      Effect.sync(() => {
+        if (!isUuid(id)) return
+        records.set(id, change(records.get(id)))
+        unsaved.add(id)
+      }),
+    all: Effect.andThen(
+      purge,
+      Effect.sync(() => [...records.values()])
+    ),
+    find: (id) =>
+      Effect.andThen(
+        purge,
+        Effect.sync(() => records.get(id))
+      )
+  })
+})
+
+/** Needs the tables: see `migrations.ts`. */
+export const layer: Layer.Layer<Registry, SqlError, SqlClient.SqlClient | Settings> = Layer.effect(Registry, make)

@@ -1,0 +1,50 @@
+/**
+ * The tables of the control plane's store. Generic: a new kind of entity needs no migration. `unique_keys` and `links`
+ * repeat what stands in the rows, so that SQLite itself refuses two rows under one name and a reference to nothing.
+ */
+import { Effect } from "effect"
+import { Migrator, SqlClient } from "effect/sql"
+
+const init = SqlClient.SqlClient.use((sql) =>
+  Effect.all(
+    [
+      sql`CREATE TABLE entities (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (kind, id)
+      )`,
+      sql`CREATE TABLE unique_keys (
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        id TEXT NOT NULL,
+        PRIMARY KEY (kind, name, value),
+        FOREIGN KEY (kind, id) REFERENCES entities (kind, id) ON DELETE CASCADE
+      ) WITHOUT ROWID`,
+      sql`CREATE INDEX unique_keys_by_row ON unique_keys (kind, id)`,
+      sql`CREATE TABLE links (
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        field TEXT NOT NULL,
+        to_kind TEXT NOT NULL,
+        to_id TEXT NOT NULL,
+        PRIMARY KEY (kind, id, field),
+        FOREIGN KEY (kind, id) REFERENCES entities (kind, id) ON DELETE CASCADE,
+        FOREIGN KEY (to_kind, to_id) REFERENCES entities (kind, id)
+      ) WITHOUT ROWID`,
+      sql`CREATE INDEX links_by_target ON links (to_kind, to_id, kind, field)`,
+      sql`CREATE TABLE config_version (version INTEGER NOT NULL)`,
+      sql`INSERT INTO config_version (version) VALUES (0)`,
+      sql`CREATE TABLE data_planes (
+        id TEXT PRIMARY KEY,
+        last_seen INTEGER NOT NULL,
+        body TEXT NOT NULL
+      ) WITHOUT ROWID`
+    ],
+    { discard: true }
+  )
+)
+
+export const migrate = Migrator.make({})({ loader: Migrator.fromRecord({ "0001_init": init }) })

@@ -1,0 +1,86 @@
+/**
+ * What a control plane knows of its data planes: reference `hybrid-protocol-v1.md` §11, with what that leaves unsaid:
+ * whether the node is there, which hash it should run, and why it runs another.
+ */
+import type { SyncStatus } from "./Compatibility.ts"
+import type { Row } from "./Entity.ts"
+import { zeroHash } from "./Snapshot.ts"
+
+export interface DataPlaneRecord {
+  readonly id: string
+  readonly hostname: string
+  readonly ip: string
+  readonly version: string
+  readonly configHash: string
+  readonly lastSeenMs: number
+  readonly updatedAtMs: number
+  readonly syncStatus: SyncStatus
+  readonly labels: Readonly<Record<string, string>>
+  readonly certificateExpiresAtMs: number | undefined
+  /** The newest refusal that the node reported, until it runs what it should. */
+  readonly lastError: { readonly atMs: number; readonly name: string; readonly message: string } | undefined
+  /** Why nothing could be sent. */
+  readonly notSent: string | undefined
+}
+
+export interface FleetView {
+  readonly nowMs: number
+  readonly expectedHash: string | undefined
+  readonly purgeDelayMs: number
+  /** When a connected node connected; absent for the others. */
+  readonly connectedSinceMs: number | undefined
+}
+
+/** In words that say what to do next. */
+const configurationState = (node: DataPlaneRecord, view: FleetView): string => {
+  if (view.expectedHash !== undefined && node.configHash === view.expectedHash) return "in_sync"
+  if (view.connectedSinceMs === undefined) return "disconnected"
+  if (node.syncStatus !== "normal" && node.syncStatus !== "unknown") return "incompatible"
+  if (node.notSent !== undefined) return "not_sent"
+  return node.lastError === undefined ? "applying" : "refused_by_node"
+}
+
+const seconds = (ms: number): number => Math.floor(ms / 1000)
+
+export const isPurged = (node: DataPlaneRecord, nowMs: number, purgeDelayMs: number): boolean =>
+  node.lastSeenMs + purgeDelayMs <= nowMs
+
+/** One node as `GET /clustering/data-planes` shows it. */
+export const shownDataPlane = (node: DataPlaneRecord, view: FleetView): Row => ({
+  id: node.id,
+  hostname: node.hostname,
+  ip: node.ip,
+  version: node.version,
+  config_hash: node.configHash,
+  last_seen: seconds(node.lastSeenMs),
+  updated_at: seconds(node.updatedAtMs),
+  sync_status: node.syncStatus,
+  labels: node.labels,
+  cert_details:
+    node.certificateExpiresAtMs === undefined ? {} : { expiry_timestamp: seconds(node.certificateExpiresAtMs) },
+  rpc_capabilities: [],
+  ttl: Math.max(0, seconds(node.lastSeenMs + view.purgeDelayMs - view.nowMs)),
+  connected: view.connectedSinceMs !== undefined,
+  connected_since: view.connectedSinceMs === undefined ? null : seconds(view.connectedSinceMs),
+  expected_config_hash: view.expectedHash ?? null,
+  configuration_state: configurationState(node, view),
+  not_sent: node.notSent ?? null,
+  last_error:
+    node.lastError === undefined
+      ? null
+      : { at: seconds(node.lastError.atMs), name: node.lastError.name, message: node.lastError.message }
+})
+
+/** A node before its first ping: it has told no hash yet. */
+export const newRecord = (
+  node: Pick<DataPlaneRecord, "id" | "hostname" | "ip" | "version" | "labels" | "certificateExpiresAtMs">,
+  nowMs: number
+): DataPlaneRecord => ({
+  ...node,
+  configHash: zeroHash,
+  lastSeenMs: nowMs,
+  updatedAtMs: nowMs,
+  syncStatus: "unknown",
+  lastError: undefined,
+  notSent: undefined
+})

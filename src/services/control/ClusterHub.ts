@@ -1,0 +1,26 @@
+/** The sessions of the data planes that are connected now. */
+import { Context, type Effect, type Queue, type Scope } from "effect"
+import type { Payload } from "./Payloads.ts"
+
+export interface Member {
+  /** What is to be sent next. One place: a payload that waits is replaced by a newer one. */
+  readonly pending: Queue.Queue<Payload>
+}
+
+export interface Presence {
+  readonly nodeId: string
+  readonly sinceMs: number
+}
+
+export class ClusterHub extends Context.Service<
+  ClusterHub,
+  {
+    /** Present until the scope closes. */
+    readonly join: (nodeId: string) => Effect.Effect<Member, never, Scope.Scope>
+    /** Offers to one session; nothing older replaces anything newer. */
+    readonly offer: (member: Member, payload: Payload) => Effect.Effect<void>
+    /** Offers to every session, and waits for none. Says how many there are. */
+    readonly broadcast: (payload: Payload) => Effect.Effect<number>
+    readonly present: Effect.Effect<ReadonlyArray<Presence>>
+  }
+>()("holdfast/services/control/ClusterHub") {}
