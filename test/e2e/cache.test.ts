@@ -15,7 +15,7 @@ import {
   readiness
 } from "../support/processes.ts"
 
-describe.sequential("the cache file", () => {
+describe("the cache file", () => {
   let cluster: Cluster
   let first: Awaited<ReturnType<Cluster["makeNode"]>>
   beforeAll(async () => {

@@ -13,7 +13,7 @@ import {
   sleep
 } from "../support/processes.ts"
 
-describe.sequential("the connection", () => {
+describe("the connection", () => {
   let cluster: Cluster
   let controlPlane: Running
   let node: Awaited<ReturnType<Cluster["makeNode"]>>

@@ -14,7 +14,7 @@ import {
   run
 } from "../support/processes.ts"
 
-describe.sequential("the control plane", () => {
+describe("the control plane", () => {
   let cluster: Cluster
   let controlPlane: Running
   let nodes: ReadonlyArray<Awaited<ReturnType<Cluster["makeNode"]>>>

@@ -17,7 +17,7 @@ import {
   readiness
 } from "../support/processes.ts"
 
-describe.sequential("an outage, from join to return", () => {
+describe("an outage, from join to return", () => {
   let cluster: Cluster
   let node: Awaited<ReturnType<Cluster["makeNode"]>>
   let controlPlane: Running
