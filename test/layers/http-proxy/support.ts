@@ -10,7 +10,7 @@ import { compileConfig } from "../../../src/model/compileConfig.ts"
 import type { Row } from "../../../src/model/Entity.ts"
 import { type SettingValues, settingTable } from "../../../src/model/SettingTable.ts"
 import type { ListenAddress } from "../../../src/model/SettingTypes.ts"
-import { LiveConfig } from "../../../src/services/LiveConfig.ts"
+import { LiveConfig, type LiveState } from "../../../src/services/LiveConfig.ts"
 import { Proxy } from "../../../src/services/Proxy.ts"
 import { type CertificatePair, ServerCertificate } from "../../../src/services/ServerCertificate.ts"
 import { Settings } from "../../../src/services/Settings.ts"
@@ -59,7 +59,7 @@ export const startProxy = Effect.fnUntraced(function* (
   options: ProxyOptions = {}
 ) {
   const current = MutableRef.make(config)
-  const state = yield* SubscriptionRef.make({} as never)
+  const state = yield* SubscriptionRef.make({} as LiveState)
   const fallback = options.certificate === undefined ? unused : Effect.succeed(options.certificate)
   const layer = HttpProxy.layer.pipe(
     Layer.provide([

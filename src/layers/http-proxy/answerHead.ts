@@ -1,0 +1,140 @@
+/** Status and headers of the answer to the client (`proxy-behaviour.md` §2, §3.1). */
+import type { IncomingMessage, OutgoingHttpHeaders } from "node:http"
+import { errorFormat, type GatewayError, renderError } from "../../model/GatewayError.ts"
+import type { Exchange } from "./exchange.ts"
+import { connectionNames, copyHeaders } from "./hopByHop.ts"
+
+/** Milliseconds that a proxied answer reports. */
+export interface Latencies {
+  readonly proxyMs: number
+  readonly upstreamMs: number
+}
+
+const dropped: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+  "via",
+  "x-kong-request-id",
+  "x-kong-proxy-latency",
+  "x-kong-upstream-latency"
+])
+
+/** HTTP/2 takes no raw list: repeated names become arrays. */
+const groupHeaders = (raw: ReadonlyArray<string>): OutgoingHttpHeaders => {
+  const grouped: Record<string, Array<string>> = {}
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = (raw[at] ?? "").toLowerCase()
+    if (name === "connection" || name === "upgrade") continue
+    const values = grouped[name] ?? []
+    values.push(raw[at + 1] ?? "")
+    grouped[name] = values
+  }
+  return Object.fromEntries(
+    Object.entries(grouped).map(([name, values]) => [name, values.length === 1 ? values[0] : values])
+  )
+}
+
+const writeHead = (exchange: Exchange, status: number, reason: string | undefined, headers: Array<string>): void => {
+  const { request, response } = exchange
+  if (request.httpVersionMajor >= 2) response.writeHead(status, groupHeaders(headers))
+  else if (reason === undefined) response.writeHead(status, headers)
+  else response.writeHead(status, reason, headers)
+}
+
+/**
+ * The connection ends with this answer: the node is draining, or the client was never told to send the body that it
+ * announced, so that nobody can say where its next request begins.
+ */
+const endsConnection = ({ node, expectsContinue, response }: Exchange, isContinued: boolean): boolean =>
+  node.isDraining() || (expectsContinue && !isContinued && !response.headersSent)
+
+const latencyHeaders = ({ proxyMs, upstreamMs }: Latencies): ReadonlyArray<string> => [
+  ...["X-Kong-Upstream-Latency", String(upstreamMs)],
+  ...["X-Kong-Proxy-Latency", String(proxyMs)]
+]
+
+export interface AnswerHeadOptions {
+  readonly takesTrailers: boolean
+  readonly latencies: Latencies
+  readonly isContinued: boolean
+}
+
+/** What the upstream's headers become. Names keep their casing, repetitions and order. */
+const proxiedHeaders = (exchange: Exchange, answer: IncomingMessage, options: AnswerHeadOptions): Array<string> => {
+  const { product } = exchange.node
+  const listed = connectionNames(answer.headers.connection)
+  const hasNoLength = answer.statusCode === 204
+  const headers: Array<string> = []
+  const isKept = (name: string): boolean =>
+    !dropped.has(name) &&
+    !listed.has(name) &&
+    (name !== "trailer" || options.takesTrailers) &&
+    (name !== "content-length" || !hasNoLength)
+  copyHeaders(answer.rawHeaders, isKept, headers)
+  if (answer.headers.server === undefined) headers.push("Server", product)
+  const via = `${answer.httpVersion} ${product}`
+  const earlier = answer.headers.via
+  headers.push("Via", earlier === undefined || earlier === "" ? via : `${earlier}, ${via}`)
+  headers.push(...latencyHeaders(options.latencies), "X-Kong-Request-Id", exchange.id)
+  return headers
+}
+
+export const writeAnswerHead = (exchange: Exchange, answer: IncomingMessage, options: AnswerHeadOptions): void => {
+  const headers = proxiedHeaders(exchange, answer, options)
+  if (endsConnection(exchange, options.isContinued)) headers.push("Connection", "close")
+  writeHead(exchange, answer.statusCode ?? 502, answer.statusMessage, headers)
+}
+
+/** `HTTP/1.1 101 …` with its headers, for the connection that stops being HTTP. */
+export const switchingHead = (exchange: Exchange, answer: IncomingMessage, latencies: Latencies): string => {
+  const headers = proxiedHeaders(exchange, answer, { takesTrailers: false, latencies, isContinued: true })
+  headers.push("Connection", "Upgrade", "Upgrade", answer.headers.upgrade ?? "websocket")
+  let head = `HTTP/1.1 101 ${answer.statusMessage ?? "Switching Protocols"}\r\n`
+  for (let at = 0; at + 1 < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`
+  return `${head}\r\n`
+}
+
+export interface ErrorOptions {
+  /** Set when the request had been on its way to an upstream: such an answer counts as proxied. */
+  readonly latencies: Latencies | undefined
+  readonly isContinued: boolean
+}
+
+const gatewayHeaders = ({ node, startedAtMs }: Exchange, latencies: Latencies | undefined): ReadonlyArray<string> =>
+  latencies === undefined
+    ? ["X-Kong-Response-Latency", String(Math.round(node.nowMs() - startedAtMs))]
+    : ["Via", `1.1 ${node.product}`, ...latencyHeaders(latencies)]
+
+/** The whole answer, when it is the gateway's own. */
+export const answerError = (exchange: Exchange, error: GatewayError, options: ErrorOptions): void => {
+  const { node, request, response, id } = exchange
+  const format = errorFormat(error.kind, {
+    accept: request.headers.accept,
+    contentType: request.headers["content-type"],
+    defaultType: node.errorDefaultType
+  })
+  const { headers, body } = renderError(error, id, format)
+  const isClosing = endsConnection(exchange, options.isContinued) && !error.headers.includes("Upgrade")
+  const all = [
+    "Server",
+    node.product,
+    ...headers,
+    ...gatewayHeaders(exchange, options.latencies),
+    "X-Kong-Request-Id",
+    id
+  ]
+  if (isClosing) all.push("Connection", "close")
+  writeHead(exchange, error.status, undefined, all)
+  response.end(body)
+}
+
+/** An answer that broke off must not look complete, whatever told the client its end. */
+export const breakOff = ({ listener, request, response }: Exchange): void => {
+  // Without a length and without chunks, only a reset says that something is missing; TLS has a word of its own for it.
+  if (request.httpVersion === "1.0" && !listener.isTls) response.socket?.resetAndDestroy()
+  response.destroy(request.httpVersionMajor >= 2 ? new Error("the upstream's answer broke off") : undefined)
+}

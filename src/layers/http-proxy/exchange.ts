@@ -1,0 +1,49 @@
+/** What lives as long as one request does, and what lives as long as the proxy does. */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Duplex } from "node:stream"
+import type { MutableRef } from "effect"
+import type { CompiledConfig } from "../../model/CompiledConfig.ts"
+import type { ErrorFormat } from "../../model/GatewayError.ts"
+import type { UpstreamPools } from "./upstreamPools.ts"
+
+/** Fixed when the proxy starts; shared by all its requests. */
+export interface ProxyNode {
+  readonly current: MutableRef.MutableRef<CompiledConfig>
+  /** `kong/3.9.0`, as in `Server` and `Via`. */
+  readonly product: string
+  readonly isTrusted: (address: string) => boolean
+  readonly errorDefaultType: ErrorFormat
+  readonly pools: UpstreamPools
+  /** Monotonic. */
+  readonly nowMs: () => number
+  /** 32 hexadecimal characters. */
+  readonly newRequestId: () => string
+  readonly isDraining: () => boolean
+  /** A defect of ours, told once per request that meets it. */
+  readonly reportDefect: (cause: unknown, requestId: string) => void
+}
+
+/** The listener that a request came in by. */
+export interface ListenerFacts {
+  readonly port: number
+  readonly isTls: boolean
+}
+
+/** The connection of a request that asks to become a WebSocket. */
+export interface Upgrade {
+  readonly socket: Duplex
+  /** What the client sent behind its request. */
+  readonly head: Buffer
+}
+
+export interface Exchange {
+  readonly node: ProxyNode
+  readonly listener: ListenerFacts
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly upgrade: Upgrade | undefined
+  /** The client waits for `100 Continue` before it sends its body. */
+  readonly expectsContinue: boolean
+  readonly id: string
+  readonly startedAtMs: number
+}

@@ -1,0 +1,54 @@
+/** The path of a request, from top to bottom. No fiber runs here, and nothing here waits for the control path. */
+import {
+  badRequest,
+  expectationFailed,
+  type GatewayError,
+  noRoute,
+  noService,
+  unexpected
+} from "../../model/GatewayError.ts"
+import { answerError } from "./answerHead.ts"
+import type { Exchange } from "./exchange.ts"
+import { forwardedOf } from "./forwarded.ts"
+import { readHead } from "./requestHead.ts"
+import { checkRoute } from "./routeChecks.ts"
+import { Transfer } from "./transfer.ts"
+import { planUpstream } from "./upstreamPlan.ts"
+
+const walk = (exchange: Exchange): GatewayError | undefined => {
+  // Once: what is swapped in while this request lives is for the next one.
+  const config = exchange.node.current.current
+
+  const head = readHead(exchange)
+  if (head === undefined) return badRequest
+
+  const match = config.match(head.facts)
+  if (match === undefined) return noRoute
+
+  const forwarded = forwardedOf(head, exchange.request.headers, exchange.listener)
+  const refusal = checkRoute(match.compiled, exchange.request, forwarded, head.target.path + head.target.query)
+  if (refusal !== undefined) return refusal
+
+  const { service } = match.compiled
+  if (service === undefined) return noService
+
+  new Transfer(exchange, planUpstream(exchange, head, match, service, forwarded)).start()
+  return undefined
+}
+
+const refuse = (exchange: Exchange, error: GatewayError): void =>
+  answerError(exchange, error, { latencies: undefined, isContinued: false })
+
+export const serve = (exchange: Exchange): void => {
+  try {
+    const error = walk(exchange)
+    if (error !== undefined) refuse(exchange, error)
+  } catch (cause) {
+    exchange.node.reportDefect(cause, exchange.id)
+    if (exchange.response.headersSent) exchange.response.destroy()
+    else refuse(exchange, unexpected)
+  }
+}
+
+/** `Expect` knows one value, `100-continue`. */
+export const refuseExpectation = (exchange: Exchange): void => refuse(exchange, expectationFailed)

@@ -1,0 +1,58 @@
+/** What is open and what is under way: for the counters of the status API, and for draining. */
+
+import type { ServerResponse } from "node:http"
+import type { Duplex } from "node:stream"
+import type { ProxyCounts } from "../../services/Proxy.ts"
+
+export class Traffic {
+  readonly #connections = new Set<Duplex>()
+  /** The answers under way on each connection. */
+  readonly #answers = new Map<Duplex, Set<ServerResponse>>()
+  #accepted = 0
+  #requests = 0
+  #inFlight = 0
+  #onIdle: (() => void) | undefined
+
+  counts(): ProxyCounts {
+    return {
+      active: this.#connections.size,
+      accepted: this.#accepted,
+      requests: this.#requests,
+      inFlight: this.#inFlight
+    }
+  }
+
+  opened(connection: Duplex): void {
+    this.#accepted++
+    this.#connections.add(connection)
+    connection.once("close", () => this.#connections.delete(connection))
+  }
+
+  /** `life` closes when the exchange is over: the response, or the connection of a WebSocket. */
+  began(connection: Duplex, response: ServerResponse, life: NodeJS.EventEmitter): void {
+    this.#requests++
+    this.#inFlight++
+    const answers = this.#answers.get(connection) ?? new Set()
+    this.#answers.set(connection, answers.add(response))
+    life.once("close", () => {
+      answers.delete(response)
+      if (answers.size === 0) this.#answers.delete(connection)
+      this.#inFlight--
+      if (this.#inFlight === 0) this.#onIdle?.()
+    })
+  }
+
+  isAnswering(connection: Duplex): boolean {
+    return [...(this.#answers.get(connection) ?? [])].some((response) => response.headersSent)
+  }
+
+  /** Calls back once nothing is under way. */
+  whenIdle(onIdle: () => void): void {
+    if (this.#inFlight === 0) onIdle()
+    else this.#onIdle = onIdle
+  }
+
+  closeAll(): void {
+    for (const connection of this.#connections) connection.destroy()
+  }
+}

@@ -1,0 +1,263 @@
+/**
+ * One request on its way: tries until an upstream answers, then bytes in both directions until one side is done. The
+ * life of a transfer:
+ *
+ *   connecting ─ connected ─ answering ─ ended
+ *       │            │           └ broken off: the client's connection goes too
+ *       └────────────┴ failed: tried again, or answered in the gateway's own name
+ *
+ * Each side reads no faster than the other takes. Whatever ends the client's connection ends the upstream's request.
+ */
+import type { ClientRequest, IncomingMessage } from "node:http"
+import type { Duplex } from "node:stream"
+import { type GatewayError, noPeer } from "../../model/GatewayError.ts"
+import { answerError, breakOff, type Latencies, switchingHead, writeAnswerHead } from "./answerHead.ts"
+import type { Exchange } from "./exchange.ts"
+import { tunnel } from "./tunnel.ts"
+import { errorFor, isResolveFailure, UpstreamSilence } from "./upstreamFailure.ts"
+import { addressFor, type UpstreamPlan } from "./upstreamPlan.ts"
+import { Watchdog } from "./watchdog.ts"
+
+/** Methods that may be sent twice (RFC 9110 §9.2.2). */
+const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"])
+
+export class Transfer {
+  readonly #exchange: Exchange
+  readonly #plan: UpstreamPlan
+  readonly #sending: Watchdog
+  readonly #receiving: Watchdog
+  /** The try that counts; events of earlier ones are void. */
+  #upstream: ClientRequest | undefined
+  #answer: IncomingMessage | undefined
+  #triesLeft: number
+  #isConnected = false
+  #isBodyStarted = false
+  #isSwitched = false
+  #isEnded = false
+  #dispatchedAtMs = 0
+
+  constructor(exchange: Exchange, plan: UpstreamPlan) {
+    this.#exchange = exchange
+    this.#plan = plan
+    this.#triesLeft = plan.service.retries
+    const onSilence = () => this.#upstream?.destroy(new UpstreamSilence())
+    this.#sending = new Watchdog(onSilence)
+    this.#receiving = new Watchdog(onSilence)
+  }
+
+  start(): void {
+    this.#exchange.response.once("close", () => this.#end())
+    this.#try(false)
+  }
+
+  // --- tries ---
+
+  #try(isFresh: boolean): void {
+    const { compiled, headers, hostFor, isTls, method, service, target, framing } = this.#plan
+    const address = addressFor(this.#plan)
+    if (address === undefined) {
+      this.#refuse(noPeer, undefined)
+      return
+    }
+    this.#isConnected = false
+    this.#dispatchedAtMs = this.#exchange.node.nowMs()
+    const host = hostFor(address)
+    const upstream = this.#exchange.node.pools.request({
+      address,
+      compiled,
+      isTls,
+      method,
+      target,
+      host,
+      headers,
+      isFresh
+    })
+    this.#upstream = upstream
+    upstream.on("error", (error) => this.#onFailure(upstream, error, address.host))
+    upstream.on("socket", (socket) => {
+      if (upstream.reusedSocket) this.#onConnected(upstream)
+      else socket.once(isTls ? "secureConnect" : "connect", () => this.#onConnected(upstream))
+    })
+    upstream.on("response", (answer) => this.#onAnswer(upstream, answer))
+    if (this.#plan.isWebSocket) {
+      upstream.on("upgrade", (answer, socket, head) => this.#onSwitch(upstream, answer, socket, head))
+    }
+    this.#receiving.arm(service.connect_timeout)
+    if (framing._tag === "None") upstream.end()
+  }
+
+  #onConnected(upstream: ClientRequest): void {
+    if (upstream !== this.#upstream || this.#isEnded) return
+    this.#isConnected = true
+    if (this.#plan.framing._tag === "None") this.#receiving.arm(this.#plan.service.read_timeout)
+    else {
+      this.#receiving.disarm()
+      this.#pumpRequest(upstream)
+    }
+  }
+
+  #onFailure(upstream: ClientRequest, error: Error, host: string): void {
+    if (upstream !== this.#upstream || this.#isEnded) return
+    this.#disarm()
+    if (this.#answer !== undefined) this.#breakOff()
+    else if (!this.#mayTryAgain(error)) this.#fail(error, host)
+    // An idle connection that the upstream closed in the same moment says nothing about the upstream: such a try is
+    // free, and the next one takes no connection that may have died the same way.
+    else if (this.#isConnected && upstream.reusedSocket && !(error instanceof UpstreamSilence)) this.#try(true)
+    else if (this.#triesLeft > 0) {
+      this.#triesLeft--
+      this.#try(false)
+    } else this.#fail(error, host)
+  }
+
+  #fail(error: Error, host: string): void {
+    this.#refuse(errorFor(error, host), isResolveFailure(error) ? undefined : this.#latencies())
+  }
+
+  /** Before the connection stands nothing was sent, so that anything may go again. After, only what does no harm twice. */
+  #mayTryAgain(error: Error): boolean {
+    if (this.#isBodyStarted) return false
+    if (isResolveFailure(error)) return this.#plan.compiled.balancer !== undefined
+    return !this.#isConnected || (this.#plan.framing._tag === "None" && idempotent.has(this.#plan.method))
+  }
+
+  #refuse(error: GatewayError, latencies: Latencies | undefined): void {
+    this.#upstream = undefined
+    this.#exchange.request.resume()
+    answerError(this.#exchange, error, { latencies, isContinued: this.#isBodyStarted })
+  }
+
+  // --- the request's body ---
+
+  #pumpRequest(upstream: ClientRequest): void {
+    const { request, response, expectsContinue } = this.#exchange
+    const { read_timeout: readTimeoutMs, write_timeout: writeTimeoutMs } = this.#plan.service
+    this.#isBodyStarted = true
+    if (expectsContinue) response.writeContinue()
+    request.on("data", (chunk: Buffer) => {
+      // What still arrives when nobody wants it is read and dropped, so that the connection stays usable.
+      if (upstream !== this.#upstream || upstream.destroyed || upstream.write(chunk)) return
+      request.pause()
+      this.#sending.arm(writeTimeoutMs)
+    })
+    upstream.on("drain", () => {
+      this.#sending.disarm()
+      request.resume()
+    })
+    request.on("end", () => {
+      if (upstream !== this.#upstream || upstream.destroyed) return
+      this.#sending.arm(writeTimeoutMs)
+      upstream.end()
+    })
+    upstream.on("finish", () => {
+      this.#sending.disarm()
+      if (this.#answer === undefined && upstream === this.#upstream && !this.#isEnded)
+        this.#receiving.arm(readTimeoutMs)
+    })
+  }
+
+  // --- the answer ---
+
+  #onAnswer(upstream: ClientRequest, answer: IncomingMessage): void {
+    if (upstream !== this.#upstream || this.#isEnded) {
+      answer.destroy()
+      return
+    }
+    this.#answer = answer
+    this.#receiving.arm(this.#plan.service.read_timeout)
+    writeAnswerHead(this.#exchange, answer, {
+      takesTrailers: this.#plan.takesTrailers,
+      latencies: this.#latencies(),
+      isContinued: this.#isBodyStarted
+    })
+    this.#pumpAnswer(answer)
+  }
+
+  #pumpAnswer(answer: IncomingMessage): void {
+    const { response } = this.#exchange
+    let hasWritten = false
+    answer.on("data", (chunk: Buffer) => {
+      hasWritten = true
+      if (response.write(chunk)) this.#receiving.touch()
+      else {
+        // The client is slow, not the upstream.
+        answer.pause()
+        this.#receiving.disarm()
+      }
+    })
+    response.on("drain", () => {
+      if (!this.#isEnded && !answer.complete) this.#receiving.arm(this.#plan.service.read_timeout)
+      answer.resume()
+    })
+    answer.on("end", () => this.#onAnswerEnd(answer))
+    answer.on("error", () => this.#breakOff())
+    answer.on("close", () => {
+      if (!answer.complete) this.#breakOff()
+    })
+    // A head that waits for its body would keep an event stream's client waiting for its first event.
+    setImmediate(() => {
+      if (!hasWritten && !this.#isEnded && !response.writableEnded) response.flushHeaders()
+    })
+  }
+
+  #onAnswerEnd(answer: IncomingMessage): void {
+    if (this.#isEnded) return
+    const { response } = this.#exchange
+    if (this.#plan.takesTrailers && answer.rawTrailers.length > 0) {
+      // HTTP/2 takes no list of pairs.
+      const isList = this.#exchange.request.httpVersionMajor < 2
+      response.addTrailers(isList ? pairsOf(answer.rawTrailers) : (answer.trailers as Record<string, string>))
+    }
+    this.#receiving.disarm()
+    response.end()
+  }
+
+  #onSwitch(upstream: ClientRequest, answer: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { upgrade } = this.#exchange
+    if (upstream !== this.#upstream || this.#isEnded || upgrade === undefined) {
+      socket.destroy()
+      return
+    }
+    this.#disarm()
+    this.#isSwitched = true
+    upgrade.socket.write(switchingHead(this.#exchange, answer, this.#latencies()))
+    tunnel({ stream: upgrade.socket, head: upgrade.head }, { stream: socket, head }, this.#plan.service.read_timeout)
+  }
+
+  // --- ends ---
+
+  #breakOff(): void {
+    if (this.#isEnded) return
+    this.#disarm()
+    breakOff(this.#exchange)
+  }
+
+  /** The client's connection or stream is done with this exchange, one way or the other. */
+  #end(): void {
+    this.#isEnded = true
+    this.#disarm()
+    const upstream = this.#upstream
+    const isWhole = this.#answer?.complete === true && upstream?.writableFinished === true
+    if (!isWhole && !this.#isSwitched) upstream?.destroy()
+    this.#exchange.request.resume()
+  }
+
+  #disarm(): void {
+    this.#sending.disarm()
+    this.#receiving.disarm()
+  }
+
+  #latencies(): Latencies {
+    const { node, startedAtMs } = this.#exchange
+    return {
+      proxyMs: Math.round(this.#dispatchedAtMs - startedAtMs),
+      upstreamMs: Math.round(node.nowMs() - this.#dispatchedAtMs)
+    }
+  }
+}
+
+const pairsOf = (raw: ReadonlyArray<string>): Array<[string, string]> => {
+  const pairs: Array<[string, string]> = []
+  for (let at = 0; at + 1 < raw.length; at += 2) pairs.push([raw[at] ?? "", raw[at + 1] ?? ""])
+  return pairs
+}

@@ -1,0 +1,105 @@
+/** The headers of the request to the upstream: the client's, less what ends here, plus ours (`proxy-behaviour.md` §1). */
+import type { IncomingMessage } from "node:http"
+import type { Exchange } from "./exchange.ts"
+import { type Forwarded, forwardedForOf, forwardedPrefixOf } from "./forwarded.ts"
+import { connectionNames, copyHeaders } from "./hopByHop.ts"
+import type { RequestHead } from "./requestHead.ts"
+
+/** Never copied: framing and hop-by-hop headers, and those that the gateway sets itself. */
+const managed: ReadonlySet<string> = new Set([
+  "host",
+  "connection",
+  "keep-alive",
+  "proxy",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "content-length",
+  "upgrade",
+  "expect",
+  "http2-settings",
+  "via",
+  "x-real-ip",
+  "x-forwarded-for",
+  "x-forwarded-proto",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-path",
+  "x-forwarded-prefix",
+  "x-kong-request-id"
+])
+
+export type BodyFraming =
+  | { readonly _tag: "None" }
+  | { readonly _tag: "Length"; readonly length: string }
+  | { readonly _tag: "Chunked" }
+
+/** The parser has refused whatever could be read in two ways; what is left says one thing. */
+export const framingOf = (request: IncomingMessage): BodyFraming => {
+  if (request.headers["transfer-encoding"] !== undefined) return { _tag: "Chunked" }
+  const length = request.headers["content-length"]
+  if (length !== undefined) return length === "0" ? { _tag: "None" } : { _tag: "Length", length }
+  return request.httpVersionMajor >= 2 &&
+    !(request as IncomingMessage & { stream: { endAfterHeaders: boolean } }).stream.endAfterHeaders
+    ? { _tag: "Chunked" }
+    : { _tag: "None" }
+}
+
+/** Methods whose requests commonly have a body say so when they have none (RFC 9110 §8.6). */
+const tellsEmptyBody: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"])
+
+const framingHeaders = (framing: BodyFraming, method: string): ReadonlyArray<string> => {
+  if (framing._tag === "Chunked") return ["Transfer-Encoding", "chunked"]
+  if (framing._tag === "Length") return ["Content-Length", framing.length]
+  return tellsEmptyBody.has(method) ? ["Content-Length", "0"] : []
+}
+
+/** HTTP/2 may split cookies into several fields; HTTP/1.1 wants one (RFC 9113 §8.2.3). */
+const isSplitCookie = (request: IncomingMessage): boolean =>
+  request.httpVersionMajor >= 2 && request.headers.cookie !== undefined
+
+const viaOf = (request: IncomingMessage, product: string): string => {
+  const version = request.httpVersionMajor >= 2 ? String(request.httpVersionMajor) : request.httpVersion
+  const earlier = request.headers.via
+  return earlier === undefined || earlier === "" ? `${version} ${product}` : `${earlier}, ${version} ${product}`
+}
+
+export interface UpstreamHeaderInput {
+  readonly exchange: Exchange
+  readonly head: RequestHead
+  readonly forwarded: Forwarded
+  /** The path prefix that the route strips. */
+  readonly stripped: string | undefined
+  readonly framing: BodyFraming
+}
+
+/** All but `Host`, which depends on the target that a try is for. */
+export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<string> => {
+  const { exchange, head, forwarded, stripped, framing } = input
+  const { request, node, id } = exchange
+  const { headers } = request
+  const listed = connectionNames(headers.connection)
+  const joinsCookies = isSplitCookie(request)
+  const sent: Array<string> = []
+  const isKept = (name: string) => !managed.has(name) && !listed.has(name) && !(joinsCookies && name === "cookie")
+  copyHeaders(request.rawHeaders, isKept, sent)
+  if (joinsCookies) sent.push("Cookie", headers.cookie ?? "")
+  const prefix = forwardedPrefixOf(head, headers, stripped)
+  sent.push(
+    ...["Connection", head.isWebSocket ? "keep-alive, Upgrade" : "keep-alive"],
+    ...(head.isWebSocket ? ["Upgrade", "websocket"] : []),
+    ...(head.takesTrailers ? ["TE", "trailers"] : []),
+    ...["Via", viaOf(request, node.product)],
+    ...["X-Forwarded-For", forwardedForOf(head, headers)],
+    ...["X-Real-IP", head.peer.clientAddress],
+    ...["X-Forwarded-Proto", forwarded.proto],
+    ...(forwarded.host === "" ? [] : ["X-Forwarded-Host", forwarded.host]),
+    ...["X-Forwarded-Port", forwarded.port],
+    ...["X-Forwarded-Path", forwarded.path],
+    ...(prefix === undefined ? [] : ["X-Forwarded-Prefix", prefix]),
+    ...["X-Kong-Request-Id", id],
+    ...framingHeaders(framing, head.facts.method)
+  )
+  return sent
+}

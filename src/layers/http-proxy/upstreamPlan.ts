@@ -1,0 +1,66 @@
+/** Everything about the request to the upstream that does not change from try to try (`router.md` §8, `proxy-behaviour.md` §6). */
+import type { Address, CompiledRoute, Match } from "../../model/CompiledConfig.ts"
+import type { Service } from "../../model/Entities.ts"
+import { forwardedPrefix, upstreamTarget } from "../../model/RequestPath.ts"
+import type { Exchange } from "./exchange.ts"
+import type { Forwarded } from "./forwarded.ts"
+import type { RequestHead } from "./requestHead.ts"
+import { type BodyFraming, framingOf, upstreamHeaders } from "./upstreamHeaders.ts"
+
+export interface UpstreamPlan {
+  readonly compiled: CompiledRoute
+  readonly service: Service
+  readonly isTls: boolean
+  readonly method: string
+  readonly target: string
+  readonly headers: ReadonlyArray<string>
+  readonly framing: BodyFraming
+  readonly takesTrailers: boolean
+  readonly isWebSocket: boolean
+  readonly hostFor: (address: Address) => string
+}
+
+const hostWithPort = (host: string, port: number, isTls: boolean): string => {
+  const name = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host
+  return port === (isTls ? 443 : 80) ? name : `${name}:${port}`
+}
+
+/** `router.md` §9: the client's Host verbatim, or the target's own name. */
+const hostChooser = (compiled: CompiledRoute, head: RequestHead, isTls: boolean): ((address: Address) => string) => {
+  const { hostHeader } = compiled
+  const preserved = compiled.route.preserve_host ? head.rawHost || head.facts.serverName : undefined
+  if (preserved !== undefined && preserved !== "") return () => preserved
+  if (hostHeader === undefined) return ({ host, port }) => hostWithPort(host, port, isTls)
+  return /:\d+$/.test(hostHeader) ? () => hostHeader : ({ port }) => hostWithPort(hostHeader, port, isTls)
+}
+
+export const planUpstream = (
+  exchange: Exchange,
+  head: RequestHead,
+  { compiled, matchedPath }: Match,
+  service: Service,
+  forwarded: Forwarded
+): UpstreamPlan => {
+  const isStripped = compiled.route.strip_path
+  const framing: BodyFraming = head.isWebSocket ? { _tag: "None" } : framingOf(exchange.request)
+  const stripped = forwardedPrefix(matchedPath, isStripped)
+  const isTls = service.protocol === "https"
+  return {
+    compiled,
+    service,
+    isTls,
+    method: head.facts.method,
+    target: upstreamTarget({ base: service.path, path: head.facts.path, matchedPath, isStripped }, head.target.query),
+    headers: upstreamHeaders({ exchange, head, forwarded, stripped, framing }),
+    framing,
+    takesTrailers: head.takesTrailers,
+    isWebSocket: head.isWebSocket,
+    hostFor: hostChooser(compiled, head, isTls)
+  }
+}
+
+/** `undefined` when the balancer has nobody left. */
+export const addressFor = ({ compiled, service }: UpstreamPlan): Address | undefined =>
+  compiled.balancer === undefined
+    ? { host: service.host.replace(/^\[(.*)\]$/, "$1"), port: service.port }
+    : compiled.balancer.next()
