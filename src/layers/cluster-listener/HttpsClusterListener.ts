@@ -60,20 +60,27 @@ const identityOf = (request: IncomingMessage): PeerIdentity | undefined => {
   return { nodeId, version, hostname: hostname ?? ip, ip, certificateExpiresAtMs: expiry }
 }
 
+/** The request as a data plane's, or the status line that refuses it. */
+const admit = (request: IncomingMessage): PeerIdentity | { readonly refusal: string; readonly reason: string } => {
+  if (parseOutletRequest(request.url ?? "").path !== outletPath)
+    return { refusal: "404 Not Found", reason: "unknown path" }
+  return identityOf(request) ?? { refusal: "400 Bad Request", reason: "node_id or node_version is missing" }
+}
+
 const onUpgrade =
   (run: Run, sockets: WebSocketServer) =>
   (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // A peer may vanish at any moment; without a listener that would be an uncaught error.
     socket.on("error", () => socket.destroy())
-    if (parseOutletRequest(request.url ?? "").path !== outletPath) return answer(socket, "404 Not Found")
-    const identity = identityOf(request)
-    if (identity === undefined) {
-      run(logRefusal(request.socket, "node_id or node_version is missing"))
-      return answer(socket, "400 Bad Request")
+    const admitted = admit(request)
+    if ("refusal" in admitted) {
+      run(logRefusal(request.socket, admitted.reason))
+      answer(socket, admitted.refusal)
+    } else {
+      sockets.handleUpgrade(request, socket, head, (webSocket) => {
+        run(Effect.flatMap(makePeer(webSocket, admitted), runSession))
+      })
     }
-    sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      run(Effect.flatMap(makePeer(webSocket, identity), runSession))
-    })
   }
 
 const makeServer = (run: Run, own: ClusterCredentials, sockets: WebSocketServer): Server => {
