@@ -37,9 +37,11 @@ const live = RefLiveConfig.layer.pipe(Layer.provide(TraditionalCompatibleRouter.
 const credentials = Layer.unwrap(
   Effect.gen(function* () {
     const settings = yield* Settings
-    return settings.cluster_control_plane === undefined ? Layer.empty : Layer.effectDiscard(ClusterIdentity)
+    return settings.cluster_control_plane === undefined
+      ? Layer.empty
+      : Layer.effectDiscard(ClusterIdentity).pipe(Layer.provide(PemClusterIdentity.layerToleratingExpiry))
   })
-).pipe(Layer.provide(PemClusterIdentity.layerToleratingExpiry))
+)
 
 const asked = HttpStatusListener.layer.pipe(
   Layer.provide(credentials),

@@ -1,0 +1,85 @@
+import { createServer, type Server } from "node:http"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import type { SettingName } from "../../src/model/SettingTable.ts"
+import { DataPlane } from "../../src/programs/DataPlane.ts"
+import { Proxy } from "../../src/services/Proxy.ts"
+import { StatusListener } from "../../src/services/StatusListener.ts"
+import { temporaryFolder } from "../support/folder.ts"
+import { settingsLayer } from "../support/settings.ts"
+
+const upstream = Effect.acquireRelease(
+  Effect.callback<Server>((resume) => {
+    const server = createServer((request, response) => response.end(`upstream ${request.url}`))
+    server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+  }),
+  (server) => Effect.sync(() => server.close())
+).pipe(Effect.map((server) => (server.address() as { readonly port: number }).port))
+
+const documentFor = (port: number, path: string) =>
+  JSON.stringify({
+    _format_version: "3.0",
+    services: [{ name: "s", host: "127.0.0.1", port, routes: [{ name: "r", paths: [path] }] }]
+  })
+
+const node = (prefix: string, given: Partial<Record<SettingName, string>>) =>
+  DataPlane.layer.pipe(
+    Layer.provide(
+      settingsLayer({ prefix, proxy_listen: "127.0.0.1:0, 127.0.0.1:0 ssl", status_listen: "127.0.0.1:0", ...given })
+    )
+  )
+
+const ask = (port: number | undefined, path: string) =>
+  Effect.promise(async () => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`)
+    return { status: response.status, text: await response.text() }
+  })
+
+const ports = Effect.gen(function* () {
+  return { proxy: (yield* Proxy).addresses[0]?.port, status: (yield* StatusListener).addresses[0]?.port }
+})
+
+describe("a data plane node", () => {
+  it.live("on its own needs no certificates: it serves its declarative file and is ready", () =>
+    Effect.gen(function* () {
+      const port = yield* upstream
+      const prefix = join(yield* temporaryFolder, "dp")
+      yield* Effect.gen(function* () {
+        const { proxy, status } = yield* ports
+        assert.deepEqual(yield* ask(proxy, "/own/x"), { status: 200, text: "upstream /x" })
+        assert.strictEqual((yield* ask(status, "/status/ready")).status, 200)
+        assert.include((yield* ask(status, "/status")).text, '"state":"disabled"')
+      }).pipe(Effect.provide(node(prefix, { declarative_config_string: documentFor(port, "/own") })))
+    })
+  )
+
+  it.live("shares nothing with another node in the same process", () =>
+    Effect.gen(function* () {
+      const port = yield* upstream
+      const folder = yield* temporaryFolder
+      const asked = (name: string) =>
+        Effect.gen(function* () {
+          const { proxy } = yield* ports
+          return [(yield* ask(proxy, "/a/x")).status, (yield* ask(proxy, "/b/x")).status]
+        }).pipe(Effect.provide(node(join(folder, name), { declarative_config_string: documentFor(port, `/${name}`) })))
+      const [a, b] = yield* Effect.all([asked("a"), asked("b")], { concurrency: 2 })
+      assert.deepEqual(a, [200, 404])
+      assert.deepEqual(b, [404, 200])
+    })
+  )
+
+  it.live("with a control plane but without a certificate does not start, and says what is missing", () =>
+    Effect.gen(function* () {
+      const prefix = join(yield* temporaryFolder, "dp")
+      const given = {
+        cluster_control_plane: "127.0.0.1:1",
+        cluster_cert: "/nowhere.crt",
+        cluster_cert_key: "/nowhere.key"
+      }
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(node(prefix, given))))
+      assert.strictEqual(error.exitCode, 2)
+      assert.match(error.message, /cluster_cert: .*\n.*cluster_cert_key: /s)
+    })
+  )
+})
