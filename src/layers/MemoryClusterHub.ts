@@ -10,12 +10,13 @@ interface Session extends Member, Presence {
 const make = Effect.sync(() => {
   const sessions = new Set<Session>()
 
-  const offerTo = (session: Session, payload: Payload): void => {
+  /** True when this is news to the session. */
+  const offerTo = (session: Session, payload: Payload): boolean => {
     // A change that leaves the configuration as it was is nothing to send.
     const isNews = session.newest === undefined || payload.version > session.newest.version
-    if (!isNews || payload.hash === session.newest?.hash) return
+    if (!isNews || payload.hash === session.newest?.hash) return false
     session.newest = payload
-    Queue.offerUnsafe(session.pending, payload)
+    return Queue.offerUnsafe(session.pending, payload)
   }
 
   const join = Effect.fnUntraced(function* (nodeId: string) {
@@ -34,11 +35,7 @@ const make = Effect.sync(() => {
       Effect.sync(() => {
         for (const session of sessions) if (session === member) offerTo(session, payload)
       }),
-    broadcast: (payload) =>
-      Effect.sync(() => {
-        for (const session of sessions) offerTo(session, payload)
-        return sessions.size
-      }),
+    broadcast: (payload) => Effect.sync(() => [...sessions].filter((session) => offerTo(session, payload)).length),
     present: Effect.sync(() => [...sessions].map(({ nodeId, sinceMs }) => ({ nodeId, sinceMs })))
   })
 })

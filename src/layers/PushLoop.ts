@@ -34,9 +34,8 @@ const run = Effect.gen(function* () {
     if ((yield* hub.present).length > 0) {
       const payload = yield* payloads.newest
       const sessions = yield* hub.broadcast(payload)
-      yield* Effect.logInfo("configuration pushed").pipe(
-        Effect.annotateLogs({ version: payload.version, hash: payload.hash, bytes: payload.bytes.length, sessions })
-      )
+      const facts = { version: payload.version, hash: payload.hash, bytes: payload.bytes.length, sessions }
+      if (sessions > 0) yield* Effect.logInfo("configuration pushed").pipe(Effect.annotateLogs(facts))
     }
     yield* Ref.set(brought, version)
   })

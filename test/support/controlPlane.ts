@@ -1,6 +1,6 @@
 /** A whole control plane on free ports, and an admin client that speaks to it over real HTTP. */
 import { request } from "node:http"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Logger } from "effect"
 import type { CertificatePair } from "../../src/layers/ClusterCertificate.ts"
 import * as SqliteClient from "../../src/layers/sqlite/SqliteClient.ts"
 import * as StoreFile from "../../src/layers/sqlite/StoreFile.ts"
@@ -21,7 +21,8 @@ export const controlPlaneSettings = (pair: CertificatePair, given: Given = {}) =
 export const memoryControlPlane = (pair: CertificatePair, given: Given = {}) =>
   ControlPlane.layerOverSql.pipe(
     Layer.provide(StoreFile.withTables(SqliteClient.layer(":memory:"))),
-    Layer.provide(controlPlaneSettings(pair, given))
+    Layer.provide(controlPlaneSettings(pair, given)),
+    Layer.provide(Logger.layer([]))
   )
 
 export const adminPort = Effect.map(AdminListener, ({ addresses }) => addresses[0]?.port ?? 0)

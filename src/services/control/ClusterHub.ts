@@ -19,7 +19,7 @@ export class ClusterHub extends Context.Service<
     readonly join: (nodeId: string) => Effect.Effect<Member, never, Scope.Scope>
     /** Offers to one session; nothing older replaces anything newer. */
     readonly offer: (member: Member, payload: Payload) => Effect.Effect<void>
-    /** Offers to every session, and waits for none. Says how many there are. */
+    /** Offers to every session, and waits for none. Says to how many it was news. */
     readonly broadcast: (payload: Payload) => Effect.Effect<number>
     readonly present: Effect.Effect<ReadonlyArray<Presence>>
   }
