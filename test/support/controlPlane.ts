@@ -63,7 +63,9 @@ export const call = Effect.fnUntraced(function* (
         agent: false,
         headers: {
           ...(type === undefined ? {} : { "content-type": type }),
-          ...(text === undefined ? {} : { "content-length": Buffer.byteLength(text) }),
+          ...(text === undefined || "transfer-encoding" in headers
+            ? {}
+            : { "content-length": Buffer.byteLength(text) }),
           ...headers
         }
       },
