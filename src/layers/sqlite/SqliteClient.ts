@@ -21,8 +21,13 @@ const pragmas = [
 const withErrno = (error: unknown): unknown =>
   error instanceof Error && "errcode" in error ? Object.assign(error, { errno: error.errcode }) : error
 
-const toSqlError = (cause: unknown, sql: string): SqlError =>
-  new SqlError({ reason: classifySqliteError(withErrno(cause), { message: sql, operation: "execute" }) })
+const toSqlError = (cause: unknown, operation: "open" | "execute"): SqlError =>
+  new SqlError({
+    reason: classifySqliteError(withErrno(cause), {
+      message: cause instanceof Error ? cause.message : String(cause),
+      operation
+    })
+  })
 
 const makeConnection = (database: DatabaseSync): SqlConnection.Connection => {
   const prepared = new Map<string, StatementSync>()
@@ -42,7 +47,7 @@ const makeConnection = (database: DatabaseSync): SqlConnection.Connection => {
           ReadonlyArray<unknown>
         >
       },
-      catch: (cause) => toSqlError(cause, sql)
+      catch: (cause) => toSqlError(cause, "execute")
     })
   const execute: SqlConnection.Connection["execute"] = (sql, params, transform) =>
     transform === undefined ? run(sql, params) : Effect.map(run(sql, params), transform)

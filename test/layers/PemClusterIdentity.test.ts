@@ -1,0 +1,114 @@
+/** The cluster certificate: how it is made, and how it is read from settings. `hybrid-protocol-v1.md` §1.2, §13. */
+import { X509Certificate } from "node:crypto"
+import { writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger } from "effect"
+import { makeClusterCertificate } from "../../src/layers/ClusterCertificate.ts"
+import * as PemClusterIdentity from "../../src/layers/PemClusterIdentity.ts"
+import { ClusterIdentity } from "../../src/services/ClusterIdentity.ts"
+import { clusterCertificate } from "../support/certificates.ts"
+import { temporaryFolder } from "../support/folder.ts"
+import { settingsLayer } from "../support/settings.ts"
+
+const identity = (cluster_cert: string, cluster_cert_key: string, layer = PemClusterIdentity.layer) =>
+  Effect.flatMap(ClusterIdentity, Effect.succeed).pipe(
+    Effect.provide(
+      layer.pipe(
+        Layer.provide(
+          settingsLayer({
+            ...(cluster_cert === "" ? {} : { cluster_cert }),
+            ...(cluster_cert_key === "" ? {} : { cluster_cert_key })
+          })
+        ),
+        Layer.provide(Logger.layer([]))
+      )
+    )
+  )
+
+const faultsOf = (cert: string, key: string) =>
+  Effect.map(Effect.flip(identity(cert, key)), ({ faults, exitCode }) => {
+    assert.strictEqual(exitCode, 2)
+    return faults.map(({ path, message, value }) => `${path.join(".")}: ${message} ${String(value)}`)
+  })
+
+const base64 = (text: string): string => Buffer.from(text).toString("base64")
+
+describe("a certificate that we make", () => {
+  it.live("is as the protocol wants it", () =>
+    Effect.gen(function* () {
+      const now = new Date("2026-01-02T03:04:05Z")
+      const { cert, key } = yield* makeClusterCertificate({ now })
+      const made = new X509Certificate(cert)
+      assert.strictEqual(made.subject, "CN=kong_clustering")
+      assert.strictEqual(made.issuer, "CN=kong_clustering")
+      assert.strictEqual(made.subjectAltName, undefined)
+      assert.isFalse(made.ca)
+      assert.isTrue(made.verify(made.publicKey))
+      assert.strictEqual(made.publicKey.asymmetricKeyDetails?.namedCurve, "secp384r1")
+      assert.strictEqual(made.validToDate.getTime() - now.getTime(), 1095 * 86_400_000)
+      assert.isTrue(made.validFromDate <= now)
+      assert.match(key, /^-----BEGIN PRIVATE KEY-----/)
+    })
+  )
+
+  it.live("may outlive 2049, where dates are written in another way", () =>
+    Effect.gen(function* () {
+      const { cert } = yield* makeClusterCertificate({ now: new Date("2049-06-01T00:00:00Z"), days: 400 })
+      assert.strictEqual(new X509Certificate(cert).validToDate.toISOString(), "2050-07-06T00:00:00.000Z")
+    })
+  )
+})
+
+describe("settings", () => {
+  it.live("hold a path, PEM text or base64 of it", () =>
+    Effect.gen(function* () {
+      const { cert, key } = yield* clusterCertificate
+      const folder = yield* temporaryFolder
+      const [certFile, keyFile] = [join(folder, "cluster.crt"), join(folder, "cluster.key")]
+      yield* Effect.promise(() => Promise.all([writeFile(certFile, cert), writeFile(keyFile, key)]))
+      for (const [a, b] of [
+        [cert, key],
+        [base64(cert), base64(key)],
+        [certFile, keyFile]
+      ] as const) {
+        const found = yield* identity(a, b)
+        assert.strictEqual(found.cert.trim(), cert.trim())
+        assert.strictEqual(found.key.trim(), key.trim())
+        assert.strictEqual(found.fingerprint256, new X509Certificate(cert).fingerprint256)
+      }
+    })
+  )
+
+  it.live("that are both wrong are both told, and a key is never shown", () =>
+    Effect.gen(function* () {
+      const [cert, key] = yield* faultsOf("/no/such/file", "c2VjcmV0LWtleQ==")
+      assert.include(cert ?? "", "cluster_cert: expected a certificate")
+      assert.include(cert ?? "", "ENOENT")
+      assert.include(cert ?? "", "/no/such/file")
+      assert.include(key ?? "", "cluster_cert_key: expected an unencrypted private key")
+      assert.notInclude(key ?? "", "c2VjcmV0LWtleQ")
+    })
+  )
+
+  it.live("without a pair, of two pairs, or of rubbish are refused", () =>
+    Effect.gen(function* () {
+      const [one, two] = [yield* clusterCertificate, yield* clusterCertificate]
+      assert.strictEqual((yield* faultsOf("", "")).length, 2)
+      assert.include((yield* faultsOf(one.cert, two.key)).join(), "the key that belongs to cluster_cert")
+      assert.strictEqual(
+        (yield* faultsOf("-----BEGIN CERTIFICATE-----\nx", "-----BEGIN PRIVATE KEY-----\nx")).length,
+        2
+      )
+    })
+  )
+
+  it.live("with a certificate that has expired stop the start, unless the node can live without its peer", () =>
+    Effect.gen(function* () {
+      const { cert, key } = yield* makeClusterCertificate({ now: new Date("2020-01-01T00:00:00Z"), days: 1 })
+      assert.include((yield* faultsOf(cert, key)).join(), "2020-01-02T00:00:00.000Z")
+      const tolerated = yield* identity(cert, key, PemClusterIdentity.layerToleratingExpiry)
+      assert.strictEqual(tolerated.expiresAtMs, Date.parse("2020-01-02T00:00:00Z"))
+    })
+  )
+})
