@@ -125,6 +125,7 @@ export const answers = {
   notFound: plain(404, "Not found"),
   methodNotAllowed: plain(405, "Method not allowed"),
   unparsable: plain(400, "Cannot parse JSON body"),
+  unparsableForm: plain(400, "Cannot parse form body"),
   tooLarge: plain(413, "Payload too large"),
   unsupportedMediaType: plain(415, "Unsupported media type"),
   unauthorised: plain(401, "Unauthorized"),

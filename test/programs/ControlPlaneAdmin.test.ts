@@ -1,11 +1,13 @@
 /** The admin API in Kong's shapes, over real HTTP, for every entity of the table. */
+import { X509Certificate } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { entities } from "../../src/model/Entities.ts"
 import type { Entity, Row } from "../../src/model/Entity.ts"
 import type { AdminListener } from "../../src/services/control/Listeners.ts"
 import { clusterCertificate } from "../support/certificates.ts"
-import { type AdminReply, call, type Given, memoryControlPlane } from "../support/controlPlane.ts"
+import { type AdminReply, adminPort, call, type Given, memoryControlPlane } from "../support/controlPlane.ts"
+import { caCert, leafCert, leafKey } from "../support/pems.ts"
 import { type Sample, samples } from "../support/samples.ts"
 
 const withAdmin = <A, E>(test: Effect.Effect<A, E, AdminListener>, given?: Given) =>
@@ -262,6 +264,51 @@ describe("writes", () => {
         assert.match(String(inner.body.message), /^schema violation \(healthchecks\.active\.timeout: /)
         const whole = yield* call("POST", "/routes", { name: "r" })
         assert.isArray((whole.body.fields as Row)["@entity"])
+      })
+    )
+  )
+
+  it.live("of certificates are checked, for a bad one would make every data plane refuse the whole", () =>
+    withAdmin(
+      Effect.gen(function* () {
+        const made = yield* call("POST", "/ca_certificates", { cert: caCert })
+        const digest = new X509Certificate(caCert).fingerprint256.replaceAll(":", "").toLowerCase()
+        assert.strictEqual(made.body.cert_digest, digest)
+        assert.strictEqual((yield* call("POST", "/ca_certificates", { cert: caCert })).status, 409)
+        for (const cert of [leafCert, caCert + caCert, "-----BEGIN CERTIFICATE-----"]) {
+          const refused = yield* call("POST", "/ca_certificates", { cert })
+          assert.deepStrictEqual([refused.status, Object.keys(refused.body.fields as Row)], [400, ["cert"]])
+        }
+        const alien = yield* call("POST", "/certificates", { cert: caCert, key: leafKey })
+        assert.deepStrictEqual(alien.body.fields, { key: "expected the key of cert" } as unknown)
+        const rubbish = yield* call("POST", "/certificates", { cert: "-----BEGIN X", key: "-----BEGIN Y" })
+        assert.deepStrictEqual(Object.keys(rubbish.body.fields as Row), ["cert", "key"])
+        assert.notInclude(rubbish.text, "BEGIN Y")
+      })
+    )
+  )
+
+  it.live("may come as multipart forms, files included", () =>
+    withAdmin(
+      Effect.gen(function* () {
+        const form = new FormData()
+        form.set("cert", new Blob([leafCert]), "cluster.crt")
+        form.set("key", leafKey)
+        form.append("tags[]", "a")
+        form.append("tags[]", "b")
+        const port = yield* adminPort
+        const reply = yield* Effect.promise(() =>
+          fetch(`http://127.0.0.1:${port}/certificates`, {
+            method: "POST",
+            body: form,
+            headers: { connection: "close" }
+          })
+        )
+        const body = (yield* Effect.promise(() => reply.json())) as Row
+        assert.strictEqual(reply.status, 201)
+        assert.deepInclude(body, { cert: leafCert, tags: ["a", "b"] })
+        const type = { "content-type": "multipart/form-data; boundary=x" }
+        assert.strictEqual((yield* call("POST", "/certificates", "rubbish", type)).status, 400)
       })
     )
   )

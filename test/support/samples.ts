@@ -3,6 +3,7 @@
  * sample fails the tests that loop over the table: that is where its author is told what is missing.
  */
 import type { Row } from "../../src/model/Entity.ts"
+import { caCert, leafCert, leafKey } from "./pems.ts"
 
 export interface Sample {
   readonly create: Row
@@ -14,13 +15,10 @@ export interface Sample {
   readonly parent?: { readonly field: string; readonly of: string }
 }
 
-const pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
-const key = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----"
-
 export const samples: Readonly<Record<string, Sample>> = {
   workspaces: { create: { name: "team-a" }, change: { comment: "ours" } },
-  certificates: { create: { cert: pem, key }, change: { tags: ["a"] } },
-  ca_certificates: { create: { cert: pem }, change: { tags: ["a"] } },
+  certificates: { create: { cert: leafCert, key: leafKey }, change: { tags: ["a"] } },
+  ca_certificates: { create: { cert: caCert }, change: { tags: ["a"] } },
   services: {
     create: { name: "echo", host: "example.com" },
     change: { retries: 3 },

@@ -1,4 +1,4 @@
-/** The body of a write as a row: JSON, or a form read with the entity's fields. */
+/** The body of a write as a row: JSON, or a form of either kind read with the entity's fields. */
 import { Effect } from "effect"
 import * as ByteSize from "effect/ByteSize"
 import { HttpIncomingMessage, type HttpServerError, type HttpServerRequest } from "effect/http"
@@ -13,13 +13,29 @@ const isTooLarge = (error: HttpServerError.HttpServerError): boolean => {
   return isRecord(cause) && cause._tag === "MaxBytesError"
 }
 
-const readText = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<string, AdminAnswer> =>
+const readBytes = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<ArrayBuffer, AdminAnswer> =>
   Number(request.headers["content-length"] ?? 0) > bodyMaxBytes
     ? Effect.fail(answers.tooLarge)
-    : request.text.pipe(
+    : request.arrayBuffer.pipe(
         Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(bodyMaxBytes)),
         Effect.mapError((error) => (isTooLarge(error) ? answers.tooLarge : answers.unparsable))
       )
+
+/** `curl -F cert=@file`: what is sent as a file counts as the text in it. */
+const readMultipart = (bytes: ArrayBuffer, type: string): Effect.Effect<Array<[string, string]>, AdminAnswer> =>
+  Effect.tryPromise({
+    try: async () => {
+      const form = await new Response(bytes, { headers: { "content-type": type } }).formData()
+      const pairs = [...form].map(
+        async ([name, value]): Promise<[string, string]> => [
+          name,
+          typeof value === "string" ? value : await value.text()
+        ]
+      )
+      return Promise.all(pairs)
+    },
+    catch: () => answers.unparsableForm
+  })
 
 const parseJson = (text: string): Effect.Effect<Row, AdminAnswer> => {
   try {
@@ -32,12 +48,19 @@ const parseJson = (text: string): Effect.Effect<Row, AdminAnswer> => {
 
 /** Fails with the answer to give when there is no row to be had. */
 export const readRow = Effect.fnUntraced(function* (entity: Entity, request: HttpServerRequest.HttpServerRequest) {
-  const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? ""
-  const isForm = type === "application/x-www-form-urlencoded"
-  if (!isForm && type !== "application/json" && type !== "")
-    return yield* Effect.fail<AdminAnswer>(answers.unsupportedMediaType)
-  const text = yield* readText(request)
-  if (isForm) return rowOfForm(entity, new URLSearchParams(text))
-  if (text === "") return {}
-  return type === "" ? yield* Effect.fail<AdminAnswer>(answers.unsupportedMediaType) : yield* parseJson(text)
+  const contentType = request.headers["content-type"] ?? ""
+  const bytes = yield* readBytes(request)
+  const text = () => new TextDecoder().decode(bytes)
+  switch (contentType.split(";")[0]?.trim().toLowerCase()) {
+    case "application/json":
+      return bytes.byteLength === 0 ? {} : yield* parseJson(text())
+    case "application/x-www-form-urlencoded":
+      return rowOfForm(entity, new URLSearchParams(text()))
+    case "multipart/form-data":
+      return rowOfForm(entity, yield* readMultipart(bytes, contentType))
+    default:
+      return contentType === "" && bytes.byteLength === 0
+        ? {}
+        : yield* Effect.fail<AdminAnswer>(answers.unsupportedMediaType)
+  }
 })

@@ -24,10 +24,17 @@ import type { Registry } from "../../services/control/Registry.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
 import { makePeer, type PeerIdentity } from "./Peer.ts"
+import { makeRefusalLog, type RefusalLog } from "./RefusalLog.ts"
 import { runSession } from "./session.ts"
 
 type SessionServices = Settings | Registry | ClusterHub | Payloads
-type Run = (effect: Effect.Effect<void, never, SessionServices>) => unknown
+
+/** What the callbacks of `node:https` need of the Effect side. */
+interface Bridge {
+  readonly run: (effect: Effect.Effect<void, never, SessionServices>) => unknown
+  readonly logRefusal: RefusalLog
+  readonly sockets: WebSocketServer
+}
 
 /** A peer that dials in and then says nothing must not keep a socket for long. */
 const handshakeTimeoutMs = 10_000
@@ -35,11 +42,6 @@ const handshakeTimeoutMs = 10_000
 const drainMs = 500
 
 const plainIp = (socket: Socket): string => (socket.remoteAddress ?? "").replace(/^::ffff:/i, "")
-
-const logRefusal = (socket: Socket, reason: string) =>
-  Effect.logWarning("connection refused by the cluster listener").pipe(
-    Effect.annotateLogs({ ip: plainIp(socket), reason })
-  )
 
 const certificateProblem = (socket: TLSSocket, own: ClusterCredentials): string | undefined => {
   const certificate = socket.getPeerX509Certificate()
@@ -68,22 +70,23 @@ const admit = (request: IncomingMessage): PeerIdentity | { readonly refusal: str
 }
 
 const onUpgrade =
-  (run: Run, sockets: WebSocketServer) =>
+  ({ run, logRefusal, sockets }: Bridge) =>
   (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // A peer may vanish at any moment; without a listener that would be an uncaught error.
     socket.on("error", () => socket.destroy())
     const admitted = admit(request)
     if ("refusal" in admitted) {
-      run(logRefusal(request.socket, admitted.reason))
+      run(logRefusal({ ip: plainIp(request.socket), reason: admitted.reason }))
       answer(socket, admitted.refusal)
     } else {
       sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        run(Effect.flatMap(makePeer(webSocket, admitted), runSession))
+        run(Effect.flatMap(makePeer(webSocket, admitted), (peer) => runSession(peer, logRefusal)))
       })
     }
   }
 
-const makeServer = (run: Run, own: ClusterCredentials, sockets: WebSocketServer): Server => {
+const makeServer = (bridge: Bridge, own: ClusterCredentials): Server => {
+  const { run, logRefusal } = bridge
   const server = createServer({
     cert: own.cert,
     key: own.key,
@@ -97,7 +100,7 @@ const makeServer = (run: Run, own: ClusterCredentials, sockets: WebSocketServer)
   server.on("secureConnection", (socket) => {
     const problem = certificateProblem(socket, own)
     if (problem === undefined) return
-    run(logRefusal(socket, problem))
+    run(logRefusal({ ip: plainIp(socket), reason: problem }))
     socket.destroy()
   })
   server.on("tlsClientError", (error, socket) => {
@@ -110,7 +113,7 @@ const makeServer = (run: Run, own: ClusterCredentials, sockets: WebSocketServer)
     if (parseOutletRequest(request.url ?? "").path === outletPath) request.socket.destroy()
     else response.writeHead(404, { connection: "close" }).end()
   })
-  server.on("upgrade", onUpgrade(run, sockets))
+  server.on("upgrade", onUpgrade(bridge))
   return server
 }
 
@@ -136,9 +139,9 @@ const stop = (server: Server, connections: ReadonlySet<Duplex>) =>
     })
   })
 
-const open = Effect.fnUntraced(function* (run: Run, sockets: WebSocketServer, address: ListenAddress) {
+const open = Effect.fnUntraced(function* (bridge: Bridge, address: ListenAddress) {
   const own = yield* ClusterIdentity
-  const server = makeServer(run, own, sockets)
+  const server = makeServer(bridge, own)
   const connections = new Set<Duplex>()
   server.on("connection", (socket) => {
     connections.add(socket)
@@ -160,8 +163,9 @@ const make = Effect.gen(function* () {
   // An invalid handshake is closed without an answer (§1.3).
   sockets.on("wsClientError", (_error, socket) => socket.destroy())
   const fibers = yield* FiberSet.make<unknown, unknown>()
-  const run: Run = yield* FiberSet.runtime(fibers)<SessionServices>()
-  const addresses = yield* Effect.forEach(settings.cluster_listen, (address) => open(run, sockets, address))
+  const run = yield* FiberSet.runtime(fibers)<SessionServices>()
+  const bridge: Bridge = { run, logRefusal: yield* makeRefusalLog, sockets }
+  const addresses = yield* Effect.forEach(settings.cluster_listen, (address) => open(bridge, address))
   // Registered last and so run first: sessions say goodbye before their listener goes.
   yield* Effect.addFinalizer(() => FiberSet.clear(fibers))
   return ClusterListener.of({ addresses })

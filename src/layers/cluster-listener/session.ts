@@ -13,19 +13,28 @@ import { type Payload, Payloads } from "../../services/control/Payloads.ts"
 import { Registry } from "../../services/control/Registry.ts"
 import { Settings } from "../../services/Settings.ts"
 import type { Peer } from "./Peer.ts"
+import type { RefusalLog } from "./RefusalLog.ts"
 
+/** The end of a session that was. */
 class SessionEnded extends Data.TaggedError("SessionEnded")<{ readonly reason: string; readonly code: number }> {}
+
+/** No session came about. */
+class SessionRefused extends Data.TaggedError("SessionRefused")<{ readonly reason: string; readonly code: number }> {}
 
 const firstFrameLimitMs = 5_000
 const shownSections = 3
 const errorTextMax = 2_000
 
 const normalClosure = 1000
+const goingAway = 1001
 const protocolError = 1002
 const policyViolation = 1008
+const internalError = 1011
 const tryAgainLater = 1013
 
 const end = (reason: string, code = protocolError) => Effect.fail(new SessionEnded({ reason, code }))
+
+const refuse = (reason: string, code = protocolError) => Effect.fail(new SessionRefused({ reason, code }))
 
 /** The facts of a connection that the record takes over. */
 const noteConnection = (peer: Peer, info: BasicInfo, syncStatus: SyncStatus) =>
@@ -59,12 +68,12 @@ const note = (peer: Peer, facts: Partial<DataPlaneRecord>) =>
 
 const firstFrame = Effect.fnUntraced(function* (peer: Peer) {
   const event = yield* Queue.take(peer.events).pipe(
-    Effect.timeoutOrElse({ duration: firstFrameLimitMs, orElse: () => end("no first frame within 5 s") })
+    Effect.timeoutOrElse({ duration: firstFrameLimitMs, orElse: () => refuse("no first frame within 5 s") })
   )
-  if (event._tag === "Closed") return yield* end(event.reason, normalClosure)
-  if (event._tag !== "Binary") return yield* end("the first frame is not binary")
+  if (event._tag === "Closed") return yield* refuse(event.reason, normalClosure)
+  if (event._tag !== "Binary") return yield* refuse("the first frame is not binary")
   const decoded = decodeBasicInfo(event.bytes)
-  return decoded._tag === "Right" ? decoded.message : yield* end("the first frame is no basic_info")
+  return decoded._tag === "Right" ? decoded.message : yield* refuse("the first frame is no basic_info")
 })
 
 const noteErrorReport = Effect.fnUntraced(function* (peer: Peer, bytes: Uint8Array) {
@@ -150,7 +159,7 @@ const serve = Effect.fnUntraced(function* (peer: Peer) {
   const verdict = checkVersions(settings.kong_version, peer.identity.version)
   if (verdict._tag === "Incompatible") {
     yield* noteConnection(peer, info, verdict.status)
-    return yield* end(verdict.reason, policyViolation)
+    return yield* refuse(verdict.reason, policyViolation)
   }
   yield* noteConnection(peer, info, "unknown")
   // Joined before the newest is asked for, so that no change falls between the two.
@@ -167,18 +176,24 @@ const serve = Effect.fnUntraced(function* (peer: Peer) {
 }, Effect.scoped)
 
 /** Runs until the session ends; an interruption says goodbye too. */
-export const runSession = (peer: Peer): Effect.Effect<void, never, Settings | Registry | ClusterHub | Payloads> =>
-  serve(peer).pipe(
+export const runSession = (
+  peer: Peer,
+  logRefusal: RefusalLog
+): Effect.Effect<void, never, Settings | Registry | ClusterHub | Payloads> => {
+  const { nodeId: node_id, hostname: node_hostname, version: node_version, ip } = peer.identity
+  const facts = { node_id, node_hostname, node_version, ip }
+  return serve(peer).pipe(
     Effect.catchTag("SessionEnded", ({ reason, code }) =>
       Effect.logInfo("data plane disconnected").pipe(Effect.annotateLogs({ reason }), Effect.andThen(peer.close(code)))
     ),
-    Effect.catchDefect((defect) => Effect.logError("session failed", defect).pipe(Effect.andThen(peer.close(1011)))),
-    Effect.onInterrupt(() => peer.close(1001)),
-    Effect.annotateLogs({
-      node_id: peer.identity.nodeId,
-      node_hostname: peer.identity.hostname,
-      node_version: peer.identity.version,
-      ip: peer.identity.ip
-    }),
+    Effect.catchTag("SessionRefused", ({ reason, code }) =>
+      Effect.andThen(logRefusal({ ...facts, reason }), peer.close(code))
+    ),
+    Effect.catchDefect((defect) =>
+      Effect.logError("session failed", defect).pipe(Effect.andThen(peer.close(internalError)))
+    ),
+    Effect.onInterrupt(() => peer.close(goingAway)),
+    Effect.annotateLogs(facts),
     Effect.asVoid
   )
+}

@@ -9,6 +9,7 @@ import { askedReference, endpointText, mergePatch, shownFields, stamped, uniqueV
 import { entityByName } from "../../model/Entities.ts"
 import { decodeRow, type Entity, type Row } from "../../model/Entity.ts"
 import { isUuid } from "../../model/Field.ts"
+import { onWrite } from "../../model/onWrite.ts"
 import { type Key, WriteRefused } from "../../services/control/ConfigStore.ts"
 import type { Ids } from "../../services/control/Ids.ts"
 import type { Rows } from "./rows.ts"
@@ -59,7 +60,8 @@ export const makeWrites = (rows: Rows, ids: Ids["Service"]) => {
     const decoded = decodeRow(entity, stamped(entity, resolved, yield* Clock.currentTimeMillis))
     if (decoded._tag === "Wrong") return yield* refuse({ _tag: "SchemaViolation", faults: decoded.faults })
     if (broken.length > 0) return yield* refuse({ _tag: "ForeignKeyViolation", broken })
-    const row: Row = decoded.row
+    const { row, faults } = onWrite(entity, decoded.row)
+    if (faults.length > 0) return yield* refuse({ _tag: "SchemaViolation", faults })
     yield* requireUnique(entity, row)
     return row
   })

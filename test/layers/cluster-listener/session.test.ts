@@ -67,7 +67,14 @@ const makePeer = Effect.gen(function* () {
 const hello: PeerEvent = { _tag: "Binary", bytes: encodeBasicInfo({ plugins: [] }) }
 const ping = (text = hash): PeerEvent => ({ _tag: "Ping", text })
 
-const start = (peer: Peer) => Effect.andThen(Effect.forkChild(runSession(peer), { startImmediately: true }), settle)
+const start = (peer: Peer) =>
+  Effect.andThen(
+    Effect.forkChild(
+      runSession(peer, () => Effect.void),
+      { startImmediately: true }
+    ),
+    settle
+  )
 
 const record = Effect.flatMap(Registry, (registry) => registry.find(nodeId))
 
@@ -173,7 +180,10 @@ describe("the end", () => {
   it.effect("of the process says goodbye", () =>
     Effect.gen(function* () {
       const { peer, closed, say } = yield* makePeer
-      const session = yield* Effect.forkChild(runSession(peer), { startImmediately: true })
+      const session = yield* Effect.forkChild(
+        runSession(peer, () => Effect.void),
+        { startImmediately: true }
+      )
       yield* say(hello)
       yield* Fiber.interrupt(session)
       assert.strictEqual(yield* Deferred.await(closed), 1001)

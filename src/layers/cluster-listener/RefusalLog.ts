@@ -1,0 +1,40 @@
+/**
+ * Refusals, told once each and then counted: a node that is turned away comes back every few seconds, and a day of that
+ * must not be ten thousand lines.
+ */
+import { Clock, Effect } from "effect"
+
+export interface Refusal {
+  readonly ip: string
+  readonly reason: string
+  readonly [fact: string]: string
+}
+
+export type RefusalLog = (refusal: Refusal) => Effect.Effect<void>
+
+const summaryIntervalMs = 300_000
+/** Whoever dials from ever new addresses must not fill the memory. */
+const keysMax = 1_000
+
+interface Told {
+  readonly atMs: number
+  readonly unsaid: number
+}
+
+export const makeRefusalLog: Effect.Effect<RefusalLog> = Effect.sync(() => {
+  const told = new Map<string, Told>()
+  return Effect.fnUntraced(function* (refusal) {
+    const key = `${refusal.ip} ${refusal.reason}`
+    const nowMs = yield* Clock.currentTimeMillis
+    const before = told.get(key)
+    if (before !== undefined && nowMs - before.atMs < summaryIntervalMs) {
+      told.set(key, { ...before, unsaid: before.unsaid + 1 })
+      return
+    }
+    if (told.size >= keysMax) told.clear()
+    told.set(key, { atMs: nowMs, unsaid: 0 })
+    yield* Effect.logWarning("data plane refused").pipe(
+      Effect.annotateLogs({ ...refusal, ...(before === undefined ? {} : { times_since: before.unsaid + 1 }) })
+    )
+  })
+})

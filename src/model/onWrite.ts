@@ -1,0 +1,62 @@
+/**
+ * What a control plane does to a row before it stores it. Its configurations say `_transform: false`: data planes take
+ * rows as they come, and one bad certificate would make each of them refuse the whole (`config-model.md` §1, §3).
+ */
+import { createPrivateKey, X509Certificate } from "node:crypto"
+import type { Entity, Row } from "./Entity.ts"
+import type { Fault } from "./Fault.ts"
+
+export interface Prepared {
+  readonly row: Row
+  readonly faults: ReadonlyArray<Fault>
+}
+
+type Rule = (row: Row) => Prepared
+
+const attempt = <A>(make: () => A): A | undefined => {
+  try {
+    return make()
+  } catch {
+    return undefined
+  }
+}
+
+/** Resolved on the data plane, never here (`config-model.md` §3, vaults). */
+const isVaultReference = (value: string): boolean => value.startsWith("{vault://")
+
+const pairFaults = (row: Row, certField: string, keyField: string): ReadonlyArray<Fault> => {
+  const cert = row[certField]
+  const key = row[keyField]
+  if (typeof cert !== "string" || typeof key !== "string") return []
+  if (isVaultReference(cert) || isVaultReference(key)) return []
+  const certificate = attempt(() => new X509Certificate(cert))
+  const privateKey = attempt(() => createPrivateKey(key))
+  const faults: Array<Fault> = []
+  if (certificate === undefined) faults.push({ path: [certField], message: "expected a certificate that can be read" })
+  if (privateKey === undefined) faults.push({ path: [keyField], message: "expected a private key that can be read" })
+  return certificate === undefined || privateKey === undefined || certificate.checkPrivateKey(privateKey)
+    ? faults
+    : [{ path: [keyField], message: `expected the key of ${certField}` }]
+}
+
+const certificates: Rule = (row) => ({
+  row,
+  faults: [...pairFaults(row, "cert", "key"), ...pairFaults(row, "cert_alt", "key_alt")]
+})
+
+const caCertificates: Rule = (row) => {
+  const cert = String(row.cert)
+  if (isVaultReference(cert)) return { row, faults: [] }
+  const wrong = (message: string): Prepared => ({ row, faults: [{ path: ["cert"], message }] })
+  if (cert.split("-----BEGIN ").length !== 2) return wrong("expected exactly one certificate")
+  const certificate = attempt(() => new X509Certificate(cert))
+  if (certificate === undefined) return wrong("expected a certificate that can be read")
+  if (!certificate.ca) return wrong('expected the certificate of an authority ("CA" in its basic constraints)')
+  return { row: { ...row, cert_digest: certificate.fingerprint256.replaceAll(":", "").toLowerCase() }, faults: [] }
+}
+
+const rules: Readonly<Record<string, Rule>> = { certificates, ca_certificates: caCertificates }
+
+/** The row as it is stored, with values derived from others; or what is wrong with them. */
+export const onWrite = (entity: Entity, row: Row): Prepared =>
+  Object.hasOwn(rules, entity.name) ? (rules[entity.name]?.(row) ?? { row, faults: [] }) : { row, faults: [] }
