@@ -11,7 +11,7 @@ import type { RunCommand } from "./Command.ts"
 type Role = SettingValues["role"]
 
 /** Each role is loaded alone: a data plane never pays for the control plane's store. */
-const loadRole: Readonly<Record<Role, () => Promise<Layer.Layer<unknown, StartError, Settings>>>> = {
+const loadRole: Readonly<Record<Role, () => Promise<Layer.Layer<never, StartError, Settings>>>> = {
   data_plane: async () => (await import("./DataPlane.ts")).DataPlane.layer,
   control_plane: async () => (await import("./ControlPlane.ts")).ControlPlane.layer
 }

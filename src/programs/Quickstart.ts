@@ -26,7 +26,10 @@ const play = (stage: Stage, steps: ReadonlyArray<Step>): Effect.Effect<void, Ste
   )
 
 const playUntilSignal = (stage: Stage): Effect.Effect<number, StepFailed> =>
-  play(stage, [start, load]).pipe(Effect.andThen(say(screen(stage))), Effect.andThen(Effect.never))
+  play(stage, [start, load]).pipe(
+    Effect.andThen(Effect.suspend(() => say(screen(stage)))),
+    Effect.andThen(Effect.never)
+  )
 
 const playOnce = (stage: Stage): Effect.Effect<number, StepFailed> =>
   play(stage, wholeStory).pipe(Effect.andThen(say("The whole story went as it should.")), Effect.as(0))

@@ -17,7 +17,8 @@ Send a request through the proxy:
   curl -i ${urls.proxy}/hello
 
 Change the route, and see the change at once:
-  curl -sX PATCH ${urls.admin}/routes/hello --json '{"paths": ["/hello", "/moin"]}' && curl -i ${urls.proxy}/moin
+  curl -sX PATCH ${urls.admin}/routes/hello -H 'content-type: application/json' \\
+    -d '{"paths": ["/hello", "/moin"]}' && curl -i ${urls.proxy}/moin
 
 Kill the control plane, and see that traffic goes on:
   kill -9 ${controlPlane.pid()}; curl -i ${urls.proxy}/hello

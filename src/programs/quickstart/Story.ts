@@ -39,10 +39,11 @@ export const start: Step = {
   title: "start a control plane, a data plane and an echo upstream",
   play: (stage) =>
     Effect.gen(function* () {
-      yield* Effect.all([stage.echo.start, stage.controlPlane.start, stage.dataPlane.start])
-      yield* Effect.all([untilEchoAnswers(stage), untilAdminAnswers(stage), untilStatusAnswers(stage)], {
-        concurrency: 3
-      })
+      yield* Effect.all([stage.echo.start, stage.controlPlane.start])
+      yield* Effect.all([untilEchoAnswers(stage), untilAdminAnswers(stage)], { concurrency: 2 })
+      // Only now: a data plane that finds nobody waits 5 to 10 s before it dials again.
+      yield* stage.dataPlane.start
+      yield* untilStatusAnswers(stage)
       return `PIDs ${stage.controlPlane.pid()}, ${stage.dataPlane.pid()}, ${stage.echo.pid()}`
     })
 }
@@ -58,7 +59,6 @@ export const load: Step = {
         { url: `${admin}/services/echo/routes`, method: "POST", json: { name: "hello", paths: ["/hello"] } },
         201
       )
-      // The data plane may have missed the first push by a moment and be waiting to dial again.
       return yield* eventually(reconnectWithinMs, expectEcho(stage, "/hello"))
     })
 }
