@@ -33,8 +33,9 @@ export interface FleetView {
 
 /** In words that say what to do next. */
 const configurationState = (node: DataPlaneRecord, view: FleetView): string => {
-  if (view.expectedHash !== undefined && node.configHash === view.expectedHash) return "in_sync"
+  // First: what a node that is gone runs, if it runs, nobody knows.
   if (view.connectedSinceMs === undefined) return "disconnected"
+  if (view.expectedHash !== undefined && node.configHash === view.expectedHash) return "in_sync"
   if (node.syncStatus !== "normal" && node.syncStatus !== "unknown") return "incompatible"
   if (node.notSent !== undefined) return "not_sent"
   return node.lastError === undefined ? "applying" : "refused_by_node"
