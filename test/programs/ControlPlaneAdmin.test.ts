@@ -375,6 +375,7 @@ describe("requests that are none", () => {
     ["a broken escape", call("GET", "/services/%E0%A4%A"), 404],
     ["a wrong method", call("DELETE", "/services"), 405],
     ["a write to the status", call("POST", "/status"), 405],
+    ["a name that only resolves to this machine", call("GET", "/services", undefined, { host: "evil.example" }), 403],
     ["a page of another site", call("POST", "/services", {}, { origin: "https://evil.example" }), 403]
   ] as const) {
     it.live(name, () => withAdmin(Effect.map(send, (reply) => assert.strictEqual(reply.status, status, reply.text))))

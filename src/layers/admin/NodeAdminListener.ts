@@ -7,6 +7,8 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { type AdminAnswer, answers } from "../../model/AdminErrors.ts"
 import { resolveAdminPath } from "../../model/AdminPath.ts"
 import { isRecord } from "../../model/Entity.ts"
+import { splitHostPort } from "../../model/Field.ts"
+import { isLoopback } from "../../model/Loopback.ts"
 import { listenFault } from "../../model/listenFault.ts"
 import type { ListenAddress } from "../../model/SettingTypes.ts"
 import type { ClusterHub } from "../../services/control/ClusterHub.ts"
@@ -31,11 +33,14 @@ const digest = (text: string): Buffer => createHash("sha256").update(text).diges
 const hasToken = (request: Request, token: string): boolean =>
   timingSafeEqual(digest(request.headers["kong-admin-token"] ?? ""), digest(token))
 
-/** Without a token the loopback address is the only guard, and a page in a browser gets past that. */
-const isOfAnotherSite = (request: Request): boolean => {
-  const origin = request.headers.origin
-  if (origin === undefined) return false
-  return !URL.canParse(origin) || new URL(origin).host !== request.headers.host
+/**
+ * Without a token the loopback address is the only guard, and a page in this machine's browser gets past that: as a
+ * request from its own origin, or under a name of its own that resolves to this machine.
+ */
+const isOfAnotherSite = ({ headers: { host, origin } }: Request): boolean => {
+  const name = host === undefined ? undefined : splitHostPort(host)?.host
+  if (host !== undefined && (name === undefined || !isLoopback(name))) return true
+  return origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host)
 }
 
 const route = (request: Request): Effect.Effect<AdminAnswer, never, AdminServices> => {

@@ -9,9 +9,9 @@ import { askedReference, endpointText, mergePatch, shownFields, stamped, uniqueV
 import { entityByName } from "../../model/Entities.ts"
 import { decodeRow, type Entity, type Row } from "../../model/Entity.ts"
 import { isUuid } from "../../model/Field.ts"
-import { onWrite } from "../../model/onWrite.ts"
 import { type Key, WriteRefused } from "../../services/control/ConfigStore.ts"
 import type { Ids } from "../../services/control/Ids.ts"
+import { onWrite } from "./onWrite.ts"
 import type { Rows } from "./rows.ts"
 
 const refuse = (refusal: Refusal) => Effect.fail(new WriteRefused({ refusal }))

@@ -3,8 +3,8 @@
  * rows as they come, and one bad certificate would make each of them refuse the whole (`config-model.md` §1, §3).
  */
 import { createPrivateKey, X509Certificate } from "node:crypto"
-import type { Entity, Row } from "./Entity.ts"
-import type { Fault } from "./Fault.ts"
+import type { Entity, Row } from "../../model/Entity.ts"
+import type { Fault } from "../../model/Fault.ts"
 
 export interface Prepared {
   readonly row: Row
