@@ -13,7 +13,7 @@ export type Refusal =
   | { readonly _tag: "ForeignKeyViolation"; readonly broken: ReadonlyArray<BrokenReference> }
   | { readonly _tag: "ReferencedByOthers"; readonly entity: string; readonly by: string }
   | { readonly _tag: "Indispensable"; readonly entity: string; readonly name: string }
-  | { readonly _tag: "InvalidSize"; readonly found: string }
+  | { readonly _tag: "InvalidSize" }
   | { readonly _tag: "InvalidOffset"; readonly found: string }
 
 export interface BrokenReference {

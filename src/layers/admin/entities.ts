@@ -33,7 +33,7 @@ const placeOf = (offset: string): number | undefined => {
 const page = Effect.fnUntraced(function* (path: string, query: URLSearchParams) {
   const sizeText = query.get("size")
   const size = sizeText === null ? pageSizeDefault : /^\d+$/.test(sizeText) ? Number(sizeText) : 0
-  if (size < 1 || size > pageSizeMax) return yield* refused({ _tag: "InvalidSize", found: sizeText ?? "" })
+  if (size < 1 || size > pageSizeMax) return yield* refused({ _tag: "InvalidSize" })
   const offset = query.get("offset")
   const after = offset === null ? 0 : placeOf(offset)
   if (after === undefined) return yield* refused({ _tag: "InvalidOffset", found: offset ?? "" })

@@ -18,8 +18,8 @@ const refuse = (refusal: Refusal) => Effect.fail(new WriteRefused({ refusal }))
 
 /** Rows that every configuration carries (`hybrid-protocol-v1.md` §14.4). */
 export const indispensable = [
-  { entity: "workspaces", fields: ["name"], name: "default" },
-  { entity: "parameters", fields: ["key"], name: "cluster_id" }
+  { entity: "workspaces", name: "default" },
+  { entity: "parameters", name: "cluster_id" }
 ] as const
 
 export const makeWrites = (rows: Rows, ids: Ids["Service"]) => {
