@@ -63,7 +63,7 @@ export const startProxy = Effect.fnUntraced(function* (
   const fallback = options.certificate === undefined ? unused : Effect.succeed(options.certificate)
   const layer = HttpProxy.layer.pipe(
     Layer.provide([
-      Layer.succeed(LiveConfig, { current, state, apply: () => unused }),
+      Layer.succeed(LiveConfig, { current, state, apply: () => unused, note: () => unused }),
       Layer.succeed(Settings, { ...presets, proxy_listen: [loopback], drain_timeout: 0, ...options.settings }),
       Layer.succeed(ServerCertificate, { fallback })
     ])
