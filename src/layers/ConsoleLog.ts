@@ -1,4 +1,7 @@
 /** Logs to stderr, one line a happening: JSON for machines, readable on a terminal. */
+import { fstatSync } from "node:fs"
+import { Socket } from "node:net"
+import { isatty } from "node:tty"
 import { Cause, Effect, Layer, Logger, type LogLevel, References } from "effect"
 import type { SettingValues } from "../model/SettingTable.ts"
 import { Settings } from "../services/Settings.ts"
@@ -67,6 +70,43 @@ export const formatReadableLine = ({ time, level, message, fields }: LogEntry): 
   return oneLine(`${time.slice(11, 23)} ${level.padEnd(5)} ${message}${pairs.join("")}`)
 }
 
+/** About what a pipe holds twice over: enough for a burst, little enough to lose. */
+const maxWaitingBytes = 262_144
+
+/**
+ * Writes lines to stderr without ever waiting for whoever reads them. Node writes to a pipe synchronously, so a log
+ * collector that stalls would stop the proxy; here its lines are counted and dropped instead, and it is told how many.
+ */
+const writeLines = (): ((line: string) => void) => {
+  const { isFIFO, isSocket } = stderrKind()
+  if (!isFIFO && !isSocket) return (line) => void process.stderr.write(`${line}\n`)
+  const pipe = new Socket({ fd: stderrFd, readable: false, writable: true })
+  pipe.on("error", () => {})
+  pipe.unref()
+  let lostLines = 0
+  return (line) => {
+    if (pipe.writableLength > maxWaitingBytes) {
+      lostLines++
+      return
+    }
+    if (lostLines > 0)
+      pipe.write(`${JSON.stringify({ level: "warn", message: "log lines lost: nobody read them", lostLines })}\n`)
+    lostLines = 0
+    pipe.write(`${line}\n`)
+  }
+}
+
+const stderrFd = 2
+
+const stderrKind = (): { readonly isFIFO: boolean; readonly isSocket: boolean } => {
+  try {
+    const stats = fstatSync(stderrFd)
+    return { isFIFO: stats.isFIFO(), isSocket: stats.isSocket() }
+  } catch {
+    return { isFIFO: false, isSocket: false }
+  }
+}
+
 const makeLogger = (isReadable: boolean, write: (line: string) => void) =>
   Logger.make((options) => {
     const entry = logEntry(options)
@@ -75,7 +115,7 @@ const makeLogger = (isReadable: boolean, write: (line: string) => void) =>
 
 export const consoleLogAt = (level: SettingValues["log_level"]): Layer.Layer<never> =>
   Layer.merge(
-    Logger.layer([makeLogger(process.stderr.isTTY === true, (line) => void process.stderr.write(`${line}\n`))]),
+    Logger.layer([Effect.sync(() => makeLogger(isatty(stderrFd), writeLines()))]),
     Layer.succeed(References.MinimumLogLevel, minimumLevel[level])
   )
 

@@ -31,6 +31,8 @@ describe("signals and exit codes", () => {
     const inFlight = ask(`${node.proxy}/x`)
     await sleep(300)
     dataPlane.child.kill("SIGTERM")
+    // The signal takes a moment to arrive; a request that is faster is in flight too, and rightly answered.
+    await sleep(200)
     await eventually(
       "new connections are refused",
       1_000,
