@@ -79,9 +79,11 @@ export class Transfer {
       else socket.once(isTls ? "secureConnect" : "connect", () => this.#onConnected(upstream))
     })
     upstream.on("response", (answer) => this.#onAnswer(upstream, answer))
-    if (this.#plan.isWebSocket) {
-      upstream.on("upgrade", (answer, socket, head) => this.#onSwitch(upstream, answer, socket, head))
-    }
+    // Heard for every request: without a listener Node ends one that is answered with 101 and tells nobody.
+    upstream.on("upgrade", (answer, socket, head) => this.#onSwitch(upstream, answer, socket, head))
+    upstream.on("close", () => {
+      if (this.#answer === undefined && !this.#isSwitched) this.#onFailure(upstream, new Error("closed"), address.host)
+    })
     this.#receiving.arm(service.connect_timeout)
     if (framing._tag === "None") upstream.end()
   }
@@ -215,6 +217,7 @@ export class Transfer {
   #onSwitch(upstream: ClientRequest, answer: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { upgrade } = this.#exchange
     if (upstream !== this.#upstream || this.#isEnded || upgrade === undefined) {
+      // The request's own `close` tells of it.
       socket.destroy()
       return
     }
