@@ -4,14 +4,14 @@
  * starts the node, closing its scope drains and stops it.
  */
 import { Effect, Layer, MutableRef } from "effect"
+import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServerCertificate.ts"
+import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as DiskConfigCache from "../layers/DiskConfigCache.ts"
 import * as FileDeclarativeConfig from "../layers/FileDeclarativeConfig.ts"
 import * as FileIdentity from "../layers/FileIdentity.ts"
-import * as GeneratedServerCertificate from "../layers/GeneratedServerCertificate.ts"
 import * as HttpStatusListener from "../layers/HttpStatusListener.ts"
 import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
 import * as OutletConnection from "../layers/OutletConnection.ts"
-import * as PemClusterIdentity from "../layers/PemClusterIdentity.ts"
 import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
 import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
 import * as SlidingConfigReceiver from "../layers/SlidingConfigReceiver.ts"

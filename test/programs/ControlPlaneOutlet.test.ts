@@ -1,11 +1,11 @@
 /** The control plane towards data planes, over real TLS: reference `hybrid-protocol-v1.md` §1, §2, §8, §11. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Queue, type Scope } from "effect"
-import type { CertificatePair } from "../../src/layers/ClusterCertificate.ts"
 import { hashTable } from "../../src/model/ConfigHash.ts"
 import { decodeTable } from "../../src/model/ConfigTable.ts"
 import type { Row } from "../../src/model/Entity.ts"
 import type { AdminListener, ClusterListener } from "../../src/services/control/Listeners.ts"
+import type { CertificatePair } from "../../src/services/ServerCertificate.ts"
 import { clusterCertificate } from "../support/certificates.ts"
 import { call, clusterPort, type Given, memoryControlPlane } from "../support/controlPlane.ts"
 import { defaultNodeId, dial, join, next } from "../support/outletClient.ts"

@@ -1,13 +1,13 @@
 /** A whole control plane on free ports, and an admin client that speaks to it over real HTTP. */
 import { request } from "node:http"
 import { Effect, Layer, Logger } from "effect"
-import type { CertificatePair } from "../../src/layers/ClusterCertificate.ts"
 import * as SqliteClient from "../../src/layers/sqlite/SqliteClient.ts"
 import * as StoreFile from "../../src/layers/sqlite/StoreFile.ts"
 import type { Row } from "../../src/model/Entity.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { ControlPlane } from "../../src/programs/ControlPlane.ts"
 import { AdminListener, ClusterListener } from "../../src/services/control/Listeners.ts"
+import type { CertificatePair } from "../../src/services/ServerCertificate.ts"
 import { settingsLayer } from "./settings.ts"
 
 export type Given = Partial<Record<SettingName, string>>

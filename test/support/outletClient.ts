@@ -2,9 +2,9 @@
 import { gunzipSync } from "node:zlib"
 import { Effect, Queue } from "effect"
 import { WebSocket } from "ws"
-import type { CertificatePair } from "../../src/layers/ClusterCertificate.ts"
 import type { Row } from "../../src/model/Entity.ts"
 import { encodeBasicInfo, sharedServerName } from "../../src/model/Wire.ts"
+import type { CertificatePair } from "../../src/services/ServerCertificate.ts"
 
 export type Heard =
   | { readonly _tag: "Opened" }

@@ -3,7 +3,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { Effect, type Scope } from "effect"
-import { clusterCertificateDays } from "../../layers/ClusterCertificate.ts"
+import { clusterCertificateDays } from "../../layers/credentials/ClusterCertificate.ts"
 import { StartError } from "../../services/StartError.ts"
 import { writeClusterCertificate } from "../Certs.ts"
 import { type Child, makeChild } from "./Child.ts"
