@@ -6,15 +6,15 @@
  */
 
 export * as ConsoleLog from "./layers/ConsoleLog.ts"
+export * as GeneratedServerCertificate from "./layers/credentials/GeneratedServerCertificate.ts"
+export * as PemClusterIdentity from "./layers/credentials/PemClusterIdentity.ts"
 export * as DiskConfigCache from "./layers/DiskConfigCache.ts"
 export * as EnvironmentSettings from "./layers/EnvironmentSettings.ts"
 export * as FileDeclarativeConfig from "./layers/FileDeclarativeConfig.ts"
 export * as FileIdentity from "./layers/FileIdentity.ts"
-export * as GeneratedServerCertificate from "./layers/GeneratedServerCertificate.ts"
 export * as HttpStatusListener from "./layers/HttpStatusListener.ts"
 export * as HttpProxy from "./layers/http-proxy/HttpProxy.ts"
 export * as OutletConnection from "./layers/OutletConnection.ts"
-export * as PemClusterIdentity from "./layers/PemClusterIdentity.ts"
 export * as PingHeartbeat from "./layers/PingHeartbeat.ts"
 export * as RefLiveConfig from "./layers/RefLiveConfig.ts"
 export * as SlidingConfigReceiver from "./layers/SlidingConfigReceiver.ts"
