@@ -3,6 +3,7 @@ import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Clock, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { listenFault } from "../model/listenFault.ts"
 import type { ListenAddress } from "../model/SettingTypes.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import { Identity } from "../services/Identity.ts"
@@ -15,13 +16,7 @@ import { StatusListener } from "../services/StatusListener.ts"
 
 const json = (body: unknown, status: number) => HttpServerResponse.jsonUnsafe(body, { status })
 
-const listenFailed =
-  ({ host, port }: ListenAddress) =>
-  (error: { readonly cause: unknown }) => {
-    const code = (error.cause as { readonly code?: string }).code ?? String(error.cause)
-    const message = code === "EADDRINUSE" ? "expected a free address, but it is in use" : `can't listen (${code})`
-    return new StartError({ exitCode: 1, faults: [{ path: ["status_listen"], message, value: `${host}:${port}` }] })
-  }
+const codeOf = (cause: unknown): string | undefined => (cause as { readonly code?: string }).code
 
 const make = Effect.gen(function* () {
   const settings = yield* Settings
@@ -55,7 +50,9 @@ const make = Effect.gen(function* () {
   const listen = Effect.fnUntraced(function* (address: ListenAddress) {
     const { host, port } = address
     const server = yield* NodeHttpServer.make(createServer, { host, port, gracefulShutdownTimeout: "1 second" }).pipe(
-      Effect.mapError(listenFailed(address))
+      Effect.mapError(
+        ({ cause }) => new StartError({ exitCode: 1, faults: [listenFault("status_listen", address, codeOf(cause))] })
+      )
     )
     yield* server.serve(answer)
     return { host, port: "port" in server.address ? server.address.port : port }

@@ -4,7 +4,7 @@ import type { SettingName } from "./SettingTable.ts"
 import type { ListenAddress } from "./SettingTypes.ts"
 
 const reasons: Readonly<Record<string, string>> = {
-  EADDRINUSE: "expected a free address, this one is in use",
+  EADDRINUSE: "expected a free address, but it is in use",
   EADDRNOTAVAIL: "expected an address of this machine",
   EACCES: "expected an address that this user may listen on"
 }

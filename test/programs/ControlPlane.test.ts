@@ -68,7 +68,7 @@ describe("a control plane", () => {
         const error = yield* startError(pair, { prefix, [setting]: `127.0.0.1:${port}` })
         assert.strictEqual(error.exitCode, 1)
         assert.deepStrictEqual(error.faults.map(formatFault), [
-          `${setting}: expected a free address, this one is in use, got "127.0.0.1:${port}"`
+          `${setting}: expected a free address, but it is in use, got "127.0.0.1:${port}"`
         ])
       }
     })
