@@ -4,7 +4,7 @@
  * library out, which `npm start` and `npm test` don't need.
  */
 import { spawnSync } from "node:child_process"
-import { cp, mkdir, rename, rm } from "node:fs/promises"
+import { chmod, cp, mkdir, rename, rm } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { type OutputChunk, rolldown } from "rolldown"
@@ -59,7 +59,8 @@ const buildDaemon = async (): Promise<void> => {
   await thirdPartyLicenses(root, chunks, join(aside, "daemon", "THIRD-PARTY-LICENSES.txt"))
   await rm(join(dist, "daemon"), { recursive: true, force: true })
   await rename(join(aside, "daemon"), join(dist, "daemon"))
-  await cp(join(aside, "shim", "main.js"), join(dist, "main.js"), { mode: 0 })
+  await cp(join(aside, "shim", "main.js"), join(dist, "main.js"))
+  await chmod(join(dist, "main.js"), 0o755)
   await rm(aside, { recursive: true, force: true })
 }
 
