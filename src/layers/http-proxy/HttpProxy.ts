@@ -35,9 +35,13 @@ const closeServer = (server: Server): Effect.Effect<void> =>
     if (server.listening) server.close()
   })
 
-const open = (server: Server, address: ListenAddress): Effect.Effect<number, Fault, Scope.Scope> =>
+const open = (
+  server: Server,
+  address: ListenAddress,
+  onTrouble: (error: Error) => void
+): Effect.Effect<number, Fault, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.tryPromise({ try: () => listen(server, address), catch: (cause) => listenFault(address, cause) }),
+    Effect.tryPromise({ try: () => listen(server, address, onTrouble), catch: (cause) => listenFault(address, cause) }),
     () => closeServer(server)
   )
 
@@ -80,7 +84,10 @@ const make = Effect.gen(function* () {
     return { server, address }
   })
   // All are tried, so that every address that can't be had is told at once.
-  const results = yield* Effect.forEach(servers, ({ server, address }) => Effect.result(open(server, address)))
+  const onTrouble = (error: Error) => warn("a proxy listener has trouble", { cause: error.message })
+  const results = yield* Effect.forEach(servers, ({ server, address }) =>
+    Effect.result(open(server, address, onTrouble))
+  )
   const faults = results.flatMap((result) => (Result.isFailure(result) ? [result.failure] : []))
   if (faults.length > 0) return yield* new StartError({ faults, exitCode: 1 })
 

@@ -1,5 +1,5 @@
 /** Status and headers of the answer to the client (`proxy-behaviour.md` §2, §3.1). */
-import type { IncomingMessage, OutgoingHttpHeaders } from "node:http"
+import { type IncomingMessage, type OutgoingHttpHeaders, STATUS_CODES } from "node:http"
 import { errorFormat, type GatewayError, renderError } from "../../model/GatewayError.ts"
 import type { Exchange } from "./exchange.ts"
 import { connectionNames, copyHeaders } from "./hopByHop.ts"
@@ -41,8 +41,8 @@ const groupHeaders = (raw: ReadonlyArray<string>): OutgoingHttpHeaders => {
 const writeHead = (exchange: Exchange, status: number, reason: string | undefined, headers: Array<string>): void => {
   const { request, response } = exchange
   if (request.httpVersionMajor >= 2) response.writeHead(status, groupHeaders(headers))
-  else if (reason === undefined) response.writeHead(status, headers)
-  else response.writeHead(status, reason, headers)
+  // Always with a reason: the response remembers the one of an attempt that failed.
+  else response.writeHead(status, reason ?? STATUS_CODES[status] ?? "", headers)
 }
 
 /**
@@ -83,10 +83,26 @@ const proxiedHeaders = (exchange: Exchange, answer: IncomingMessage, options: An
   return headers
 }
 
-export const writeAnswerHead = (exchange: Exchange, answer: IncomingMessage, options: AnswerHeadOptions): void => {
+/** Only whole messages in chunks can be passed on: another coding would be undone by nobody. */
+const isReadable = ({ headers }: IncomingMessage): boolean => {
+  const coding = headers["transfer-encoding"]
+  return coding === undefined || coding.toLowerCase() === "chunked"
+}
+
+/**
+ * False, with nothing written, for a head that no client may be sent: Node's parser reads some that its writer refuses,
+ * such as status 099 or a reason with control characters.
+ */
+export const writeAnswerHead = (exchange: Exchange, answer: IncomingMessage, options: AnswerHeadOptions): boolean => {
+  if (!isReadable(answer)) return false
   const headers = proxiedHeaders(exchange, answer, options)
   if (endsConnection(exchange, options.isContinued)) headers.push("Connection", "close")
-  writeHead(exchange, answer.statusCode ?? 502, answer.statusMessage, headers)
+  try {
+    writeHead(exchange, answer.statusCode ?? 0, answer.statusMessage, headers)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** `HTTP/1.1 101 …` with its headers, for the connection that stops being HTTP. */

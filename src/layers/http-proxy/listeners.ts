@@ -37,7 +37,8 @@ const httpOptions = {
 
 const createServer = (address: ListenAddress, tls: TlsParts | undefined): Server => {
   if (tls === undefined) return http.createServer(httpOptions)
-  const options = { ...httpOptions, ...tls.fallback, SNICallback: tls.sniCallback }
+  const { cert, key } = tls.fallback
+  const options = { ...httpOptions, cert, key, SNICallback: tls.sniCallback }
   return address.isHttp2
     ? (http2.createSecureServer({ ...options, allowHTTP1: true }) as unknown as Server)
     : https.createServer(options)
@@ -106,12 +107,20 @@ export const makeServer = (address: ListenAddress, tls: TlsParts | undefined): S
   return server
 }
 
-/** Resolves with the port, which the system chose when the setting says 0. */
-export const listen = (server: Server, { host, port }: ListenAddress): Promise<number> =>
+/**
+ * Resolves with the port, which the system chose when the setting says 0. `onTrouble` hears of what goes wrong later, such
+ * as a connection that can't be accepted for want of file descriptors: unheard, it would end the process.
+ */
+export const listen = (
+  server: Server,
+  { host, port }: ListenAddress,
+  onTrouble: (error: Error) => void
+): Promise<number> =>
   new Promise((resolve, reject) => {
     server.once("error", reject)
     server.listen({ host, port, backlog }, () => {
       server.removeListener("error", reject)
+      server.on("error", onTrouble)
       resolve((server.address() as AddressInfo).port)
     })
   })

@@ -58,10 +58,26 @@ export const hasToken = (list: string | ReadonlyArray<string> | undefined, token
 
 const isWebSocket = (request: IncomingMessage): boolean => request.headers.upgrade?.toLowerCase() === "websocket"
 
+/** Node groups headers by name for HTTP/1.1 only. */
+const distinctHeaders = (request: IncomingMessage): NodeJS.Dict<string[]> => {
+  if (request.httpVersionMajor < 2) return request.headersDistinct
+  const distinct: NodeJS.Dict<string[]> = {}
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) distinct[name] = Array.isArray(value) ? value : [value]
+  }
+  return distinct
+}
+
+/** A body whose coding is more than chunks would reach the upstream without a word of it. */
+const isCoded = ({ headers }: IncomingMessage): boolean => {
+  const coding = headers["transfer-encoding"]
+  return coding !== undefined && coding.toLowerCase() !== "chunked"
+}
+
 /** `undefined` for a request that nobody should have sent: 400. */
 export const readHead = ({ node, listener, request, upgrade }: Exchange): RequestHead | undefined => {
   const host = hostHeaderOf(request)
-  if (host === undefined) return undefined
+  if (host === undefined || isCoded(request)) return undefined
   const destination = destinationOf(request.url ?? "", host)
   if (destination === undefined) return undefined
   const target = splitTarget(destination.target)
@@ -82,7 +98,7 @@ export const readHead = ({ node, listener, request, upgrade }: Exchange): Reques
       port: port === undefined || port === "" ? listener.port : Number(port),
       // Grouping the headers costs more than most rules ask for: done when a rule asks.
       get headers() {
-        return request.headersDistinct
+        return distinctHeaders(request)
       },
       serverName: typeof serverName === "string" && serverName !== "" ? serverName : undefined,
       isTls: listener.isTls

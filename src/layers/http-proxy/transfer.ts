@@ -10,12 +10,13 @@
  */
 import type { ClientRequest, IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
-import { type GatewayError, noPeer } from "../../model/GatewayError.ts"
+import { type GatewayError, invalidResponse, noPeer, unexpected } from "../../model/GatewayError.ts"
 import { answerError, breakOff, type Latencies, switchingHead, writeAnswerHead } from "./answerHead.ts"
 import type { Exchange } from "./exchange.ts"
 import { tunnel } from "./tunnel.ts"
 import { errorFor, isResolveFailure, UpstreamSilence } from "./upstreamFailure.ts"
 import { addressFor, type UpstreamPlan } from "./upstreamPlan.ts"
+import type { UpstreamRequest } from "./upstreamPools.ts"
 import { Watchdog } from "./watchdog.ts"
 
 /** Methods that may be sent twice (RFC 9110 §9.2.2). */
@@ -62,7 +63,7 @@ export class Transfer {
     this.#isConnected = false
     this.#dispatchedAtMs = this.#exchange.node.nowMs()
     const host = hostFor(address)
-    const upstream = this.#exchange.node.pools.request({
+    const upstream = this.#open({
       address,
       compiled,
       isTls,
@@ -72,6 +73,7 @@ export class Transfer {
       headers,
       isFresh
     })
+    if (upstream === undefined) return
     this.#upstream = upstream
     upstream.on("error", (error) => this.#onFailure(upstream, error, address.host))
     upstream.on("socket", (socket) => {
@@ -86,6 +88,17 @@ export class Transfer {
     })
     this.#receiving.arm(service.connect_timeout)
     if (framing._tag === "None") upstream.end()
+  }
+
+  /** Node refuses some requests on the spot: a client certificate that is none, for example. */
+  #open(wanted: UpstreamRequest): ClientRequest | undefined {
+    try {
+      return this.#exchange.node.pools.request(wanted)
+    } catch (cause) {
+      this.#exchange.node.reportDefect(cause, this.#exchange.id)
+      this.#refuse(unexpected, undefined)
+      return undefined
+    }
   }
 
   #onConnected(upstream: ClientRequest): void {
@@ -165,13 +178,19 @@ export class Transfer {
       answer.destroy()
       return
     }
-    this.#answer = answer
-    this.#receiving.arm(this.#plan.service.read_timeout)
-    writeAnswerHead(this.#exchange, answer, {
+    const isWritten = writeAnswerHead(this.#exchange, answer, {
       takesTrailers: this.#plan.takesTrailers,
       latencies: this.#latencies(),
       isContinued: this.#isBodyStarted
     })
+    if (!isWritten) {
+      this.#disarm()
+      this.#refuse(invalidResponse, this.#latencies())
+      upstream.destroy()
+      return
+    }
+    this.#answer = answer
+    this.#receiving.arm(this.#plan.service.read_timeout)
     this.#pumpAnswer(answer)
   }
 

@@ -123,6 +123,9 @@ describe("errors of the upstream", () => {
 
   it.live.each([
     ["no HTTP at all", "hello\r\n\r\n"],
+    ["a status that is none", "HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n"],
+    ["control characters in the reason", "HTTP/1.1 200 a\u0001b\r\nContent-Length: 0\r\n\r\n"],
+    ["a coding that nobody undoes", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"],
     ["two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"],
     ["length and chunks", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
     ["a switch that nobody asked for", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"]
@@ -185,6 +188,10 @@ describe("requests that nobody should send", () => {
     [
       "length and chunks",
       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    ],
+    [
+      "a coding that nobody undoes",
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n0\r\n\r\n"
     ],
     ["a head without end", `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(40_000)}\r\n\r\n`]
   ] as const)("400: %s", ([, text]) =>
