@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto"
 import { Deferred, Effect, Layer, Result, type Scope } from "effect"
 import type { Fault } from "../../model/Fault.ts"
+import { listenFault } from "../../model/listenFault.ts"
 import type { ListenAddress } from "../../model/SettingTypes.ts"
 import { LiveConfig } from "../../services/LiveConfig.ts"
 import { Proxy } from "../../services/Proxy.ts"
@@ -18,17 +19,8 @@ import { makeSniCallback } from "./secureContexts.ts"
 import { Traffic } from "./traffic.ts"
 import { makeUpstreamPools } from "./upstreamPools.ts"
 
-const reasons: Readonly<Record<string, string>> = {
-  EADDRINUSE: "expected a free address, but it is in use",
-  EACCES: "expected an address that this user may listen on",
-  EADDRNOTAVAIL: "expected an address of this machine"
-}
-
-const listenFault = ({ host, port }: ListenAddress, cause: unknown): Fault => {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause)
-  const shownHost = host.includes(":") ? `[${host}]` : host
-  return { path: ["proxy_listen"], message: reasons[code] ?? `can't listen (${code})`, value: `${shownHost}:${port}` }
-}
+const codeOf = (cause: unknown): string | undefined =>
+  cause instanceof Error && "code" in cause ? String(cause.code) : undefined
 
 const closeServer = (server: Server): Effect.Effect<void> =>
   Effect.sync(() => {
@@ -41,7 +33,10 @@ const open = (
   onTrouble: (error: Error) => void
 ): Effect.Effect<number, Fault, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.tryPromise({ try: () => listen(server, address, onTrouble), catch: (cause) => listenFault(address, cause) }),
+    Effect.tryPromise({
+      try: () => listen(server, address, onTrouble),
+      catch: (cause) => listenFault("proxy_listen", address, codeOf(cause))
+    }),
     () => closeServer(server)
   )
 

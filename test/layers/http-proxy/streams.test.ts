@@ -63,7 +63,7 @@ describe("bodies", () => {
             sent += chunk.length
             if (!response.write(chunk)) {
               // Whoever waits for this never to drain would wait for ever; what counts is that it is far from the end.
-              const timer = setTimeout(() => stalled.tell(sent), 300)
+              const timer = setTimeout(() => stalled.tell(sent), 900)
               response.once("drain", () => {
                 clearTimeout(timer)
                 more()
@@ -75,7 +75,7 @@ describe("bodies", () => {
         }
         more()
       })
-      const { port } = yield* startProxy(oneRoute(upstream.port, { read_timeout: 50 }))
+      const { port } = yield* startProxy(oneRoute(upstream.port, { read_timeout: 300 }))
       const client = net.connect(port, "127.0.0.1")
       yield* Effect.addFinalizer(() => Effect.sync(() => client.destroy()))
       client.on("error", () => undefined)

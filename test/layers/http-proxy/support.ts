@@ -116,8 +116,9 @@ const listening = (server: net.Server): Effect.Effect<Upstream, never, Scope.Sco
 export const startUpstream = (handler: RequestListener, options: http.ServerOptions = {}) =>
   listening(http.createServer(options, handler))
 
-/** An upstream that speaks what no HTTP library would. */
-export const startRawUpstream = (onConnection: (socket: Socket) => void) => listening(net.createServer(onConnection))
+/** An upstream that speaks what no HTTP library would; without the delays by which TCP would save packets. */
+export const startRawUpstream = (onConnection: (socket: Socket) => void) =>
+  listening(net.createServer({ noDelay: true }, onConnection))
 
 export interface Answer {
   readonly status: number
