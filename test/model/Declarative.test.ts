@@ -1,6 +1,7 @@
 import { assert, describe, it } from "vitest"
 import { decodeDeclarative } from "../../src/model/Declarative.ts"
 import { formatFault } from "../../src/model/Fault.ts"
+import { keyLike } from "../support/pems.ts"
 
 const freshId = () => "99999999-9999-4999-8999-999999999999"
 const document = (more: Record<string, unknown>) => ({ _format_version: "3.0", ...more })
@@ -65,7 +66,7 @@ describe("declarative documents (config-model.md §4, §5)", () => {
         certificates: [
           {
             cert: "-----BEGIN CERTIFICATE-----",
-            key: "-----BEGIN PRIVATE KEY-----",
+            key: keyLike,
             snis: ["a.example", { name: "b.example" }]
           }
         ]

@@ -6,6 +6,7 @@ import { compileConfig } from "../../src/model/compileConfig.ts"
 import { uuidV5 } from "../../src/model/DeterministicId.ts"
 import type { Route } from "../../src/model/Entities.ts"
 import type { Row } from "../../src/model/Entity.ts"
+import { keyLike } from "../support/pems.ts"
 
 const id = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
@@ -149,7 +150,7 @@ describe("what is in the router", () => {
 describe("what a route brings along", () => {
   const config = compile({
     workspaces: [{ id: id(90), name: "default" }],
-    certificates: [{ id: id(80), cert: "-----BEGIN CERTIFICATE-----", key: "-----BEGIN PRIVATE KEY-----" }],
+    certificates: [{ id: id(80), cert: "-----BEGIN CERTIFICATE-----", key: keyLike }],
     services: [{ id: id(70), host: "pool", port: 1 }],
     routes: [{ id: id(0), service: id(70), paths: ["/"], ws_id: id(90) }],
     upstreams: [
@@ -185,7 +186,7 @@ describe("what a route brings along", () => {
 })
 
 describe("certificates, config-model.md §3", () => {
-  const pem = { cert: "-----BEGIN CERTIFICATE-----", key: "-----BEGIN PRIVATE KEY-----" }
+  const pem = { cert: "-----BEGIN CERTIFICATE-----", key: keyLike }
   const names = ["a.test.com", "*.test.com", "a.test.*", "*"]
   const lookup = (known: ReadonlyArray<string>) => {
     const config = compile({

@@ -1,33 +1,34 @@
-/** Certificates for tests of what the store accepts; valid for a century. */
+/** Certificates for tests of what the store accepts, made anew for each run: no key stands in the repository. */
+import "reflect-metadata"
+import * as x509 from "@peculiar/x509"
+import { makeSelfSigned } from "../../src/layers/credentials/selfSigned.ts"
+
+const dayMs = 86_400_000
+const validity = { notBefore: new Date(Date.now() - dayMs), notAfter: new Date(Date.now() + dayMs) }
+
+const leaf = await makeSelfSigned({
+  commonName: "example.com",
+  curve: "P-256",
+  hash: "SHA-256",
+  dnsNames: ["example.com"],
+  ...validity
+})
 
 /** Belongs to {@link leafKey}; no authority. */
-export const leafCert = `-----BEGIN CERTIFICATE-----
-MIIBfDCCASOgAwIBAgIULGuiRzNfRS9/HQpY324sHLBDiWEwCgYIKoZIzj0EAwIw
-FjEUMBIGA1UEAwwLZXhhbXBsZS5jb20wIBcNMjYxMTIzMTYyNzA1WhgPMjEyNjEw
-MzAxNjI3MDVaMBYxFDASBgNVBAMMC2V4YW1wbGUuY29tMFkwEwYHKoZIzj0CAQYI
-KoZIzj0DAQcDQgAE9LmNqijONThcMizqlVCyfGSqlnsS9cc6E/r4qi4kspvv7XEA
-hBwExAd69MCzEXjVeJABLwaejOl3Bs7IdLBRnaNNMEswHQYDVR0OBBYEFBjig9Qi
-cQJuKduXKmhONNTKSCBxMB8GA1UdIwQYMBaAFBjig9QicQJuKduXKmhONNTKSCBx
-MAkGA1UdEwQCMAAwCgYIKoZIzj0EAwIDRwAwRAIgTQMgFHsDsnpKyjbeXBUHbaNP
-TPAsUDO6ByaZkdzIBDMCIFRgGkrzitVLyT/5EzylbPobhRjhEoNsEiaBS81Qvn/O
------END CERTIFICATE-----
-`
+export const leafCert = leaf.cert
+export const leafKey = leaf.key
 
-export const leafKey = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgA8HkvcyPzaF99FxK
-7Thk/SUnwg/0+w81mW/vNb9diZihRANCAAT0uY2qKM41OFwyLOqVULJ8ZKqWexL1
-xzoT+viqLiSym+/tcQCEHATEB3r0wLMReNV4kAEvBp6M6XcGzsh0sFGd
------END PRIVATE KEY-----
-`
+const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }
 
-export const caCert = `-----BEGIN CERTIFICATE-----
-MIIBejCCASGgAwIBAgIUDDr1HuU5iN8gtrNzM2rk6L7mUgQwCgYIKoZIzj0EAwIw
-EjEQMA4GA1UEAwwHVGVzdCBDQTAgFw0yNjExMjMxNjI3MDVaGA8yMTI2MTAzMDE2
-MjcwNVowEjEQMA4GA1UEAwwHVGVzdCBDQTBZMBMGByqGSM49AgEGCCqGSM49AwEH
-A0IABEyEHghGxsOrTkJt2ZDDdU8rrT9AkVCyFMEFY3A/WHFqXJGxGu/b/a3419C1
-MOwIZx2ebfYNQA8VSaKHvf11aMOjUzBRMB0GA1UdDgQWBBSsfzvnPEuA4KKt8O6u
-hpgfDzLbtDAfBgNVHSMEGDAWgBSsfzvnPEuA4KKt8O6uhpgfDzLbtDAPBgNVHRMB
-Af8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCIA7VYr+sptl/LVHp4jZjfScQxx0S
-yLzxpqb/HtQCOKGqAiBQ5HyzMYwOQ1Gd4iRTCdlMYvBiCvr7fQacCdZBQAazAQ==
------END CERTIFICATE-----
-`
+const authority = await x509.X509CertificateGenerator.createSelfSigned({
+  name: "CN=Test CA",
+  ...validity,
+  signingAlgorithm: algorithm,
+  keys: await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]),
+  extensions: [new x509.BasicConstraintsExtension(true, undefined, true)]
+})
+
+export const caCert = `${authority.toString("pem")}\n`
+
+/** What a key looks like to whoever only looks. */
+export const keyLike = `-----BEGIN ${"PRIVATE KEY"}-----`

@@ -13,12 +13,12 @@ export interface SelfSignedOptions {
 
 const serialBytes = 16
 
-const toPem = (der: ArrayBuffer): string => {
+const toPem = (label: string, der: ArrayBuffer): string => {
   const lines =
     Buffer.from(der)
       .toString("base64")
       .match(/.{1,64}/g) ?? []
-  return ["-----BEGIN PRIVATE KEY-----", ...lines, "-----END PRIVATE KEY-----", ""].join("\n")
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n")
 }
 
 export const makeSelfSigned = async (options: SelfSignedOptions): Promise<CertificatePair> => {
@@ -42,6 +42,6 @@ export const makeSelfSigned = async (options: SelfSignedOptions): Promise<Certif
   })
   return {
     cert: `${certificate.toString("pem")}\n`,
-    key: toPem(await crypto.subtle.exportKey("pkcs8", keys.privateKey))
+    key: toPem("PRIVATE KEY", await crypto.subtle.exportKey("pkcs8", keys.privateKey))
   }
 }
