@@ -30,8 +30,11 @@ export type { Snapshot, Source } from "./model/Snapshot.ts"
 export { version } from "./model/version.ts"
 
 export { ControlPlane } from "./programs/ControlPlane.ts"
+export type { ControlPlaneParts } from "./programs/controlPlaneParts.ts"
 export { DataPlane } from "./programs/DataPlane.ts"
-export { type GivenSettings, type Running, startControlPlane, startDataPlane } from "./programs/Embedded.ts"
+export type { DataPlaneParts } from "./programs/dataPlaneParts.ts"
+export { type Running, startControlPlane, startDataPlane } from "./programs/Embedded.ts"
+export type { GivenSettings, ProgramOptions } from "./programs/parts.ts"
 
 export * from "./services/ClusterDialer.ts"
 export * from "./services/ClusterIdentity.ts"

@@ -12,8 +12,8 @@ type Role = SettingValues["role"]
 
 /** Each role is loaded alone: a data plane never pays for the control plane's store. */
 const loadRole: Readonly<Record<Role, () => Promise<Layer.Layer<never, StartError, Settings>>>> = {
-  data_plane: async () => (await import("./DataPlane.ts")).DataPlane.layer,
-  control_plane: async () => (await import("./ControlPlane.ts")).ControlPlane.layer
+  data_plane: async () => (await import("./DataPlane.ts")).DataPlane.layerFromSettings(),
+  control_plane: async () => (await import("./ControlPlane.ts")).ControlPlane.layerFromSettings()
 }
 
 const sayUnknown = Effect.fnUntraced(function* ({ unknownKong, unknownHoldfast }: ParsedSettings) {

@@ -4,20 +4,6 @@
  * starts the node, closing its scope drains and stops it.
  */
 import { Effect, Layer, MutableRef } from "effect"
-import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServerCertificate.ts"
-import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
-import * as DiskConfigCache from "../layers/DiskConfigCache.ts"
-import * as FileDeclarativeConfig from "../layers/FileDeclarativeConfig.ts"
-import * as FileIdentity from "../layers/FileIdentity.ts"
-import * as HttpStatusListener from "../layers/HttpStatusListener.ts"
-import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
-import * as OutletConnection from "../layers/OutletConnection.ts"
-import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
-import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
-import * as SlidingConfigReceiver from "../layers/SlidingConfigReceiver.ts"
-import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
-import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
-import * as ZlibCompression from "../layers/ZlibCompression.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
 import { Connection } from "../services/Connection.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
@@ -28,47 +14,50 @@ import { Proxy } from "../services/Proxy.ts"
 import { Settings } from "../services/Settings.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 import { supervise } from "../services/supervise.ts"
-
-const cache = DiskConfigCache.layer.pipe(Layer.provideMerge(ZlibCompression.layer))
-
-const live = RefLiveConfig.layer.pipe(Layer.provide(TraditionalCompatibleRouter.layer))
+import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
+import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
 
 /** Read before anything opens: a node that could never join says so at once. A node on its own needs none. */
-const credentials = Layer.unwrap(
-  Effect.gen(function* () {
-    const settings = yield* Settings
-    return settings.cluster_control_plane === undefined
-      ? Layer.empty
-      : Layer.effectDiscard(ClusterIdentity).pipe(Layer.provide(PemClusterIdentity.layerToleratingExpiry))
-  })
-)
+const credentials = (parts: DataPlaneParts) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const settings = yield* Settings
+      return settings.cluster_control_plane === undefined
+        ? Layer.empty
+        : Layer.effectDiscard(ClusterIdentity).pipe(Layer.provide(parts.clusterIdentity))
+    })
+  )
 
-const asked = HttpStatusListener.layer.pipe(
-  Layer.provide(credentials),
-  Layer.provideMerge(Layer.mergeAll(live, FileIdentity.layer, ConnectionStatus.layer, NodeHealth.layer))
-)
-
-const serving = Layer.effectDiscard(serveLocalRungs).pipe(
-  Layer.provide(FileDeclarativeConfig.layer),
-  Layer.provideMerge(cache),
-  Layer.provideMerge(asked)
-)
-
-const proxying = HttpProxy.layer.pipe(Layer.provide(GeneratedServerCertificate.layer), Layer.provideMerge(serving))
+/** Everything that answers, in the order in which it opens: the status listener, the local rungs, the proxy. */
+const serving = (parts: DataPlaneParts) => {
+  const live = parts.liveConfig.pipe(Layer.provide(parts.router))
+  const asked = parts.statusListener.pipe(
+    Layer.provide(credentials(parts)),
+    Layer.provideMerge(Layer.mergeAll(live, parts.identity, ConnectionStatus.layer, NodeHealth.layer))
+  )
+  const cache = parts.configCache.pipe(Layer.provideMerge(parts.compression))
+  const rungs = Layer.effectDiscard(serveLocalRungs).pipe(
+    Layer.provide(parts.declarativeConfig),
+    Layer.provideMerge(cache),
+    Layer.provideMerge(asked)
+  )
+  return parts.proxy.pipe(Layer.provide(parts.serverCertificate), Layer.provideMerge(rungs))
+}
 
 /** Towards a control plane, where there is one. */
-const connection = Layer.unwrap(
-  Effect.gen(function* () {
-    const settings = yield* Settings
-    if (settings.cluster_control_plane === undefined) return Layer.succeed(Connection, { run: Effect.never })
-    return OutletConnection.layer.pipe(
-      Layer.provide(SlidingConfigReceiver.layer),
-      Layer.provide(PingHeartbeat.layer),
-      Layer.provide(WebSocketDialer.layer),
-      Layer.provide(PemClusterIdentity.layerToleratingExpiry)
-    )
-  })
-)
+const connecting = (parts: DataPlaneParts) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const settings = yield* Settings
+      if (settings.cluster_control_plane === undefined) return Layer.succeed(Connection, { run: Effect.never })
+      return parts.connection.pipe(
+        Layer.provide(parts.configReceiver),
+        Layer.provide(parts.heartbeat),
+        Layer.provide(parts.clusterDialer),
+        Layer.provide(parts.clusterIdentity)
+      )
+    })
+  )
 
 const operate = Effect.gen(function* () {
   const proxy = yield* Proxy
@@ -93,6 +82,18 @@ const operate = Effect.gen(function* () {
   )
 })
 
-export const layer = Layer.effectDiscard(operate).pipe(Layer.provide(connection), Layer.provideMerge(proxying))
+/** The node of whoever provides the settings: the daemon's. */
+const layerFromSettings = (parts: Partial<DataPlaneParts> = {}) => {
+  const all: DataPlaneParts = { ...dataPlaneParts, ...parts }
+  return apart(Layer.effectDiscard(operate).pipe(Layer.provide(connecting(all)), Layer.provideMerge(serving(all))))
+}
 
-export const DataPlane = { layer }
+/**
+ * A node from settings given in code. Any part may be swapped by a layer of one's own for the same service:
+ * `DataPlane.layer({ settings, parts: { router: Layer.succeed(Router, { compile }) } })`. Closing the layer's scope
+ * drains the node. Wrong settings are a `StartError` with all their faults.
+ */
+const layer = ({ settings = {}, parts }: ProgramOptions<DataPlaneParts> = {}) =>
+  layerFromSettings(parts).pipe(Layer.provide(givenSettings({ ...settings, role: "data_plane" })))
+
+export const DataPlane = { layer, layerFromSettings }

@@ -16,7 +16,10 @@ import { join, next } from "../support/outletClient.ts"
 import { settings } from "../support/settings.ts"
 
 const onDisk = (pair: CertificatePair, given: Given) =>
-  ControlPlane.layer.pipe(Layer.provide(controlPlaneSettings(pair, given)), Layer.provide(Logger.layer([])))
+  ControlPlane.layerFromSettings().pipe(
+    Layer.provide(controlPlaneSettings(pair, given)),
+    Layer.provide(Logger.layer([]))
+  )
 
 const startError = (pair: CertificatePair, given: Given) => Effect.flip(Effect.scoped(Layer.build(onDisk(pair, given))))
 
@@ -94,7 +97,9 @@ describe("a control plane", () => {
         const pair = yield* clusterCertificate
         const base = settings({ role: "control_plane", cluster_cert: pair.cert, cluster_cert_key: pair.key })
         const given = Layer.succeed(Settings, { ...base, ...values })
-        const error = yield* Effect.flip(Effect.scoped(Layer.build(ControlPlane.layer.pipe(Layer.provide(given)))))
+        const error = yield* Effect.flip(
+          Effect.scoped(Layer.build(ControlPlane.layerFromSettings().pipe(Layer.provide(given))))
+        )
         assert.strictEqual(error.exitCode, 2)
         assert.deepStrictEqual(
           error.faults.map(({ path }) => path),

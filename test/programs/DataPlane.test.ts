@@ -24,7 +24,7 @@ const documentFor = (port: number, path: string) =>
   })
 
 const node = (prefix: string, given: Partial<Record<SettingName, string>>) =>
-  DataPlane.layer.pipe(
+  DataPlane.layerFromSettings().pipe(
     Layer.provide(
       settingsLayer({ prefix, proxy_listen: "127.0.0.1:0, 127.0.0.1:0 ssl", status_listen: "127.0.0.1:0", ...given })
     )

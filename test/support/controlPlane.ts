@@ -17,10 +17,11 @@ const freePorts = { admin_listen: "127.0.0.1:0", cluster_listen: "127.0.0.1:0" }
 export const controlPlaneSettings = (pair: CertificatePair, given: Given = {}) =>
   settingsLayer({ role: "control_plane", cluster_cert: pair.cert, cluster_cert_key: pair.key, ...freePorts, ...given })
 
+const memoryDatabase = Layer.orDie(StoreFile.withTables(SqliteClient.layer(":memory:")))
+
 /** Everything that a real one has, except that its store ends with the test. */
 export const memoryControlPlane = (pair: CertificatePair, given: Given = {}) =>
-  ControlPlane.layerOverSql.pipe(
-    Layer.provide(StoreFile.withTables(SqliteClient.layer(":memory:"))),
+  ControlPlane.layerFromSettings({ database: memoryDatabase }).pipe(
     Layer.provide(controlPlaneSettings(pair, given)),
     Layer.provide(Logger.layer([]))
   )

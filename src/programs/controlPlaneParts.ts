@@ -1,0 +1,49 @@
+/** Every part of a control plane that can be swapped, with the layer that stands there by default. */
+import { Effect, Layer } from "effect"
+import * as NodeAdminListener from "../layers/admin/NodeAdminListener.ts"
+import * as HttpsClusterListener from "../layers/cluster-listener/HttpsClusterListener.ts"
+import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
+import * as ExportedPayloads from "../layers/ExportedPayloads.ts"
+import * as MemoryClusterHub from "../layers/MemoryClusterHub.ts"
+import * as PushLoop from "../layers/PushLoop.ts"
+import * as RandomIds from "../layers/RandomIds.ts"
+import * as SqliteConfigStore from "../layers/sqlite/SqliteConfigStore.ts"
+import * as SqliteRegistry from "../layers/sqlite/SqliteRegistry.ts"
+import * as StoreFile from "../layers/sqlite/StoreFile.ts"
+import * as ZlibCompression from "../layers/ZlibCompression.ts"
+import { StartError } from "../services/StartError.ts"
+import type { PartsOf } from "./parts.ts"
+
+const storeBroken = (error: { readonly message: string }) =>
+  new StartError({
+    faults: [{ path: ["prefix"], message: `expected a store that can be read and written (${error.message})` }],
+    exitCode: 1
+  })
+
+const asStartError = <A, E extends { readonly message: string }, R>(layer: Layer.Layer<A, E, R>) =>
+  layer.pipe(Layer.catch((error) => Layer.effectContext<A, StartError, never>(Effect.fail(storeBroken(error)))))
+
+export const controlPlaneParts = {
+  /** The SQL client, over the store's file, with its tables made. */
+  database: StoreFile.layer,
+  /** Names new rows. */
+  ids: RandomIds.layer,
+  /** Keeps the entities. */
+  configStore: asStartError(SqliteConfigStore.layer),
+  /** Keeps what is known of the data planes. */
+  registry: asStartError(SqliteRegistry.layer),
+  compression: ZlibCompression.layer,
+  /** Makes the configuration as it goes over the wire. */
+  payloads: ExportedPayloads.layer,
+  /** The sessions of the data planes that are connected. */
+  clusterHub: MemoryClusterHub.layer,
+  /** Brings every change to the connected data planes. */
+  pushLoop: PushLoop.layer,
+  /** Who the control plane is towards its data planes. */
+  clusterIdentity: PemClusterIdentity.layer,
+  adminListener: NodeAdminListener.layer,
+  clusterListener: HttpsClusterListener.layer
+}
+
+/** See `ControlPlane.layer`. */
+export type ControlPlaneParts = PartsOf<typeof controlPlaneParts>

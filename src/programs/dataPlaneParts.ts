@@ -1,0 +1,48 @@
+/** Every part of a data plane that can be swapped, with the layer that stands there by default. */
+import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServerCertificate.ts"
+import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
+import * as DiskConfigCache from "../layers/DiskConfigCache.ts"
+import * as FileDeclarativeConfig from "../layers/FileDeclarativeConfig.ts"
+import * as FileIdentity from "../layers/FileIdentity.ts"
+import * as HttpStatusListener from "../layers/HttpStatusListener.ts"
+import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
+import * as OutletConnection from "../layers/OutletConnection.ts"
+import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
+import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
+import * as SlidingConfigReceiver from "../layers/SlidingConfigReceiver.ts"
+import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
+import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
+import * as ZlibCompression from "../layers/ZlibCompression.ts"
+import type { PartsOf } from "./parts.ts"
+
+export const dataPlaneParts = {
+  /** Who the node is: its id, host name and version. */
+  identity: FileIdentity.layer,
+  /** Makes the request path's data out of a validated configuration. */
+  router: TraditionalCompatibleRouter.layer,
+  /** Validates, compiles and swaps the configuration that is served. */
+  liveConfig: RefLiveConfig.layer,
+  compression: ZlibCompression.layer,
+  /** Keeps the newest configuration for the next start. */
+  configCache: DiskConfigCache.layer,
+  /** What is served when nothing better is at hand. */
+  declarativeConfig: FileDeclarativeConfig.layer,
+  /** Answers probes. */
+  statusListener: HttpStatusListener.layer,
+  /** The certificate of the TLS proxy listeners for names that no configured certificate is for. */
+  serverCertificate: GeneratedServerCertificate.layer,
+  /** Carries the traffic. */
+  proxy: HttpProxy.layer,
+  /** Who the node is towards its control plane. */
+  clusterIdentity: PemClusterIdentity.layerToleratingExpiry,
+  /** Opens the WebSocket to the control plane. */
+  clusterDialer: WebSocketDialer.layer,
+  heartbeat: PingHeartbeat.layer,
+  /** Takes what the control plane sends. */
+  configReceiver: SlidingConfigReceiver.layer,
+  /** Connects to the control plane, for ever. */
+  connection: OutletConnection.layer
+}
+
+/** See `DataPlane.layer`. */
+export type DataPlaneParts = PartsOf<typeof dataPlaneParts>
