@@ -13,6 +13,9 @@ export type Refusal =
   | { readonly _tag: "ForeignKeyViolation"; readonly broken: ReadonlyArray<BrokenReference> }
   | { readonly _tag: "ReferencedByOthers"; readonly entity: string; readonly by: string }
   | { readonly _tag: "Indispensable"; readonly entity: string; readonly name: string }
+  | { readonly _tag: "InvalidDeclarative"; readonly faults: ReadonlyArray<Fault> }
+  /** A whole configuration of nothing in place of one of something. */
+  | { readonly _tag: "WouldEmpty" }
   | { readonly _tag: "InvalidSize" }
   | { readonly _tag: "InvalidOffset"; readonly found: string }
 
@@ -25,7 +28,9 @@ export interface BrokenReference {
 
 export interface AdminAnswer {
   readonly status: number
-  readonly body: Row | undefined
+  /** Sent as JSON; a text as it is, with the content type among the headers. */
+  readonly body: Row | string | undefined
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export const pageSizeMax = 1000
@@ -65,12 +70,25 @@ const place = (fields: Record<string, unknown>, fault: Fault): void => {
   at[key] = said(fault)
 }
 
-const schemaViolation = (faults: ReadonlyArray<Fault>): Row => {
+const fieldsOf = (faults: ReadonlyArray<Fault>): Row => {
   const fields: Record<string, unknown> = {}
   for (const fault of faults) place(fields, fault)
+  return fields
+}
+
+const declarativeName = "invalid declarative configuration"
+
+const invalidDeclarative = (faults: ReadonlyArray<Fault>): Row => ({
+  code: 14,
+  name: declarativeName,
+  message: `declarative config is invalid: ${faults.map(formatFault).join("; ")}`,
+  fields: fieldsOf(faults)
+})
+
+const schemaViolation = (faults: ReadonlyArray<Fault>): Row => {
   const list = faults.map((fault) => (fault.path.length === 0 ? said(fault) : `${where(fault)}: ${said(fault)}`))
   const count = faults.length === 1 ? "schema violation" : `${faults.length} schema violations`
-  return { code: 2, name: "schema violation", message: `${count} (${list.join("; ")})`, fields }
+  return { code: 2, name: "schema violation", message: `${count} (${list.join("; ")})`, fields: fieldsOf(faults) }
 }
 
 const foreignKeyViolation = (broken: ReadonlyArray<BrokenReference>): Row => ({
@@ -112,6 +130,10 @@ export const refusalAnswer = (refusal: Refusal): AdminAnswer => {
       const message = `the '${refusal.name}' entity of '${refusal.entity}' must exist under that name`
       return bad(12, "operation unsupported", message, {}, 405)
     }
+    case "InvalidDeclarative":
+      return { status: 400, body: invalidDeclarative(refusal.faults) }
+    case "WouldEmpty":
+      return bad(14, declarativeName, "this would delete every entity; say ?confirm_empty=true if that is meant")
     case "InvalidSize":
       return bad(9, "invalid size", `size must be an integer between 1 and ${pageSizeMax}`)
     case "InvalidOffset":
@@ -131,5 +153,6 @@ export const answers = {
   unauthorised: plain(401, "Unauthorized"),
   crossSite: plain(403, "Requests of another site's pages are refused while no admin_token is set"),
   failed: plain(500, "An unexpected error occurred"),
-  gone: { status: 204, body: undefined }
+  gone: { status: 204, body: undefined },
+  unchanged: { status: 304, body: undefined }
 } as const satisfies Readonly<Record<string, AdminAnswer>>

@@ -72,6 +72,14 @@ export const shownDataPlane = (node: DataPlaneRecord, view: FleetView): Row => (
       : { at: seconds(node.lastError.atMs), name: node.lastError.name, message: node.lastError.message }
 })
 
+/** One node as the deprecated `GET /clustering/status` shows it. */
+export const shownInStatus = ({ configHash, hostname, ip, lastSeenMs }: DataPlaneRecord): Row => ({
+  config_hash: configHash,
+  hostname,
+  ip,
+  last_seen: seconds(lastSeenMs)
+})
+
 /** A node before its first ping: it has told no hash yet. */
 export const newRecord = (
   node: Pick<DataPlaneRecord, "id" | "hostname" | "ip" | "version" | "labels" | "certificateExpiresAtMs">,

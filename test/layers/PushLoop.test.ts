@@ -23,6 +23,7 @@ const harness = Effect.gen(function* () {
     put: unused,
     patch: unused,
     remove: unused,
+    replaceAll: unused,
     export: Effect.die("not used here"),
     version
   })

@@ -18,6 +18,7 @@ import type { Payloads } from "../../services/control/Payloads.ts"
 import type { Registry } from "../../services/control/Registry.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
+import { answerConfig } from "./config.ts"
 import { answerEntities } from "./entities.ts"
 import { overviewOf } from "./overview.ts"
 
@@ -50,12 +51,17 @@ const route = (request: Request): Effect.Effect<AdminAnswer, never, AdminService
   if (overview !== undefined) {
     return request.method === "GET" || request.method === "HEAD" ? overview : Effect.succeed(answers.methodNotAllowed)
   }
+  if (path === "/config") return answerConfig(request, url)
   const target = resolveAdminPath(path)
   return target === undefined ? Effect.succeed(answers.notFound) : answerEntities(target, request, url)
 }
 
-const toResponse = ({ status, body }: AdminAnswer): HttpServerResponse.HttpServerResponse =>
-  body === undefined ? HttpServerResponse.empty({ status }) : HttpServerResponse.jsonUnsafe(body, { status })
+const toResponse = ({ status, body, headers = {} }: AdminAnswer): HttpServerResponse.HttpServerResponse => {
+  if (body === undefined) return HttpServerResponse.empty({ status, headers })
+  return typeof body === "string"
+    ? HttpServerResponse.text(body, { status, headers })
+    : HttpServerResponse.jsonUnsafe(body, { status, headers })
+}
 
 const handle = Effect.gen(function* () {
   const request = yield* HttpServerRequest.HttpServerRequest

@@ -8,16 +8,22 @@ import { rowOfForm } from "../../model/FormBody.ts"
 
 export const bodyMaxBytes = 16 * 1024 * 1024
 
+export const urlencoded = "application/x-www-form-urlencoded"
+export const multipart = "multipart/form-data"
+
 const isTooLarge = (error: HttpServerError.HttpServerError): boolean => {
   const cause: unknown = error.reason._tag === "RequestParseError" ? error.reason.cause : undefined
   return isRecord(cause) && cause._tag === "MaxBytesError"
 }
 
-const readBytes = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<ArrayBuffer, AdminAnswer> =>
-  Number(request.headers["content-length"] ?? 0) > bodyMaxBytes
+const readBytes = (
+  request: HttpServerRequest.HttpServerRequest,
+  maxBytes: number
+): Effect.Effect<ArrayBuffer, AdminAnswer> =>
+  Number(request.headers["content-length"] ?? 0) > maxBytes
     ? Effect.fail(answers.tooLarge)
     : request.arrayBuffer.pipe(
-        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(bodyMaxBytes)),
+        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBytes)),
         Effect.mapError((error) => (isTooLarge(error) ? answers.tooLarge : answers.unparsable))
       )
 
@@ -46,21 +52,39 @@ const parseJson = (text: string): Effect.Effect<Row, AdminAnswer> => {
   }
 }
 
+export interface Body {
+  /** The media type alone, in small letters; empty when there is none. */
+  readonly type: string
+  readonly isEmpty: boolean
+  readonly text: () => string
+  /** The fields of a form, where it is one. */
+  readonly form: Effect.Effect<Iterable<readonly [string, string]>, AdminAnswer>
+}
+
+export const readBody = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, maxBytes: number) {
+  const contentType = request.headers["content-type"] ?? ""
+  const bytes = yield* readBytes(request, maxBytes)
+  const text = () => new TextDecoder().decode(bytes)
+  const type = contentType.split(";")[0]?.trim().toLowerCase() ?? ""
+  const body: Body = {
+    type,
+    isEmpty: bytes.byteLength === 0,
+    text,
+    form: type === multipart ? readMultipart(bytes, contentType) : Effect.sync(() => new URLSearchParams(text()))
+  }
+  return body
+})
+
 /** Fails with the answer to give when there is no row to be had. */
 export const readRow = Effect.fnUntraced(function* (entity: Entity, request: HttpServerRequest.HttpServerRequest) {
-  const contentType = request.headers["content-type"] ?? ""
-  const bytes = yield* readBytes(request)
-  const text = () => new TextDecoder().decode(bytes)
-  switch (contentType.split(";")[0]?.trim().toLowerCase()) {
+  const body = yield* readBody(request, bodyMaxBytes)
+  switch (body.type) {
     case "application/json":
-      return bytes.byteLength === 0 ? {} : yield* parseJson(text())
-    case "application/x-www-form-urlencoded":
-      return rowOfForm(entity, new URLSearchParams(text()))
-    case "multipart/form-data":
-      return rowOfForm(entity, yield* readMultipart(bytes, contentType))
+      return body.isEmpty ? {} : yield* parseJson(body.text())
+    case urlencoded:
+    case multipart:
+      return rowOfForm(entity, yield* body.form)
     default:
-      return contentType === "" && bytes.byteLength === 0
-        ? {}
-        : yield* Effect.fail<AdminAnswer>(answers.unsupportedMediaType)
+      return body.type === "" && body.isEmpty ? {} : yield* Effect.fail<AdminAnswer>(answers.unsupportedMediaType)
   }
 })

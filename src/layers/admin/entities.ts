@@ -10,6 +10,7 @@ import { toAdminRow } from "../../model/AdminRow.ts"
 import { entityByName } from "../../model/Entities.ts"
 import type { Entity, Row } from "../../model/Entity.ts"
 import { ConfigStore, type Key, type Parent } from "../../services/control/ConfigStore.ts"
+import { answerFailures } from "./answerFailures.ts"
 import { readRow } from "./body.ts"
 
 const pageSizeDefault = 100
@@ -129,11 +130,5 @@ export const answerEntities = (
   url: URL
 ): Effect.Effect<AdminAnswer, never, ConfigStore> => {
   if (!allowedMethods(target).includes(request.method)) return Effect.succeed(answers.methodNotAllowed)
-  return (dispatch(target, request, url) as ReturnType<typeof row>).pipe(
-    Effect.catchTag("WriteRefused", ({ refusal }) => Effect.succeed(refusalAnswer(refusal))),
-    Effect.catchTag("StoreFailed", (error) =>
-      Effect.as(Effect.logError("admin request failed", error), answers.failed as AdminAnswer)
-    ),
-    Effect.catch((answer) => Effect.succeed(answer))
-  )
+  return answerFailures<ConfigStore>(dispatch(target, request, url) as ReturnType<typeof row>)
 }

@@ -2,7 +2,7 @@
 import { Clock, Effect } from "effect"
 import { type AdminAnswer, answers } from "../../model/AdminErrors.ts"
 import type { Row } from "../../model/Entity.ts"
-import { type DataPlaneRecord, type FleetView, shownDataPlane } from "../../model/Fleet.ts"
+import { type DataPlaneRecord, type FleetView, shownDataPlane, shownInStatus } from "../../model/Fleet.ts"
 import { version } from "../../model/version.ts"
 import { ClusterHub } from "../../services/control/ClusterHub.ts"
 import { Payloads } from "../../services/control/Payloads.ts"
@@ -70,6 +70,14 @@ const dataPlane = (id: string) =>
     return answer
   })
 
+/** §11: kept for clients that have not moved on. */
+const deprecatedStatus = Effect.gen(function* () {
+  const nodes = yield* Effect.flatMap(Registry, (registry) => registry.all)
+  const body = Object.fromEntries(nodes.map((node) => [node.id, shownInStatus(node)]))
+  const answer: AdminAnswer = { status: 200, body, headers: { deprecation: "true" } }
+  return answer
+})
+
 const dataPlanePath = /^\/clustering\/data-planes\/([^/]+)$/
 
 type OverviewServices = Settings | Registry | ClusterHub | Payloads
@@ -81,6 +89,8 @@ export const overviewOf = (path: string): Effect.Effect<AdminAnswer, never, Over
       return info
     case "/status":
       return status
+    case "/clustering/status":
+      return deprecatedStatus
     case "/clustering/data-planes":
       return dataPlanes
     default: {

@@ -5,6 +5,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { entityByName } from "../../model/Entities.ts"
 import { ConfigStore, StoreFailed, type WriteRefused } from "../../services/control/ConfigStore.ts"
 import { Ids } from "../../services/control/Ids.ts"
+import { makeReplaceAll } from "./replaceAll.ts"
 import { makeRows, type Rows } from "./rows.ts"
 import { indispensable, makeWrites } from "./writes.ts"
 
@@ -28,6 +29,7 @@ const make = Effect.gen(function* () {
   const ids = yield* Ids
   const rows = makeRows(sql)
   const writes = makeWrites(rows, ids)
+  const replaceAll = makeReplaceAll(rows)
 
   yield* sql.withTransaction(ensureIndispensable(rows, writes, ids))
   const version = yield* SubscriptionRef.make(yield* rows.version)
@@ -55,6 +57,7 @@ const make = Effect.gen(function* () {
     put: (key, input) => commit(writes.put(key, input), () => true),
     patch: (key, input) => commit(writes.patch(key, input), (row) => row !== undefined),
     remove: (key) => Effect.asVoid(commit(writes.remove(key), (found) => found)),
+    replaceAll: (given, { mayEmpty }) => commit(replaceAll(given, mayEmpty), (isChanged) => isChanged),
     export: sql.withTransaction(Effect.all({ version: rows.version, rows: rows.all })).pipe(Effect.mapError(failed)),
     version
   })

@@ -102,6 +102,10 @@ export const makeRows = (sql: SqlClient.SqlClient) => {
 
   const remove = (kind: string, id: string) => sql`DELETE FROM entities WHERE kind = ${kind} AND id = ${id}`
 
+  const clear = Effect.all([sql`DELETE FROM links`, sql`DELETE FROM unique_keys`, sql`DELETE FROM entities`], {
+    discard: true
+  })
+
   const referrers = (kind: string, id: string) =>
     sql<Referrer>`SELECT kind, id, field FROM links WHERE to_kind = ${kind} AND to_id = ${id}`
 
@@ -147,7 +151,7 @@ export const makeRows = (sql: SqlClient.SqlClient) => {
     (found) => found[0]?.version ?? 0
   )
 
-  return { byId, find, ownerOf, insert, replace, remove, referrers, list, all, version, grow }
+  return { byId, find, ownerOf, insert, replace, remove, clear, referrers, list, all, version, grow }
 }
 
 export type Rows = ReturnType<typeof makeRows>

@@ -65,6 +65,15 @@ export class ConfigStore extends Context.Service<
     readonly patch: (key: Key, input: Row) => Effect.Effect<Row | undefined, WriteError>
     /** Deletes the row and what depends on it; does nothing when there is none. */
     readonly remove: (key: Key) => Effect.Effect<void, WriteError>
+    /**
+     * Holds these rows from now on and no others, in one transaction; the rows that every configuration carries stay
+     * when they are not among them. False when it held the same already. Without `mayEmpty` a configuration of nothing
+     * does not replace one of something.
+     */
+    readonly replaceAll: (
+      rows: StoredRows,
+      options: { readonly mayEmpty: boolean }
+    ) => Effect.Effect<boolean, WriteError>
     readonly export: Effect.Effect<Export, StoreFailed>
     /** Grows with every committed change. A reader that saw `n` has missed something when this is more than `n`. */
     readonly version: SubscriptionRef.SubscriptionRef<number>
