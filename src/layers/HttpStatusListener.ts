@@ -1,10 +1,15 @@
-/** StatusListener over `node:http`: `GET /status` and `GET /status/ready` (reference `proxy-behaviour.md` §11). */
+/** StatusListener over `node:http`: reference `proxy-behaviour.md` §11. */
 import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Clock, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
+import { ByteSize, Clock, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { MaxBodySize } from "effect/http/HttpIncomingMessage"
+import { emptyTable } from "../model/ConfigTable.ts"
+import { formatFault } from "../model/Fault.ts"
 import { listenFault } from "../model/listenFault.ts"
+import { askedMemoryFormat } from "../model/MemoryUnit.ts"
 import type { ListenAddress } from "../model/SettingTypes.ts"
+import { viewOfUpstreams } from "../model/UpstreamViews.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import { Identity } from "../services/Identity.ts"
 import { LiveConfig } from "../services/LiveConfig.ts"
@@ -14,22 +19,58 @@ import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 
+type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse>
+
+/** What stands at one place of the API; a method that is absent is not allowed there. */
+interface Endpoint {
+  readonly GET: Answer
+  readonly POST?: (body: string) => Answer
+}
+
+const maxBodyBytes = 4096
+
 const json = (body: unknown, status: number) => HttpServerResponse.jsonUnsafe(body, { status })
+const notFound = json({ message: "Not found" }, 404)
 
 const codeOf = (cause: unknown): string | undefined => (cause as { readonly code?: string }).code
 
+const partsOf = (path: string): ReadonlyArray<string> | undefined => {
+  try {
+    return path
+      .split("/")
+      .filter((part) => part !== "")
+      .map(decodeURIComponent)
+  } catch {
+    return undefined
+  }
+}
+
+/** `{"status":"draining"}`, the one thing that may be said. */
+const asksToDrain = (body: string): boolean => {
+  try {
+    return (JSON.parse(body) as { readonly status?: unknown } | null)?.status === "draining"
+  } catch {
+    return false
+  }
+}
+
 const make = Effect.gen(function* () {
   const settings = yield* Settings
-  const { nodeId } = yield* Identity
+  const { nodeId, hostname, version } = yield* Identity
   const live = yield* LiveConfig
   const connection = yield* ConnectionStatus
   const health = yield* NodeHealth
+  const startedAtMs = yield* Clock.currentTimeMillis
 
   const facts = Effect.gen(function* () {
     return {
       nodeId,
+      hostname,
+      version,
+      startedAtMs,
       nowMs: yield* Clock.currentTimeMillis,
       live: yield* SubscriptionRef.get(live.state),
+      warnings: MutableRef.get(live.current).warnings,
       connection: yield* SubscriptionRef.get(connection),
       proxy: MutableRef.get(health.proxy)?.(),
       isDraining: MutableRef.get(health.isDraining),
@@ -37,15 +78,49 @@ const make = Effect.gen(function* () {
     }
   })
 
+  const status = Effect.fnUntraced(function* (query: URLSearchParams) {
+    const asked = askedMemoryFormat(query)
+    if (asked._tag === "Wrong") return json({ message: asked.faults.map(formatFault).join("; ") }, 400)
+    return json(statusBody(yield* facts, { pid: process.pid, ...process.memoryUsage() }, asked.format), 200)
+  })
+
+  const ready = Effect.map(facts, (known) => {
+    const answer = readyAnswer(known)
+    return json(answer.body, answer.status)
+  })
+
+  const drain = Effect.fnUntraced(function* (body: string) {
+    if (!asksToDrain(body)) return json({ message: 'expected the body {"status":"draining"}' }, 400)
+    if (!MutableRef.get(health.isDraining)) yield* Effect.logInfo("asked to drain: not ready until the next start")
+    MutableRef.set(health.isDraining, true)
+    return HttpServerResponse.empty({ status: 204 })
+  })
+
+  const upstreams = Effect.fnUntraced(function* (rest: ReadonlyArray<string>) {
+    const { snapshot } = yield* SubscriptionRef.get(live.state)
+    const view = viewOfUpstreams(snapshot?.table ?? emptyTable, rest)
+    if (view === undefined) return notFound
+    return json(rest[1] === "health" ? { ...view, node_id: nodeId } : view, 200)
+  })
+
+  const endpointAt = (path: string, query: URLSearchParams): Endpoint | undefined => {
+    if (path === "/status") return { GET: status(query) }
+    if (path === "/status/ready") return { GET: ready, POST: drain }
+    const parts = partsOf(path)
+    return parts?.[0] === "upstreams" ? { GET: upstreams(parts.slice(1)) } : undefined
+  }
+
   const answer = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const path = request.url.split("?", 1)[0]
-    if (path !== "/status" && path !== "/status/ready") return json({ message: "Not found" }, 404)
-    if (request.method !== "GET" && request.method !== "HEAD") return json({ message: "Method not allowed" }, 405)
-    if (path === "/status") return json(statusBody(yield* facts), 200)
-    const { status, body } = readyAnswer(yield* facts)
-    return json(body, status)
-  })
+    const [path = "", query = ""] = request.url.split("?", 2)
+    const endpoint = endpointAt(path, new URLSearchParams(query))
+    if (endpoint === undefined) return notFound
+    if (request.method === "GET" || request.method === "HEAD") return yield* endpoint.GET
+    if (request.method !== "POST" || endpoint.POST === undefined) return json({ message: "Method not allowed" }, 405)
+    // A body that is cut off or too long is no body that says something.
+    const body = yield* Effect.orElseSucceed(request.text, () => "")
+    return yield* endpoint.POST(body)
+  }).pipe(Effect.provideService(MaxBodySize, ByteSize.bytes(maxBodyBytes)))
 
   const listen = Effect.fnUntraced(function* (address: ListenAddress) {
     const { host, port } = address

@@ -28,6 +28,8 @@ const make = Effect.gen(function* () {
     sinceMs: yield* Clock.currentTimeMillis,
     receivedAtMs: undefined,
     routeCount: 0,
+    snapshot: undefined,
+    acceptedCount: 0,
     lastRejection: undefined
   })
   const oneAtATime = yield* Semaphore.make(1)
@@ -64,7 +66,16 @@ const make = Effect.gen(function* () {
     const sinceMs = yield* Clock.currentTimeMillis
     const { source, hash, receivedAtMs } = snapshot
     const routeCount = compiled.routeCount
-    yield* SubscriptionRef.update(state, (known) => ({ ...known, source, hash, receivedAtMs, sinceMs, routeCount }))
+    yield* SubscriptionRef.update(state, (known) => ({
+      ...known,
+      source,
+      hash,
+      receivedAtMs,
+      sinceMs,
+      routeCount,
+      snapshot,
+      acceptedCount: known.acceptedCount + 1
+    }))
     yield* Effect.logInfo("configuration serves").pipe(Effect.annotateLogs({ from, source, hash, routes: routeCount }))
     yield* Effect.forEach(compiled.warnings, (warning) => Effect.logWarning(warning), { discard: true })
     yield* warnOfNotServed(snapshot)
@@ -77,15 +88,21 @@ const make = Effect.gen(function* () {
     yield* SubscriptionRef.update(state, (known) => ({
       ...known,
       source: offer.source,
-      receivedAtMs: offer.receivedAtMs
+      receivedAtMs: offer.receivedAtMs,
+      snapshot: climbed,
+      acceptedCount: known.acceptedCount + 1
     }))
     return { snapshot: climbed, isNew: false } satisfies Applied
   })
 
   const refuseWorse = Effect.fnUntraced(function* (offer: Offer) {
-    const { source } = yield* SubscriptionRef.get(state)
+    const { source, acceptedCount } = yield* SubscriptionRef.get(state)
     if (isAtLeastAsGood(offer.source, source)) return
-    const message = `expected a source at least as good as ${source}, which serves`
+    if (offer.byHand !== undefined && offer.byHand.after === acceptedCount) return
+    const message =
+      offer.byHand === undefined
+        ? `expected a source at least as good as ${source}, which serves`
+        : `expected nothing newer than what was changed by hand; ${source} gave something meanwhile`
     return yield* new ConfigRejected({
       source: offer.source,
       hash: offer.hash,
@@ -93,11 +110,15 @@ const make = Effect.gen(function* () {
     })
   })
 
+  /** What serves already stays what it is when a worse rung offers it again. */
+  const keep = (snapshot: Snapshot, offer: Offer): Effect.Effect<Applied> =>
+    isAtLeastAsGood(offer.source, snapshot.source) ? climb(snapshot, offer) : Effect.succeed({ snapshot, isNew: false })
+
   const apply = Effect.fnUntraced(
     function* (offer: Offer) {
       yield* refuseWorse(offer)
       if (running !== undefined && offer.hash !== undefined && offer.hash === running.hash)
-        return yield* climb(running, offer)
+        return yield* keep(running, offer)
       const snapshot = yield* makeSnapshot(offer)
       yield* swap(snapshot)
       return { snapshot, isNew: true } satisfies Applied

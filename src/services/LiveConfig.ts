@@ -26,6 +26,11 @@ export interface Offer {
   /** What its source calls it; computed when absent. */
   readonly hash: string | undefined
   readonly receivedAtMs: number
+  /**
+   * Set when a person put it in the place of what serves: then it may replace a better rung, unless something was
+   * accepted since they were heard, after so many offers (`resilience.md` §4).
+   */
+  readonly byHand?: { readonly after: number }
 }
 
 export interface Rejection {
@@ -42,6 +47,10 @@ export interface LiveState {
   readonly sinceMs: number
   readonly receivedAtMs: number | undefined
   readonly routeCount: number
+  /** What serves, as it was validated; `undefined` while nothing does. */
+  readonly snapshot: Snapshot | undefined
+  /** How many offers were accepted since the start. */
+  readonly acceptedCount: number
   readonly lastRejection: Rejection | undefined
 }
 
@@ -59,7 +68,7 @@ export class LiveConfig extends Context.Service<
     readonly state: SubscriptionRef.SubscriptionRef<LiveState>
     /**
      * Validates, compiles and swaps. Calls are served one after the other; a failure leaves everything as it was and
-     * is kept in the state. An offer from a worse rung than the one that serves is refused.
+     * is kept in the state. An offer from a worse rung than the one that serves is refused, unless it is made by hand.
      */
     readonly apply: (offer: Offer) => Effect.Effect<Applied, ConfigRejected>
     /** Keeps in the state that a configuration was refused before it could be offered: unreadable, say. */

@@ -2,15 +2,30 @@
  * What a data plane answers when asked how it is: reference `proxy-behaviour.md` §11 and §11.1, with Holdfast's own
  * fields beside Kong's. Pure: whoever listens gathers the facts.
  */
+import type { MemoryFormat } from "../model/MemoryUnit.ts"
 import { zeroHash } from "../model/Snapshot.ts"
 import type { ConnectionState } from "./Connection.ts"
 import type { LiveState } from "./LiveConfig.ts"
 import type { ProxyCounts } from "./Proxy.ts"
 
+/** What the process takes of the machine's memory, in bytes. */
+export interface MemoryUse {
+  readonly pid: number
+  readonly heapUsed: number
+  readonly heapTotal: number
+  readonly external: number
+  readonly rss: number
+}
+
 export interface NodeFacts {
   readonly nodeId: string
+  readonly hostname: string
+  readonly version: string
+  readonly startedAtMs: number
   readonly nowMs: number
   readonly live: LiveState
+  /** What the running configuration holds that is not served as written, one line each. */
+  readonly warnings: ReadonlyArray<string>
   readonly connection: ConnectionState
   /** `undefined` until the proxy listeners are open. */
   readonly proxy: ProxyCounts | undefined
@@ -22,7 +37,7 @@ const iso = (ms: number | undefined): string | null => (ms === undefined ? null 
 const secondsBetween = (fromMs: number | undefined, toMs: number): number | null =>
   fromMs === undefined ? null : Math.max(0, Math.round((toMs - fromMs) / 1000))
 
-const configuration = ({ live, nowMs, cacheProblem }: NodeFacts) => ({
+const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
   source: live.source,
   hash: live.hash,
   routes: live.routeCount,
@@ -30,6 +45,8 @@ const configuration = ({ live, nowMs, cacheProblem }: NodeFacts) => ({
   serving_since: iso(live.sinceMs),
   received_at: iso(live.receivedAtMs),
   age_seconds: secondsBetween(live.receivedAtMs, nowMs),
+  warnings,
+  not_served: live.snapshot?.notServed ?? [],
   cache: cacheProblem === undefined ? "ok" : `not written: ${cacheProblem}`,
   last_rejection:
     live.lastRejection === undefined
@@ -49,19 +66,58 @@ const controlPlane = ({ connection, nowMs }: NodeFacts) => ({
   ...(connection._tag === "disconnected" ? { attempts: connection.attempts, reason: connection.reason } : {})
 })
 
-export const statusBody = (facts: NodeFacts) => ({
-  node_id: facts.nodeId,
-  configuration_hash: facts.live.hash,
-  server: {
-    connections_active: facts.proxy?.active ?? 0,
-    connections_accepted: facts.proxy?.accepted ?? 0,
-    connections_handled: facts.proxy?.accepted ?? 0,
-    requests_in_flight: facts.proxy?.inFlight ?? 0,
-    total_requests: facts.proxy?.requests ?? 0
-  },
-  configuration: configuration(facts),
-  control_plane: controlPlane(facts)
+/** Kong's two lists; there are no workers and no shared dictionaries here, but one process that has its memory to itself. */
+const memoryUse = ({ pid, heapUsed, heapTotal, external, rss }: MemoryUse, format: MemoryFormat) => ({
+  workers_lua_vms: [{ http_allocated_gc: format(heapUsed), pid }],
+  lua_shared_dicts: {},
+  process: {
+    pid,
+    rss: format(rss),
+    heap_used: format(heapUsed),
+    heap_total: format(heapTotal),
+    external: format(external)
+  }
 })
+
+/** The states are nginx's: an open connection is written to while a request on it is answered, and waits otherwise. */
+const server = (proxy: ProxyCounts | undefined) => {
+  const { active, accepted, requests, inFlight } = proxy ?? { active: 0, accepted: 0, requests: 0, inFlight: 0 }
+  const writing = Math.min(active, inFlight)
+  return {
+    connections_active: active,
+    connections_reading: 0,
+    connections_writing: writing,
+    connections_waiting: active - writing,
+    connections_accepted: accepted,
+    connections_handled: accepted,
+    requests_in_flight: inFlight,
+    total_requests: requests
+  }
+}
+
+const node = ({ nodeId, hostname, version, startedAtMs, nowMs, isDraining }: NodeFacts) => ({
+  id: nodeId,
+  hostname,
+  version,
+  started_at: iso(startedAtMs),
+  uptime_seconds: secondsBetween(startedAtMs, nowMs),
+  draining: isDraining
+})
+
+export const statusBody = (facts: NodeFacts, memory: MemoryUse, format: MemoryFormat) => {
+  const reason = unreadyReason(facts)
+  return {
+    node_id: facts.nodeId,
+    configuration_hash: facts.live.hash,
+    memory: memoryUse(memory, format),
+    server: server(facts.proxy),
+    ready: reason === undefined,
+    ...(reason === undefined ? {} : { not_ready_because: reason }),
+    node: node(facts),
+    configuration: configuration(facts),
+    control_plane: controlPlane(facts)
+  }
+}
 
 /** Why the node is not ready; `undefined` when it is. The connection to the control plane plays no part. */
 const unreadyReason = ({ isDraining, proxy, live }: NodeFacts): string | undefined => {

@@ -27,6 +27,12 @@ const layer = (status_listen = "127.0.0.1:0") =>
 
 interface Body {
   readonly message?: string
+  readonly data?: ReadonlyArray<Row>
+  readonly memory?: {
+    readonly workers_lua_vms: ReadonlyArray<Row>
+    readonly lua_shared_dicts: Row
+    readonly process: Row
+  }
   readonly configuration_hash?: string
   readonly server?: Row
   readonly configuration?: Row & {
@@ -36,10 +42,12 @@ interface Body {
   readonly control_plane?: Row
 }
 
-const ask = Effect.fnUntraced(function* (path: string, method = "GET") {
+const ask = Effect.fnUntraced(function* (path: string, method = "GET", body?: string) {
   const { addresses } = yield* StatusListener
-  const response = yield* Effect.promise(() => fetch(`http://127.0.0.1:${addresses[0]?.port}${path}`, { method }))
-  return { status: response.status, body: (yield* Effect.promise(() => response.json())) as Body }
+  const url = `http://127.0.0.1:${addresses[0]?.port}${path}`
+  const response = yield* Effect.promise(() => fetch(url, { method, ...(body === undefined ? {} : { body }) }))
+  const text = yield* Effect.promise(() => response.text())
+  return { status: response.status, body: (text === "" ? {} : JSON.parse(text)) as Body }
 })
 
 const counts = () => ({ active: 2, accepted: 7, requests: 40, inFlight: 1 })
@@ -105,6 +113,83 @@ describe("the status listener (proxy-behaviour.md §11)", () => {
     Effect.gen(function* () {
       assert.deepEqual(yield* ask("/nothing"), { status: 404, body: { message: "Not found" } })
       assert.strictEqual((yield* ask("/status", "DELETE")).status, 405)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.live("tells memory and connections in Kong's shape, memory in the unit that is asked for", () =>
+    Effect.gen(function* () {
+      MutableRef.set((yield* NodeHealth).proxy, counts)
+      const { body } = yield* ask("/status")
+      assert.match(String(body.memory?.workers_lua_vms[0]?.http_allocated_gc), /^\d+\.\d\d MiB$/)
+      assert.strictEqual(body.memory?.workers_lua_vms[0]?.pid, process.pid)
+      assert.deepEqual(body.memory?.lua_shared_dicts, {})
+      assert.deepInclude(body.server, {
+        connections_active: 2,
+        connections_reading: 0,
+        connections_writing: 1,
+        connections_waiting: 1,
+        connections_accepted: 7,
+        connections_handled: 7,
+        total_requests: 40
+      })
+      const inBytes = (yield* ask("/status?unit=b")).body.memory?.process.rss
+      assert(typeof inBytes === "number" && inBytes > 1_000_000)
+      assert.match(String((yield* ask("/status?unit=K&scale=0")).body.memory?.process.rss), /^\d+ KiB$/)
+      const wrong = yield* ask("/status?unit=q&scale=-1")
+      assert.strictEqual(wrong.status, 400)
+      assert.match(wrong.body.message ?? "", /unit: expected one of b, k, m, g, got "q"; scale: expected an integer/)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.live("drains when it is told to, and only then: from then on it is not ready, until the next start", () =>
+    Effect.gen(function* () {
+      MutableRef.set((yield* NodeHealth).proxy, counts)
+      yield* (yield* LiveConfig).apply(offer)
+      for (const body of ["", "{", "null", '{"status":"ready"}', `{"status":"draining","x":"${"x".repeat(5_000)}"}`]) {
+        const refused = yield* ask("/status/ready", "POST", body)
+        assert.strictEqual(refused.status, 400)
+        assert.match(refused.body.message ?? "", /draining/)
+      }
+      assert.strictEqual((yield* ask("/status/ready")).status, 200)
+      assert.strictEqual((yield* ask("/status/ready", "POST", '{"status":"draining"}')).status, 204)
+      const drained = yield* ask("/status/ready")
+      assert.deepEqual([drained.status, drained.body.message], [503, "draining"])
+      assert.strictEqual((yield* ask("/status")).status, 200)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.live("shows upstreams and targets of the running configuration, read-only, by name or by id", () =>
+    Effect.gen(function* () {
+      assert.deepEqual((yield* ask("/upstreams")).body, { data: [], next: null } as Body)
+      const up = "33333333-3333-4333-8333-333333333333"
+      const id = (n: number) => `44444444-4444-4444-8444-44444444444${n}`
+      const upstreams = [{ id: up, name: "pool" }]
+      const targets = [
+        { id: id(1), upstream: up, target: "10.0.0.1" },
+        { id: id(2), upstream: up, target: "10.0.0.2:81", weight: 0 }
+      ]
+      yield* (yield* LiveConfig).apply({ ...offer, raw: table("/a", { upstreams, targets }) })
+      const names = (body: Body) => body.data?.map(({ name, target }) => name ?? target)
+      assert.deepEqual(names((yield* ask("/upstreams")).body), ["pool"])
+      for (const key of ["pool", up]) {
+        assert.deepInclude((yield* ask(`/upstreams/${key}`)).body, { name: "pool", slots: 10_000 } as Body)
+        assert.deepEqual(names((yield* ask(`/upstreams/${key}/targets`)).body), ["10.0.0.1:8000"])
+        assert.deepEqual(names((yield* ask(`/upstreams/${key}/targets/all`)).body), ["10.0.0.1:8000", "10.0.0.2:81"])
+      }
+      for (const key of ["10.0.0.1", "10.0.0.1:8000", id(1)]) {
+        const target = { target: "10.0.0.1:8000", weight: 100, upstream: { id: up } }
+        assert.deepInclude((yield* ask(`/upstreams/pool/targets/${key}`)).body, target as Body)
+      }
+      const health = (yield* ask("/upstreams/pool/health")).body
+      assert.deepEqual(
+        health.data?.map(({ health }) => health),
+        ["HEALTHCHECKS_OFF", "HEALTHCHECKS_OFF"]
+      )
+      assert.strictEqual((health as Row).node_id, "5b1b701d-de2b-4588-9aa2-3b97061d9f52")
+      const absent = ["/upstreams/x", "/upstreams/pool/x", "/upstreams/pool/targets/x", "/upstreams/pool/health/x"]
+      for (const path of [...absent, "/upstreams/%zz", "/metrics"])
+        assert.deepEqual(yield* ask(path), { status: 404, body: { message: "Not found" } })
+      assert.strictEqual((yield* ask("/upstreams/pool", "POST", "{}")).status, 405)
     }).pipe(Effect.provide(layer()))
   )
 
