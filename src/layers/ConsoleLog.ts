@@ -80,6 +80,9 @@ const maxWaitingBytes = 262_144
 const writeLines = (): ((line: string) => void) => {
   const { isFIFO, isSocket } = stderrKind()
   if (!isFIFO && !isSocket) return (line) => void process.stderr.write(`${line}\n`)
+  // Node makes `process.stderr` when it is first asked for, which fails while another handle waits on the descriptor;
+  // even a plain console.log asks for it. Made now, it is there.
+  process.stderr.on("error", () => {})
   const pipe = new Socket({ fd: stderrFd, readable: false, writable: true })
   pipe.on("error", () => {})
   pipe.unref()

@@ -12,7 +12,7 @@ const logALot = `
   const logger = consoleLogAt("info")
   await Effect.runPromise(Effect.gen(function* () {
     yield* Effect.forEach(Array.from({ length: 20_000 }), () => Effect.logInfo("x".repeat(100)), { discard: true })
-    console.log("alive")
+    console.log("alive", process.uptime())
     yield* Effect.sleep("1 seconds")
     yield* Effect.logInfo("the last one")
     yield* Effect.sleep("300 millis")
