@@ -9,6 +9,8 @@ export interface Fault {
   readonly message: string
   /** What was found, when showing it helps and gives nothing away. */
   readonly value?: unknown
+  /** Where to look, when the path leads into a file: `kong.yml:7:5`, file, line and column. */
+  readonly place?: string
 }
 
 const maxShownLength = 80
@@ -18,14 +20,14 @@ const show = (value: unknown): string => {
   return text.length > maxShownLength ? `${text.slice(0, maxShownLength)}…` : text
 }
 
-/** `services[0].port: expected a value between 0 and 65535, got 70000` */
+/** `services[0].port: expected a value between 0 and 65535, got 70000`; before it the place in the file, if it has one. */
 export const formatFault = (fault: Fault): string => {
   const where = fault.path.reduce<string>(
     (text, part) => (typeof part === "number" ? `${text}[${part}]` : text === "" ? part : `${text}.${part}`),
     ""
   )
   const what = fault.value === undefined ? fault.message : `${fault.message}, got ${show(fault.value)}`
-  return where === "" ? what : `${where}: ${what}`
+  return [...(fault.place === undefined ? [] : [fault.place]), ...(where === "" ? [] : [where]), what].join(": ")
 }
 
 /** The same fault, seen from further out. */

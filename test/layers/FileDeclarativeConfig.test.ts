@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import * as FileDeclarativeConfig from "../../src/layers/FileDeclarativeConfig.ts"
+import { formatFault } from "../../src/model/Fault.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { DeclarativeConfig } from "../../src/services/DeclarativeConfig.ts"
 import { temporaryFolder } from "../support/folder.ts"
@@ -58,19 +59,55 @@ describe("the declarative file (config-model.md §4)", () => {
     })
   )
 
-  it.live("tells every fault: syntax with line and column, schema with place, a missing file by name", () =>
+  it.live("tells every fault: syntax and schema with file, line and column, a missing file by name", () =>
     Effect.gen(function* () {
       const syntax = yield* Effect.flip(readFileNamed("a.yml", "services:\n  - name: [\n  x"))
-      assert.match(syntax.message, /expected YAML \(.*line \d+, column \d+/s)
-      const schema = yield* Effect.flip(
-        readFileNamed("a.yml", '_format_version: "3.0"\nservices:\n  - name: a\n    port: 99999\n')
+      assert.match(syntax.message, /a\.yml:3:3: expected YAML \(/)
+      const text =
+        '_format_version: "3.0"\nservices:\n  - name: a\n    port: 99999\n    routes:\n      - paths: [x]\nplugs: []\n'
+      const lines = (yield* Effect.flip(readFileNamed("a.yml", text))).faults
+        .map(formatFault)
+        .map((line) => line.replace(/^.*\/a\.yml/, "a.yml"))
+      assert.deepEqual(
+        [
+          /^a\.yml:3:5: services\[0\]\.host: required field missing/,
+          /^a\.yml:4:5: services\[0\]\.port: expected an integer between 0 and 65535/,
+          /^a\.yml:6:17: services\[0\]\.routes\[0\]\.paths\[0\]: /,
+          /^a\.yml:7:1: plugs: unknown entity/
+        ].filter((pattern) => !lines.some((line) => pattern.test(line))),
+        [],
+        lines.join("\n")
       )
-      assert.match(schema.message, /services\[0\]\.host: required field missing/)
-      assert.match(schema.message, /services\[0\]\.port: expected an integer between 0 and 65535/)
       const missing = yield* Effect.flip(read({ declarative_config: "/nowhere/kong.yml" }))
       assert.match(missing.message, /declarative_config: expected a readable file \(ENOENT.*\/nowhere\/kong\.yml/)
       const nothing = yield* Effect.flip(readFileNamed("a.yml", ""))
-      assert.match(nothing.message, /expected a declarative document/)
+      assert.match(nothing.message, /a\.yml:1:1: expected a declarative document/)
+    })
+  )
+
+  it.live("finds the places of JSON too, of its syntax errors and of its faults", () =>
+    Effect.gen(function* () {
+      const places = [
+        ['{\n  "a": 1,\n  b\n}', /a\.json:3:3: expected JSON/],
+        ['{\n  "a": [1\n', /a\.json:3:1: expected JSON \(/],
+        ['{\n "_format_version": "3.0",\n "services": [{\n  "host": 5}]}', /a\.json:4:3: services\[0\]\.host: expected/]
+      ] as const
+      for (const [content, expected] of places)
+        assert.match((yield* Effect.flip(readFileNamed("a.json", content))).message, expected)
+    })
+  )
+
+  it.live("survives a document that unfolds without end", () =>
+    Effect.gen(function* () {
+      const bomb = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
+      for (const [from, to] of [
+        ["a", "b"],
+        ["b", "c"],
+        ["c", "d"],
+        ["d", "e"]
+      ])
+        bomb.push(`${to}: &${to} [${Array.from({ length: 10 }, () => `*${from}`).join(", ")}]`)
+      assert.match((yield* Effect.flip(readFileNamed("a.yml", bomb.join("\n")))).message, /expected YAML \(.*alias/)
     })
   )
 })
