@@ -40,22 +40,24 @@ describe("an outage, from join to return", () => {
       (text) => text.includes('"state":"connected"')
     )
     await publish(cluster, "echo", "/echo", await cluster.upstream("first"))
-    await eventually(
+    const pushedMs = await eventually(
       "the route is served",
       1_000,
       () => ask(`${node.proxy}/echo/hello`),
       ({ text }) => text === "first /hello"
     )
+    console.info(`a new route is served ${Math.round(pushedMs)} ms after the admin API answered`)
     await eventually("the node is ready", 1_000, readiness(node), ({ status }) => status === 200)
   })
 
   it("loses its control plane to kill -9: 10,000 requests, 0 failures, still ready", async () => {
     await controlPlane.kill("SIGKILL")
-    const { failures } = await hammer(
+    const { count, failures } = await hammer(
       `${node.proxy}/echo/x`,
       10_000,
       ({ status, text }) => status === 200 && text === "first /x"
     )
+    console.info(`control plane killed: ${count} requests, ${failures.length} failures`)
     assert.deepEqual(failures, [])
     assert.strictEqual((await readiness(node)()).status, 200)
   })
@@ -63,12 +65,13 @@ describe("an outage, from join to return", () => {
   it("is killed and restarted while the control plane is dead: serves from its cache, ready", async () => {
     await dataPlane.kill("SIGKILL")
     dataPlane = node.start()
-    await eventually(
+    const cacheMs = await eventually(
       "the cache is served",
       15_000,
       () => ask(`${node.proxy}/echo/y`),
       ({ text }) => text === "first /y"
     )
+    console.info(`restarted without a control plane: serves from its cache ${Math.round(cacheMs)} ms after its start`)
     const ready = await readiness(node)()
     assert.strictEqual(ready.status, 200)
     assert.include(ready.text, '"source":"disk"')
@@ -112,12 +115,13 @@ describe("an outage, from join to return", () => {
   it("has the control plane's configuration within 11 s of its return, and the file's routes are gone", async () => {
     controlPlane = cluster.controlPlane()
     await adminReady(cluster)
-    await eventually(
+    const returnMs = await eventually(
       "the control plane's route is served",
       11_000,
       () => ask(`${node.proxy}/echo/b`),
       ({ text }) => text === "first /b"
     )
+    console.info(`control plane back: its configuration serves ${Math.round(returnMs)} ms after its admin API answered`)
     assert.strictEqual((await ask(`${node.proxy}/fallback/a`)).status, 404)
     await eventually(
       "the cache is written",
