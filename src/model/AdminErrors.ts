@@ -18,6 +18,7 @@ export type Refusal =
   | { readonly _tag: "WouldEmpty" }
   | { readonly _tag: "InvalidSize" }
   | { readonly _tag: "InvalidOffset"; readonly found: string }
+  | { readonly _tag: "InvalidTagFilter" }
 
 export interface BrokenReference {
   readonly field: string
@@ -136,6 +137,10 @@ export const refusalAnswer = (refusal: Refusal): AdminAnswer => {
       return bad(14, declarativeName, "this would delete every entity; say ?confirm_empty=true if that is meant")
     case "InvalidSize":
       return bad(9, "invalid size", `size must be an integer between 1 and ${pageSizeMax}`)
+    case "InvalidTagFilter": {
+      const fields = { tags: "invalid filter syntax" }
+      return bad(11, "invalid options", "invalid option (tags: invalid filter syntax)", fields)
+    }
     case "InvalidOffset":
       return bad(7, "invalid offset", `'${refusal.found}' is not a valid offset`)
   }

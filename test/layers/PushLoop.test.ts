@@ -24,6 +24,7 @@ const harness = Effect.gen(function* () {
     patch: unused,
     remove: unused,
     replaceAll: unused,
+    tags: unused,
     export: Effect.die("not used here"),
     version
   })

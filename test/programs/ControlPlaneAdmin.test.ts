@@ -44,7 +44,8 @@ describe("every entity", () => {
           const made = yield* call("POST", path, input)
           assert.strictEqual(made.status, 201, made.text)
           const id = String(made.body[entity.primaryKey])
-          const shownFields = Object.keys(entity.fields).filter((field) => field !== "ws_id")
+          const ownFields = Object.keys(entity.fields).filter((field) => field !== "ws_id")
+          const shownFields = entity.name === "certificates" ? [...ownFields, "snis"] : ownFields
           assert.deepStrictEqual(Object.keys(made.body).sort(), shownFields.sort(), "defaults and nulls are shown")
 
           const read = yield* call("GET", `${path}/${id}`)
@@ -354,10 +355,92 @@ describe("collections", () => {
         assert.deepStrictEqual(seen, names)
         assert.strictEqual(pages, 3)
         assert.strictEqual(rowsOf(yield* call("GET", "/consumers?tags=a,c")).length, 0)
+        yield* call("PATCH", "/consumers/user-7", { tags: ["c"] })
+        const either = rowsOf(yield* call("GET", "/consumers?tags=c/d"))
+        assert.deepStrictEqual(
+          either.map(({ username }) => username),
+          ["user-7"]
+        )
+        assert.strictEqual(rowsOf(yield* call("GET", "/consumers?tags=a/c")).length, 25)
+        assert.strictEqual((yield* call("GET", "/consumers?tags=a,b/c")).body.code, 11)
         for (const size of ["0", "1001", "x"]) {
           assert.strictEqual((yield* call("GET", `/consumers?size=${size}`)).body.code, 9)
         }
         assert.strictEqual((yield* call("GET", "/consumers?offset=nonsense")).body.code, 7)
+      })
+    )
+  )
+})
+
+describe("tags", () => {
+  it.live("tell which rows carry them, page by page", () =>
+    withAdmin(
+      Effect.gen(function* () {
+        const service = (yield* call("POST", "/services", { host: "example.com", tags: ["a", "b"] })).body
+        const consumer = (yield* call("POST", "/consumers", { username: "x", tags: ["a", "c"] })).body
+        const row = (entity_name: string, { id }: Row, tag: string) => ({ entity_name, entity_id: id, tag })
+        const first = yield* call("GET", "/tags?size=3")
+        const second = yield* call("GET", String(first.body.next))
+        assert.deepStrictEqual(
+          [...rowsOf(first), ...rowsOf(second)],
+          [
+            row("services", service, "a"),
+            row("services", service, "b"),
+            row("consumers", consumer, "a"),
+            row("consumers", consumer, "c")
+          ]
+        )
+        assert.strictEqual(second.body.next, null)
+        const ofOne = rowsOf(yield* call("GET", "/tags/a"))
+        assert.deepStrictEqual(ofOne, [row("services", service, "a"), row("consumers", consumer, "a")])
+        assert.deepStrictEqual(rowsOf(yield* call("GET", "/tags/none")), [])
+        assert.strictEqual((yield* call("GET", "/tags?size=0")).body.code, 9)
+      })
+    )
+  )
+})
+
+describe("a certificate's snis (config-model §3)", () => {
+  const pair = { cert: leafCert, key: leafKey }
+  const sniNames = Effect.map(call("GET", "/snis"), (reply) => rowsOf(reply).map(({ name }) => name))
+
+  it.live("declare rows of their own, and are shown with it", () =>
+    withAdmin(
+      Effect.gen(function* () {
+        const made = yield* call("POST", "/certificates", { ...pair, snis: ["a.example.com", "b.example.com"] })
+        assert.strictEqual(made.status, 201, made.text)
+        assert.deepStrictEqual(made.body.snis as unknown, ["a.example.com", "b.example.com"])
+        const [sni] = rowsOf(yield* call("GET", "/snis"))
+        assert.deepStrictEqual(sni?.certificate, { id: made.body.id } as unknown)
+        const path = `/certificates/${made.body.id}`
+        const changed = yield* call("PATCH", path, { snis: ["b.example.com", "*.example.com"] })
+        assert.deepStrictEqual(changed.body.snis as unknown, ["b.example.com", "*.example.com"])
+        yield* call("PATCH", path, { tags: ["x"] })
+        assert.deepStrictEqual(yield* sniNames, ["b.example.com", "*.example.com"], "not named, not touched")
+        const replaced = yield* call("PUT", path, { ...pair, snis: [] })
+        assert.deepStrictEqual([replaced.body.snis, yield* sniNames] as unknown, [[], []])
+        const form = new URLSearchParams({ ...pair, snis: "c.example.com,d.example.com" })
+        assert.strictEqual((yield* call("POST", "/certificates", form)).status, 201)
+        assert.deepStrictEqual(yield* sniNames, ["c.example.com", "d.example.com"])
+      })
+    )
+  )
+
+  it.live("are refused as a whole, certificate included", () =>
+    withAdmin(
+      Effect.gen(function* () {
+        const first = yield* call("POST", "/certificates", { ...pair, snis: ["a.example.com"] })
+        for (const [snis, words] of [
+          [["new.example.com", "a.example.com"], `already associated with existing certificate '${first.body.id}'`],
+          [["new.example.com", "not a name"], "expected"],
+          [5, "expected an array of server names"]
+        ] as const) {
+          const refused = yield* call("POST", "/certificates", { ...pair, snis })
+          assert.deepStrictEqual([refused.status, refused.body.code], [400, 2], refused.text)
+          assert.include(JSON.stringify((refused.body.fields as Row).snis), words)
+        }
+        assert.strictEqual(rowsOf(yield* call("GET", "/certificates")).length, 1)
+        assert.deepStrictEqual(yield* sniNames, ["a.example.com"])
       })
     )
   )

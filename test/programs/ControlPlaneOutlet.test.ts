@@ -7,7 +7,7 @@ import type { Row } from "../../src/model/Entity.ts"
 import type { AdminListener, ClusterListener } from "../../src/services/control/Listeners.ts"
 import type { CertificatePair } from "../../src/services/ServerCertificate.ts"
 import { clusterCertificate } from "../support/certificates.ts"
-import { call, clusterPort, type Given, memoryControlPlane } from "../support/controlPlane.ts"
+import { adminPort, call, clusterPort, type Given, memoryControlPlane } from "../support/controlPlane.ts"
 import { defaultNodeId, dial, join, next } from "../support/outletClient.ts"
 
 type Listeners = AdminListener | ClusterListener
@@ -141,6 +141,24 @@ describe("a session (§8)", () => {
             ({ body }) => body.connected === false && body.connected_since === null
           )
         )
+      })
+    )
+  )
+
+  it.live("is in the deprecated status too, which says so (§11)", () =>
+    withControlPlane((pair, port) =>
+      Effect.gen(function* () {
+        const { socket, heard } = yield* join({ port, trusted: pair, presented: pair })
+        const { message } = yield* next(heard, "Configured")
+        socket.ping(hashOf(message))
+        yield* next(heard, "Pong")
+        const { body } = yield* call("GET", "/clustering/status")
+        const node = body[defaultNodeId] as Row
+        assert.deepStrictEqual(Object.keys(node), ["config_hash", "hostname", "ip", "last_seen"])
+        assert.deepInclude(node, { config_hash: hashOf(message), hostname: "dp-1", ip: "127.0.0.1" })
+        const admin = yield* adminPort
+        const { headers } = yield* Effect.promise(() => fetch(`http://127.0.0.1:${admin}/clustering/status`))
+        assert.strictEqual(headers.get("deprecation"), "true")
       })
     )
   )

@@ -21,6 +21,7 @@ import { StartError } from "../../services/StartError.ts"
 import { answerConfig } from "./config.ts"
 import { answerEntities } from "./entities.ts"
 import { overviewOf } from "./overview.ts"
+import { tagsOf } from "./tags.ts"
 
 type AdminServices = Settings | ConfigStore | Registry | ClusterHub | Payloads
 type Request = HttpServerRequest.HttpServerRequest
@@ -47,7 +48,7 @@ const isOfAnotherSite = ({ headers: { host, origin } }: Request): boolean => {
 const route = (request: Request): Effect.Effect<AdminAnswer, never, AdminServices> => {
   const url = new URL(request.url.replace(/^\/+/, "/"), "http://admin")
   const path = url.pathname === "/" ? "/" : url.pathname.replace(/\/+$/, "")
-  const overview = overviewOf(path)
+  const overview = overviewOf(path) ?? tagsOf(path, url)
   if (overview !== undefined) {
     return request.method === "GET" || request.method === "HEAD" ? overview : Effect.succeed(answers.methodNotAllowed)
   }

@@ -4,47 +4,31 @@
  */
 import { Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
-import { type AdminAnswer, answers, pageSizeMax, type Refusal, refusalAnswer } from "../../model/AdminErrors.ts"
+import { type AdminAnswer, answers, pageSizeMax } from "../../model/AdminErrors.ts"
 import { type AdminTarget, allowedMethods, type Nesting } from "../../model/AdminPath.ts"
 import { toAdminRow } from "../../model/AdminRow.ts"
-import { entityByName } from "../../model/Entities.ts"
+import { entityByName, snis } from "../../model/Entities.ts"
 import type { Entity, Row } from "../../model/Entity.ts"
 import { ConfigStore, type Key, type Parent } from "../../services/control/ConfigStore.ts"
 import { answerFailures } from "./answerFailures.ts"
 import { readRow } from "./body.ts"
+import { pageOf } from "./paging.ts"
 
-const pageSizeDefault = 100
+const sni = snis as unknown as Entity
 
-const shown = (entity: Entity, row: Row, status = 200): AdminAnswer => ({ status, body: toAdminRow(entity, row) })
+/** What a row is shown with beyond its fields: a certificate with its names (`config-model.md` §3). */
+const adminRow = Effect.fnUntraced(function* (entity: Entity, row: Row) {
+  const own = toAdminRow(entity, row)
+  if (entity.name !== "certificates") return own
+  const store = yield* ConfigStore
+  const parent: Parent = { field: "certificate", id: String(row.id) }
+  const names = yield* store.list(sni, { size: pageSizeMax, after: 0, parent })
+  return { ...own, snis: names.rows.map(({ name }) => name) }
+})
 
-const refused = (refusal: Refusal) => Effect.fail<AdminAnswer>(refusalAnswer(refusal))
-
-/** Opaque to clients: the place in the store's order where the next page starts. */
-const offsetText = (place: number): string => Buffer.from(JSON.stringify([place])).toString("base64url")
-
-const placeOf = (offset: string): number | undefined => {
-  try {
-    const [place]: ReadonlyArray<unknown> = JSON.parse(Buffer.from(offset, "base64url").toString())
-    return Number.isSafeInteger(place) ? (place as number) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-const page = Effect.fnUntraced(function* (path: string, query: URLSearchParams) {
-  const sizeText = query.get("size")
-  const size = sizeText === null ? pageSizeDefault : /^\d+$/.test(sizeText) ? Number(sizeText) : 0
-  if (size < 1 || size > pageSizeMax) return yield* refused({ _tag: "InvalidSize" })
-  const offset = query.get("offset")
-  const after = offset === null ? 0 : placeOf(offset)
-  if (after === undefined) return yield* refused({ _tag: "InvalidOffset", found: offset ?? "" })
-  const tags = (query.get("tags") ?? "").split(",").filter((tag) => tag !== "")
-  const nextPath = (next: number): string => {
-    const kept = new URLSearchParams(query)
-    kept.set("offset", offsetText(next))
-    return `${path}?${kept}`
-  }
-  return { size, after, tags, nextPath }
+const shown = Effect.fnUntraced(function* (entity: Entity, row: Row, status = 200) {
+  const answer: AdminAnswer = { status, body: yield* adminRow(entity, row) }
+  return answer
 })
 
 const requireParent = Effect.fnUntraced(function* (nesting: Nesting | undefined) {
@@ -67,17 +51,15 @@ const collection = Effect.fnUntraced(function* (
   const parent = yield* requireParent(nesting)
   if (request.method === "POST") {
     const row = yield* readRow(entity, request)
-    return shown(
+    return yield* shown(
       entity,
       yield* store.create(entity, parent === undefined ? row : { ...row, [parent.field]: parent.id }),
       201
     )
   }
-  const { nextPath, ...options } = yield* page(url.pathname, url.searchParams)
-  const { rows, next } = yield* store.list(entity, { ...options, parent })
-  const more = next === undefined ? { next: null } : { next: nextPath(next), offset: offsetText(next) }
-  const answer: AdminAnswer = { status: 200, body: { data: rows.map((row) => toAdminRow(entity, row)), ...more } }
-  return answer
+  const page = yield* pageOf(url)
+  const { rows, next } = yield* store.list(entity, { ...page.options, parent })
+  return page.shown(yield* Effect.forEach(rows, (found) => adminRow(entity, found)), next)
 })
 
 const row = Effect.fnUntraced(function* (
@@ -88,17 +70,17 @@ const row = Effect.fnUntraced(function* (
   const key: Key = { entity, text, parent: yield* requireParent(nesting) }
   switch (request.method) {
     case "PUT":
-      return shown(entity, (yield* store.put(key, yield* readRow(entity, request))).row)
+      return yield* shown(entity, (yield* store.put(key, yield* readRow(entity, request))).row)
     case "PATCH": {
       const changed = yield* store.patch(key, yield* readRow(entity, request))
-      return changed === undefined ? answers.notFound : shown(entity, changed)
+      return changed === undefined ? answers.notFound : yield* shown(entity, changed)
     }
     case "DELETE":
       yield* store.remove(key)
       return answers.gone
     default: {
       const found = yield* store.find(key)
-      return found === undefined ? answers.notFound : shown(entity, found)
+      return found === undefined ? answers.notFound : yield* shown(entity, found)
     }
   }
 })
@@ -109,7 +91,7 @@ const referred = Effect.fnUntraced(function* ({ entity, text, reference }: Targe
   const id = owner?.[reference.field]
   const to = entityByName.get(reference.to)
   const found = typeof id === "string" && to !== undefined ? yield* store.find({ entity: to, text: id }) : undefined
-  return found === undefined || to === undefined ? answers.notFound : shown(to, found)
+  return found === undefined || to === undefined ? answers.notFound : yield* shown(to, found)
 })
 
 const dispatch = (target: AdminTarget, request: HttpServerRequest.HttpServerRequest, url: URL) => {

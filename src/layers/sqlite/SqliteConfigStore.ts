@@ -5,13 +5,12 @@ import type { SqlError } from "effect/sql/SqlError"
 import { entityByName } from "../../model/Entities.ts"
 import { ConfigStore, StoreFailed, type WriteRefused } from "../../services/control/ConfigStore.ts"
 import { Ids } from "../../services/control/Ids.ts"
+import { withCertificateNames } from "./certificateNames.ts"
 import { makeReplaceAll } from "./replaceAll.ts"
 import { makeRows, type Rows } from "./rows.ts"
-import { indispensable, makeWrites } from "./writes.ts"
+import { indispensable, makeWrites, type Writes } from "./writes.ts"
 
 const failed = (cause: SqlError) => new StoreFailed({ cause })
-
-type Writes = ReturnType<typeof makeWrites>
 
 /** A first start makes what every configuration carries (`hybrid-protocol-v1.md` §14.4). */
 const ensureIndispensable = Effect.fnUntraced(function* (rows: Rows, writes: Writes, ids: Ids["Service"]) {
@@ -28,7 +27,7 @@ const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const ids = yield* Ids
   const rows = makeRows(sql)
-  const writes = makeWrites(rows, ids)
+  const writes = withCertificateNames(rows, makeWrites(rows, ids))
   const replaceAll = makeReplaceAll(rows)
 
   yield* sql.withTransaction(ensureIndispensable(rows, writes, ids))
@@ -52,6 +51,7 @@ const make = Effect.gen(function* () {
 
   return ConfigStore.of({
     list: (entity, options) => Effect.mapError(rows.list(entity, options), failed),
+    tags: (options) => Effect.mapError(rows.tags(options), failed),
     find: (key) => Effect.mapError(rows.find(key), failed),
     create: (entity, input) => commit(writes.create(entity, input), () => true),
     put: (key, input) => commit(writes.put(key, input), () => true),

@@ -5,7 +5,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { endpointText, isEndpointKeyUnique, linksOf, uniqueName, uniqueValue } from "../../model/AdminRow.ts"
 import type { Entity, Row } from "../../model/Entity.ts"
 import type { StoredRows } from "../../model/exportTable.ts"
-import type { Key, Page, Parent } from "../../services/control/ConfigStore.ts"
+import type { Key, ListOptions, Page, Parent, TagOptions } from "../../services/control/ConfigStore.ts"
 
 interface Stored {
   readonly seq: number
@@ -23,12 +23,8 @@ export interface Referrer {
 const rowOf = (found: ReadonlyArray<{ readonly body: string }>): Row | undefined =>
   found[0] === undefined ? undefined : (JSON.parse(found[0].body) as Row)
 
-export interface ListOptions {
-  readonly size: number
-  readonly after: number
-  readonly parent?: Parent | undefined
-  readonly tags?: ReadonlyArray<string>
-}
+/** `json_each` counts the tags of a row; a place among all tags is the row's and this one's. */
+const tagsPerRowMax = 2 ** 20
 
 export const makeRows = (sql: SqlClient.SqlClient) => {
   const byId = (kind: string, id: string) =>
@@ -109,11 +105,15 @@ export const makeRows = (sql: SqlClient.SqlClient) => {
   const referrers = (kind: string, id: string) =>
     sql<Referrer>`SELECT kind, id, field FROM links WHERE to_kind = ${kind} AND to_id = ${id}`
 
-  const list = Effect.fnUntraced(function* (entity: Entity, { size, after, parent, tags = [] }: ListOptions) {
+  const list = Effect.fnUntraced(function* (
+    entity: Entity,
+    { size, after, parent, tags = [], ofTags = "all" }: ListOptions
+  ) {
+    const tagged = tags.map((tag) => sql`EXISTS (SELECT 1 FROM json_each(e.body, '$.tags') WHERE value = ${tag})`)
     const conditions = [
       sql`e.kind = ${entity.name}`,
       sql`e.seq > ${after}`,
-      ...tags.map((tag) => sql`EXISTS (SELECT 1 FROM json_each(e.body, '$.tags') WHERE value = ${tag})`),
+      ...(tagged.length === 0 ? [] : [ofTags === "all" ? sql.and(tagged) : sql.or(tagged)]),
       ...(parent === undefined
         ? []
         : [
@@ -127,6 +127,25 @@ export const makeRows = (sql: SqlClient.SqlClient) => {
     const page: Page = {
       rows: shown.map(({ body }) => JSON.parse(body) as Row),
       next: found.length > size ? shown.at(-1)?.seq : undefined
+    }
+    return page
+  })
+
+  const tags = Effect.fnUntraced(function* ({ tag, size, after }: TagOptions) {
+    const place = sql`e.seq * ${tagsPerRowMax} + t.key`
+    const conditions = [sql`${place} > ${after}`, ...(tag === undefined ? [] : [sql`t.value = ${tag}`])]
+    const found = yield* sql<{
+      readonly place: number
+      readonly kind: string
+      readonly id: string
+      readonly tag: string
+    }>`
+      SELECT ${place} AS place, e.kind, e.id, t.value AS tag FROM entities e, json_each(e.body, '$.tags') t
+      WHERE ${sql.and(conditions)} ORDER BY place LIMIT ${size + 1}`
+    const shown = found.slice(0, size)
+    const page: Page = {
+      rows: shown.map(({ kind, id, tag }) => ({ entity_name: kind, entity_id: id, tag })),
+      next: found.length > size ? shown.at(-1)?.place : undefined
     }
     return page
   })
@@ -151,7 +170,7 @@ export const makeRows = (sql: SqlClient.SqlClient) => {
     (found) => found[0]?.version ?? 0
   )
 
-  return { byId, find, ownerOf, insert, replace, remove, clear, referrers, list, all, version, grow }
+  return { byId, find, ownerOf, insert, replace, remove, clear, referrers, list, tags, all, version, grow }
 }
 
 export type Rows = ReturnType<typeof makeRows>

@@ -158,3 +158,5 @@ export const makeWrites = (rows: Rows, ids: Ids["Service"]) => {
 
   return { create, put, patch, remove }
 }
+
+export type Writes = ReturnType<typeof makeWrites>

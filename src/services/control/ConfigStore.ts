@@ -32,6 +32,25 @@ export interface Key {
   readonly parent?: Parent | undefined
 }
 
+export interface PageOptions {
+  readonly size: number
+  /** Where the page before ended; 0 at the start. */
+  readonly after: number
+}
+
+export interface TagFilter {
+  readonly tags: ReadonlyArray<string>
+  readonly ofTags: "all" | "any"
+}
+
+export interface ListOptions extends PageOptions, Partial<TagFilter> {
+  readonly parent?: Parent | undefined
+}
+
+export interface TagOptions extends PageOptions {
+  readonly tag: string | undefined
+}
+
 export interface Page {
   readonly rows: ReadonlyArray<Row>
   /** Where the next page starts; absent at the end. */
@@ -47,16 +66,10 @@ export interface Export {
 export class ConfigStore extends Context.Service<
   ConfigStore,
   {
-    /** A page of rows, oldest first, that have all of `tags`. */
-    readonly list: (
-      entity: Entity,
-      options: {
-        readonly size: number
-        readonly after: number
-        readonly parent?: Parent | undefined
-        readonly tags?: ReadonlyArray<string>
-      }
-    ) => Effect.Effect<Page, StoreFailed>
+    /** A page of rows, oldest first. */
+    readonly list: (entity: Entity, options: ListOptions) => Effect.Effect<Page, StoreFailed>
+    /** A page of `{entity_name, entity_id, tag}`: every tag of every row, or one tag's. */
+    readonly tags: (options: TagOptions) => Effect.Effect<Page, StoreFailed>
     readonly find: (key: Key) => Effect.Effect<Row | undefined, StoreFailed>
     readonly create: (entity: Entity, input: Row) => Effect.Effect<Row, WriteError>
     /** Creates the row under this key, or replaces what stands there. */

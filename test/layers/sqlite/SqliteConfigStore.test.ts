@@ -5,8 +5,11 @@ import { statSync } from "node:fs"
 import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, SubscriptionRef } from "effect"
+import { Clock, Effect, Layer, Logger, SubscriptionRef } from "effect"
+import { SqlClient } from "effect/sql"
+import { TestClock } from "effect/testing"
 import * as RandomIds from "../../../src/layers/RandomIds.ts"
+import * as SqliteClient from "../../../src/layers/sqlite/SqliteClient.ts"
 import * as SqliteConfigStore from "../../../src/layers/sqlite/SqliteConfigStore.ts"
 import * as SqliteRegistry from "../../../src/layers/sqlite/SqliteRegistry.ts"
 import * as StoreFile from "../../../src/layers/sqlite/StoreFile.ts"
@@ -169,6 +172,40 @@ describe("the registry", () => {
       const kept = yield* Effect.flatMap(Registry, (registry) => registry.all).pipe(Effect.provide(storeIn(prefix)))
       assert.deepStrictEqual(kept, [JSON.parse(JSON.stringify(record))])
     })
+  )
+})
+
+describe("the purge delay (§11)", () => {
+  const id = "7f1c2c0e-3f0a-4f0e-9a3b-0d3d0a3f6d11"
+  const facts = { id, hostname: "dp", ip: "::1", version: "3.9.0", labels: {}, certificateExpiresAtMs: 5 }
+  const layer = SqliteRegistry.layer.pipe(
+    Layer.provideMerge(StoreFile.withTables(SqliteClient.layer(":memory:"))),
+    Layer.provide(settingsLayer({ cluster_data_plane_purge_delay: "60" }))
+  )
+  const hear = Effect.gen(function* () {
+    const { update } = yield* Registry
+    const lastSeenMs = yield* Clock.currentTimeMillis
+    yield* update(id, (known) => ({ ...(known ?? newRecord(facts, lastSeenMs)), lastSeenMs }))
+  })
+
+  it.effect("forgets a node that was silent for so long, on disk too, and starts anew with each ping", () =>
+    Effect.gen(function* () {
+      const { find, all } = yield* Registry
+      const sql = yield* SqlClient.SqlClient
+      const onDisk = Effect.map(sql`SELECT id FROM data_planes`, ({ length }) => length)
+      yield* hear
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual((yield* all).length, 1)
+      yield* hear
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual((yield* find(id))?.id, id)
+      assert.strictEqual(yield* onDisk, 1)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* find(id), undefined)
+      assert.deepStrictEqual(yield* all, [])
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* onDisk, 0)
+    }).pipe(Effect.provide(layer))
   )
 })
 
