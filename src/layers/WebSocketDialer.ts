@@ -1,10 +1,14 @@
 /**
- * ClusterDialer by `ws` over `node:tls`, mutual TLS in the shared mode: the cluster certificate is its own trust anchor
- * and is expected under a fixed server name (reference `hybrid-protocol-v1.md` §1.1, §1.2).
+ * ClusterDialer by `ws` over `node:tls`, mutual TLS (reference `hybrid-protocol-v1.md` §1.1, §1.2). In the shared mode the
+ * cluster certificate is its own trust anchor and is expected under a fixed server name; in the others an authority
+ * vouches for the name that was dialled, or for `cluster_server_name`.
  */
+import { type ConnectionOptions, checkServerIdentity, createSecureContext, type PeerCertificate } from "node:tls"
 import { Cause, Effect, Layer, Queue } from "effect"
 import { type ClientOptions, type RawData, WebSocket } from "ws"
-import { outletPath, sharedServerName } from "../model/Wire.ts"
+import { depthProblem, serverNameOf } from "../model/ClusterTls.ts"
+import { isVerificationFailure, verificationFailure } from "../model/TlsFailure.ts"
+import { outletPath } from "../model/Wire.ts"
 import { ClusterDialer, type ClusterSocket, type Frame, SessionEnd } from "../services/ClusterDialer.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
 import { Identity } from "../services/Identity.ts"
@@ -16,8 +20,11 @@ const operationTimeoutMs = 5_000
 const closeTimeoutMs = 1_000
 const goingAway = 1001
 
-const messageOf = (error: Error & { readonly code?: string }): string =>
-  error.message === "" ? (error.code ?? error.name) : error.message
+const messageOf = (error: Error & { readonly code?: string }): string => {
+  const { code = "", message, name } = error
+  if (isVerificationFailure(code)) return `the control plane's certificate ${verificationFailure(code)}`
+  return message === "" ? code || name : message
+}
 
 const bytesOf = (data: RawData): Uint8Array =>
   Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data
@@ -92,21 +99,38 @@ const wrap = Effect.fnUntraced(function* (socket: WebSocket) {
 const authority = ({ host, port }: { readonly host: string; readonly port: number }): string =>
   `${host.includes(":") ? `[${host}]` : host}:${port}`
 
+const problem = (reason: string): Error => new Error(`the control plane's certificate is refused: ${reason}`)
+
+/** Runs after the chain has been verified, for what only the peer's certificates together can tell. */
+const verify =
+  (depth: number) =>
+  (name: string, certificate: PeerCertificate): Error | undefined => {
+    const misnamed = checkServerIdentity(name, certificate)
+    if (misnamed !== undefined)
+      return problem(`expected the name ${name} (${"reason" in misnamed ? misnamed.reason : misnamed.message})`)
+    const tooDeep = depthProblem(certificate, depth, "lua_ssl_verify_depth")
+    return tooDeep === undefined ? undefined : problem(tooDeep)
+  }
+
 const make = Effect.gen(function* () {
   const settings = yield* Settings
   const identity = yield* Identity
-  const { cert, key } = yield* ClusterIdentity
+  const { cert, key, authorities } = yield* ClusterIdentity
   const query = new URLSearchParams({
     node_id: identity.nodeId,
     node_hostname: identity.hostname,
     node_version: identity.version
   })
-  // `servername` reaches tls.connect through ws, whose types leave it out.
-  const options: ClientOptions & { readonly servername: string } = {
-    cert,
-    key,
-    ca: cert,
-    servername: sharedServerName,
+  const tls: ConnectionOptions = {
+    // Made once: a machine's store of authorities is hundreds of certificates.
+    secureContext: createSecureContext({ cert, key, ca: [...authorities], minVersion: "TLSv1.2" }),
+    servername: serverNameOf(settings),
+    checkServerIdentity: verify(settings.lua_ssl_verify_depth)
+  }
+  // It reaches `tls.connect` through ws, whose types leave half of it out.
+  const beyondTypes: object = tls
+  const options: ClientOptions = {
+    ...beyondTypes,
     perMessageDeflate: false,
     maxPayload: settings.cluster_max_payload,
     handshakeTimeout: operationTimeoutMs

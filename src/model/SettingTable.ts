@@ -85,9 +85,41 @@ export const settingTable = {
     "0.0.0.0:8005",
     "Addresses on which a control plane awaits data planes, always with TLS."
   ),
-  cluster_mtls: preset(Type.oneOf(["shared"]), "shared", "How both planes know each other: one shared certificate."),
+  cluster_mtls: preset(
+    Type.oneOf(["shared", "pki", "pki_check_cn"]),
+    "shared",
+    "How both planes know each other: one shared certificate, one authority, or one authority and the common name."
+  ),
   cluster_cert: optional(Type.text, "Cluster certificate: a path, PEM text, or base64 of PEM."),
   cluster_cert_key: secret(optional(Type.text, "Key of the cluster certificate: a path, PEM text, or base64 of PEM.")),
+  cluster_ca_cert: optional(
+    Type.text,
+    "Authority of the peer's certificate in the pki modes: a path, PEM text, or base64 of PEM. A control plane needs it."
+  ),
+  cluster_server_name: optional(
+    Type.text,
+    "Name that a data plane asks for and expects in the pki modes; otherwise the host of cluster_control_plane."
+  ),
+  cluster_allowed_common_names: preset(
+    Type.list,
+    "",
+    "Common names of data planes that pki_check_cn lets in; without any, those with the parent domain of cluster_cert's."
+  ),
+  cluster_ocsp: preset(
+    Type.oneOf(["off", "optional", "on"]),
+    "off",
+    "Whether a control plane asks, in the pki modes, if a certificate was revoked; optional lets in when nobody can say."
+  ),
+  lua_ssl_trusted_certificate: preset(
+    Type.list,
+    "system",
+    "What a data plane trusts besides cluster_ca_cert in the pki modes: system, paths, PEM texts, base64 of PEM."
+  ),
+  lua_ssl_verify_depth: preset(
+    Type.integer(0, 100),
+    "1",
+    "Most intermediate authorities that a data plane accepts between its control plane and the authority it trusts."
+  ),
   cluster_max_payload: preset(
     Type.integer(4_194_304, 2_147_483_647),
     "16777216",
@@ -103,6 +135,31 @@ export const settingTable = {
     Type.number(0.001, 3600),
     "0.1",
     "Window in seconds within which a control plane collapses a burst of changes into one push."
+  ),
+
+  konnect_mode: preset(
+    Type.onOff,
+    "off",
+    "Whether the control plane is told why a data plane refused a configuration, as Konnect expects."
+  ),
+  cluster_telemetry_endpoint: optional(
+    Type.hostPort,
+    "Accepted from Konnect's settings; nothing is sent there, for the format is not public."
+  ),
+  cluster_telemetry_server_name: optional(
+    Type.text,
+    "Accepted from Konnect's settings, as cluster_telemetry_endpoint."
+  ),
+  vitals: preset(Type.onOff, "off", "Accepted from Konnect's settings; there are no vitals, on or off."),
+  cluster_use_proxy: preset(
+    Type.onOff,
+    "off",
+    "Not served yet: a data plane dials its control plane directly, and warns when this is on."
+  ),
+  router_flavor: preset(
+    Type.oneOf(["traditional_compatible", "traditional", "expressions"]),
+    "traditional_compatible",
+    "The rules of routing. Only traditional_compatible is served; another one is accepted with a warning."
   ),
 
   declarative_config: optional(

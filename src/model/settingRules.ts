@@ -13,6 +13,9 @@ interface Rule {
 const isJoined = ({ role, cluster_control_plane }: SettingValues): boolean =>
   role === "control_plane" || cluster_control_plane !== undefined
 
+const trustsNobody = ({ cluster_mtls, cluster_ca_cert, lua_ssl_trusted_certificate }: SettingValues): boolean =>
+  cluster_mtls !== "shared" && cluster_ca_cert === undefined && lua_ssl_trusted_certificate.length === 0
+
 const rules: ReadonlyArray<Rule> = [
   {
     setting: "cluster_cert",
@@ -23,6 +26,17 @@ const rules: ReadonlyArray<Rule> = [
     setting: "cluster_cert_key",
     isBroken: (values) => isJoined(values) && values.cluster_cert_key === undefined,
     message: "expected the key of cluster_cert"
+  },
+  {
+    setting: "cluster_ca_cert",
+    isBroken: ({ role, cluster_mtls, cluster_ca_cert }) =>
+      role === "control_plane" && cluster_mtls !== "shared" && cluster_ca_cert === undefined,
+    message: "expected the authority that signs the data planes' certificates, for cluster_mtls is not shared"
+  },
+  {
+    setting: "cluster_ca_cert",
+    isBroken: (values) => values.role === "data_plane" && isJoined(values) && trustsNobody(values),
+    message: "expected an authority, here or in lua_ssl_trusted_certificate, by which to know the control plane"
   },
   {
     setting: "database",

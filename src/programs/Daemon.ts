@@ -2,8 +2,10 @@
 import { Effect, Layer } from "effect"
 import { consoleLog } from "../layers/ConsoleLog.ts"
 import { readSettings } from "../layers/EnvironmentSettings.ts"
+import { formatFault } from "../model/Fault.ts"
 import type { ParsedSettings } from "../model/parseSettings.ts"
 import type { SettingValues } from "../model/SettingTable.ts"
+import { settingNotices } from "../model/settingNotices.ts"
 import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
 import type { RunCommand } from "./Command.ts"
@@ -16,7 +18,10 @@ const loadRole: Readonly<Record<Role, () => Promise<Layer.Layer<never, StartErro
   control_plane: async () => (await import("./ControlPlane.ts")).ControlPlane.layerFromSettings()
 }
 
-const sayUnknown = Effect.fnUntraced(function* ({ unknownKong, unknownHoldfast }: ParsedSettings) {
+const sayUnserved = Effect.fnUntraced(function* ({ values, unknownKong, unknownHoldfast }: ParsedSettings) {
+  for (const notice of settingNotices(values)) {
+    yield* Effect.logWarning("setting not served").pipe(Effect.annotateLogs({ setting: formatFault(notice) }))
+  }
   if (unknownHoldfast.length > 0) {
     yield* Effect.logWarning("unknown settings, perhaps misspelt", {
       settings: unknownHoldfast.map((name) => `HOLDFAST_${name.toUpperCase()}`)
@@ -38,6 +43,6 @@ export const runDaemon =
       const settings = Layer.succeed(Settings, parsed.values)
       const program = yield* Effect.promise(loadRole[parsed.values.role])
       const surroundings = Layer.provideMerge(consoleLog, settings)
-      const main = Layer.effectDiscard(sayUnknown(parsed)).pipe(Layer.merge(program), Layer.provide(surroundings))
+      const main = Layer.effectDiscard(sayUnserved(parsed)).pipe(Layer.merge(program), Layer.provide(surroundings))
       return yield* Layer.launch(main)
     })

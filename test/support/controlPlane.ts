@@ -20,10 +20,10 @@ export const controlPlaneSettings = (pair: CertificatePair, given: Given = {}) =
 const memoryDatabase = Layer.orDie(StoreFile.withTables(SqliteClient.layer(":memory:")))
 
 /** Everything that a real one has, except that its store ends with the test. */
-export const memoryControlPlane = (pair: CertificatePair, given: Given = {}) =>
+export const memoryControlPlane = (pair: CertificatePair, given: Given = {}, log = Logger.layer([])) =>
   ControlPlane.layerFromSettings({ database: memoryDatabase }).pipe(
     Layer.provide(controlPlaneSettings(pair, given)),
-    Layer.provide(Logger.layer([]))
+    Layer.provide(log)
   )
 
 export const adminPort = Effect.map(AdminListener, ({ addresses }) => addresses[0]?.port ?? 0)

@@ -20,6 +20,7 @@ export interface Dial {
   readonly presented?: CertificatePair
   readonly query?: string
   readonly path?: string
+  readonly servername?: string
 }
 
 const nodeId = "7f1c2c0e-3f0a-4f0e-9a3b-0d3d0a3f6d11"
@@ -27,17 +28,18 @@ export const defaultQuery = `node_id=${nodeId}&node_hostname=dp-1&node_version=3
 export const defaultNodeId = nodeId
 
 /** Dials and listens; the socket is gone with the scope. */
-export const dial = Effect.fnUntraced(function* ({ port, trusted, presented, query, path = "/v1/outlet" }: Dial) {
+export const dial = Effect.fnUntraced(function* (options: Dial) {
+  const { port, trusted, presented, query, path = "/v1/outlet", servername = sharedServerName } = options
   const heard = yield* Queue.unbounded<Heard>()
   const socket = yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const options = {
+      const tls = {
         ca: trusted.cert,
-        servername: sharedServerName,
+        servername,
         perMessageDeflate: false,
         ...(presented === undefined ? {} : { cert: presented.cert, key: presented.key })
       }
-      return new WebSocket(`wss://127.0.0.1:${port}${path}?${query ?? defaultQuery}`, options)
+      return new WebSocket(`wss://127.0.0.1:${port}${path}?${query ?? defaultQuery}`, tls)
     }),
     (opened) => Effect.sync(() => opened.terminate())
   )

@@ -1,10 +1,10 @@
 /**
- * The cluster listener: `node:https` with mutual TLS in the shared mode, upgraded to WebSockets by `ws`. Reference
+ * The cluster listener: `node:https` with mutual TLS, upgraded to WebSockets by `ws`. Reference
  * `hybrid-protocol-v1.md` §1.
  *
- * TLS asks for the client's certificate but verifies no chain; the certificate must be our own, digest for digest
- * (§1.2). Who has another gets no answer at all (§1.3).
+ * Whom the check of certificates refuses gets no answer at all (§1.3); why is in our log.
  */
+import { constants } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import { createServer, type Server } from "node:https"
 import type { AddressInfo, Socket } from "node:net"
@@ -15,6 +15,7 @@ import { WebSocketServer } from "ws"
 import { listenFault } from "../../model/listenFault.ts"
 import { parseOutletRequest } from "../../model/OutletRequest.ts"
 import type { ListenAddress } from "../../model/SettingTypes.ts"
+import { handshakeFailure } from "../../model/TlsFailure.ts"
 import { outletPath } from "../../model/Wire.ts"
 import { type ClusterCredentials, ClusterIdentity } from "../../services/ClusterIdentity.ts"
 import type { ClusterHub } from "../../services/control/ClusterHub.ts"
@@ -23,6 +24,7 @@ import type { Payloads } from "../../services/control/Payloads.ts"
 import type { Registry } from "../../services/control/Registry.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
+import { type CertificateCheck, certificateCheck, ruleFaults } from "./clientCertificate.ts"
 import { makePeer, type PeerIdentity } from "./Peer.ts"
 import { makeRefusalLog, type RefusalLog } from "./RefusalLog.ts"
 import { runSession } from "./session.ts"
@@ -34,6 +36,9 @@ interface Bridge {
   readonly run: (effect: Effect.Effect<void, never, SessionServices>) => unknown
   readonly logRefusal: RefusalLog
   readonly sockets: WebSocketServer
+  readonly own: ClusterCredentials
+  readonly check: CertificateCheck
+  readonly isShared: boolean
 }
 
 /** A peer that dials in and then says nothing must not keep a socket for long. */
@@ -42,12 +47,6 @@ const handshakeTimeoutMs = 10_000
 const drainMs = 500
 
 const plainIp = (socket: Socket): string => (socket.remoteAddress ?? "").replace(/^::ffff:/i, "")
-
-const certificateProblem = (socket: TLSSocket, own: ClusterCredentials): string | undefined => {
-  const certificate = socket.getPeerX509Certificate()
-  if (certificate === undefined) return "no client certificate"
-  return certificate.fingerprint256 === own.fingerprint256 ? undefined : "the client certificate is not the cluster's"
-}
 
 const answer = (socket: Duplex, status: string): void => {
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
@@ -85,11 +84,15 @@ const onUpgrade =
     }
   }
 
-const makeServer = (bridge: Bridge, own: ClusterCredentials): Server => {
-  const { run, logRefusal } = bridge
+const makeServer = (bridge: Bridge): Server => {
+  const { run, logRefusal, own, check, isShared } = bridge
   const server = createServer({
     cert: own.cert,
     key: own.key,
+    // In the shared mode no authority is named to the peer: it has one certificate, and shows that.
+    ...(isShared ? {} : { ca: [...own.authorities] }),
+    // Nothing is resumed: every connection shows its whole chain.
+    secureOptions: constants.SSL_OP_NO_TICKET,
     requestCert: true,
     rejectUnauthorized: false,
     minVersion: "TLSv1.2",
@@ -98,15 +101,14 @@ const makeServer = (bridge: Bridge, own: ClusterCredentials): Server => {
     requestTimeout: handshakeTimeoutMs
   })
   server.on("secureConnection", (socket) => {
-    const problem = certificateProblem(socket, own)
+    const problem = check(socket)
     if (problem === undefined) return
     run(logRefusal({ ip: plainIp(socket), reason: problem }))
     socket.destroy()
   })
-  server.on("tlsClientError", (error, socket) => {
-    run(
-      Effect.logDebug("TLS handshake failed").pipe(Effect.annotateLogs({ ip: plainIp(socket), reason: error.message }))
-    )
+  server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
+    const reason = handshakeFailure(error.code)
+    if (reason !== undefined) run(logRefusal({ ip: plainIp(socket), reason }))
     socket.destroy()
   })
   server.on("request", (request, response) => {
@@ -140,8 +142,7 @@ const stop = (server: Server, connections: ReadonlySet<Duplex>) =>
   })
 
 const open = Effect.fnUntraced(function* (bridge: Bridge, address: ListenAddress) {
-  const own = yield* ClusterIdentity
-  const server = makeServer(bridge, own)
+  const server = makeServer(bridge)
   const connections = new Set<Duplex>()
   server.on("connection", (socket) => {
     connections.add(socket)
@@ -154,6 +155,9 @@ const open = Effect.fnUntraced(function* (bridge: Bridge, address: ListenAddress
 
 const make = Effect.gen(function* () {
   const settings = yield* Settings
+  const own = yield* ClusterIdentity
+  const faults = ruleFaults(settings, own)
+  if (faults.length > 0) return yield* new StartError({ faults, exitCode: 2 })
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -164,7 +168,9 @@ const make = Effect.gen(function* () {
   sockets.on("wsClientError", (_error, socket) => socket.destroy())
   const fibers = yield* FiberSet.make<unknown, unknown>()
   const run = yield* FiberSet.runtime(fibers)<SessionServices>()
-  const bridge: Bridge = { run, logRefusal: yield* makeRefusalLog, sockets }
+  const check = certificateCheck(settings, own)
+  const isShared = settings.cluster_mtls === "shared"
+  const bridge: Bridge = { run, logRefusal: yield* makeRefusalLog, sockets, own, check, isShared }
   const addresses = yield* Effect.forEach(settings.cluster_listen, (address) => open(bridge, address))
   // Registered last and so run first: sessions say goodbye before their listener goes.
   yield* Effect.addFinalizer(() => FiberSet.clear(fibers))

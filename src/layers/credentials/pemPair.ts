@@ -15,7 +15,7 @@ export interface PemPair {
   readonly certificate: X509Certificate
 }
 
-interface PemSetting {
+export interface PemSetting {
   readonly name: SettingName
   readonly value: string | undefined
   /** What belongs there. */
@@ -45,7 +45,8 @@ const readPem = Effect.fnUntraced(function* (setting: PemSetting) {
   return isPem(text) ? text : yield* Effect.fail(refuse(setting, "the file holds no PEM", value))
 })
 
-const readAs = <A>(setting: PemSetting, parse: (pem: string) => A) =>
+/** The text of one setting and what it says; a parser that throws has refused it. */
+export const readAs = <A>(setting: PemSetting, parse: (pem: string) => A) =>
   Effect.result(
     Effect.gen(function* () {
       const pem = yield* readPem(setting)

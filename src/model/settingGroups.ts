@@ -1,0 +1,27 @@
+/** The headings of the settings table, for help and documentation: a group runs from its first row to the next group's. */
+import { type Setting, type SettingName, settingTable } from "./SettingTable.ts"
+
+export interface SettingGroup {
+  readonly title: string
+  readonly settings: ReadonlyArray<readonly [name: SettingName, setting: Setting<unknown>]>
+}
+
+const headings: ReadonlyArray<readonly [first: SettingName, title: string]> = [
+  ["role", "The process"],
+  ["proxy_listen", "Listeners"],
+  ["node_id", "The cluster"],
+  ["cluster_mtls", "Cluster security"],
+  ["cluster_max_payload", "Cluster messages and members"],
+  ["konnect_mode", "Konnect and other gateways' names"],
+  ["declarative_config", "Configuration without a control plane"],
+  ["ssl_cert", "Proxying"]
+]
+
+const rows = Object.entries(settingTable) as ReadonlyArray<readonly [SettingName, Setting<unknown>]>
+
+const positionOf = (name: SettingName): number => rows.findIndex(([row]) => row === name)
+
+export const settingGroups: ReadonlyArray<SettingGroup> = headings.map(([first, title], index) => {
+  const next = headings[index + 1]
+  return { title, settings: rows.slice(positionOf(first), next === undefined ? undefined : positionOf(next[0])) }
+})

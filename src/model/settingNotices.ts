@@ -1,0 +1,33 @@
+/** Settings that are understood but not served: they do not stop a start, and whoever set them must learn of it. */
+import type { Fault } from "./Fault.ts"
+import type { SettingName, SettingValues } from "./SettingTable.ts"
+
+interface Notice {
+  readonly setting: SettingName
+  readonly isDue: (values: SettingValues) => boolean
+  readonly message: string
+}
+
+const notices: ReadonlyArray<Notice> = [
+  {
+    setting: "router_flavor",
+    isDue: ({ router_flavor }) => router_flavor !== "traditional_compatible",
+    message: "traditional_compatible is served; routes that need another flavour are refused with their configuration"
+  },
+  {
+    setting: "cluster_ocsp",
+    isDue: ({ role, cluster_mtls, cluster_ocsp }) =>
+      role === "control_plane" && cluster_mtls === "shared" && cluster_ocsp !== "off",
+    message: "nobody is asked, for nobody can revoke the one certificate of cluster_mtls=shared"
+  },
+  {
+    setting: "cluster_use_proxy",
+    isDue: ({ role, cluster_use_proxy }) => role === "data_plane" && cluster_use_proxy,
+    message: "the control plane is dialled directly, for a forward proxy is not served yet"
+  }
+]
+
+export const settingNotices = (values: SettingValues): ReadonlyArray<Fault> =>
+  notices
+    .filter(({ isDue }) => isDue(values))
+    .map(({ setting, message }) => ({ path: [setting], message, value: values[setting] }))
