@@ -41,11 +41,11 @@ const make = Effect.gen(function* () {
     const facts = { reason: end.reason, cause: end.message }
     if (before._tag !== "disconnected") {
       summarisedAtMs = nowMs
-      const what =
+      return yield* Effect.logWarning(
         before._tag === "connected"
           ? "control plane lost; serving goes on"
           : "control plane can't be reached; serving goes on"
-      return yield* Effect.logWarning(what).pipe(Effect.annotateLogs(facts))
+      ).pipe(Effect.annotateLogs(facts))
     }
     if (nowMs - summarisedAtMs < summaryIntervalMs)
       return yield* Effect.logDebug("dial failed").pipe(Effect.annotateLogs(facts))

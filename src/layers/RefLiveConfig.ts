@@ -77,7 +77,9 @@ const make = Effect.gen(function* () {
       acceptedCount: known.acceptedCount + 1
     }))
     yield* Effect.logInfo("configuration serves").pipe(Effect.annotateLogs({ from, source, hash, routes: routeCount }))
-    yield* Effect.forEach(compiled.warnings, (warning) => Effect.logWarning(warning), { discard: true })
+    for (const difference of compiled.warnings) {
+      yield* Effect.logWarning("configuration served with a difference").pipe(Effect.annotateLogs({ difference }))
+    }
     yield* warnOfNotServed(snapshot)
   })
 

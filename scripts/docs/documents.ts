@@ -1,0 +1,8 @@
+/** The documents that are made from the sources. One more is one more line here. */
+import { renderApi } from "./api.ts"
+import { renderEvents } from "./events.ts"
+
+export const documents: Readonly<Record<string, (root: string) => string>> = {
+  "docs/api.md": renderApi,
+  "docs/events.md": renderEvents
+}

@@ -1,0 +1,99 @@
+/**
+ * What every event means and what to do about it. The only part of `docs/events.md` that is written by hand: the test of
+ * the documents fails when an event has no meaning here, and when a meaning has no event.
+ */
+export type Plane = "data plane" | "control plane" | "both planes"
+
+export interface Meaning {
+  readonly plane: Plane
+  readonly meaning: string
+}
+
+const dp = (meaning: string): Meaning => ({ plane: "data plane", meaning })
+const cp = (meaning: string): Meaning => ({ plane: "control plane", meaning })
+const both = (meaning: string): Meaning => ({ plane: "both planes", meaning })
+
+export const eventMeanings: Readonly<Record<string, Meaning>> = {
+  "data plane started": dp("Every listener is open. Whether there is a configuration to serve is another event."),
+  draining: dp("A signal came: no new connections; requests in flight have `drain_timeout` seconds."),
+  drained: dp("Nothing is in flight any more, or the time for it is over."),
+  "asked to drain: not ready until the next start": dp(
+    "Somebody posted to `/status/ready`: the node answers that it is not ready, and goes on serving."
+  ),
+  "configuration serves": dp("A new configuration answers requests from this moment on; `source` says where from."),
+  "configuration served with a difference": dp(
+    "The configuration serves, but one thing in it is done otherwise than written, or skipped: see `difference`."
+  ),
+  "configuration rejected; the running one stays": dp(
+    "A configuration is wrong; every reason is in `reasons`. Mend it at its source: the same bytes are not tried again."
+  ),
+  "entities that are kept but not served": dp(
+    "The configuration holds entities of Kong's that Holdfast has no use for. They stay in the cache and do nothing."
+  ),
+  "no configuration at hand; every request is answered 404 until one arrives": dp(
+    "Neither cache nor declarative file had anything. The node is not ready."
+  ),
+  "cached configuration can't be read; the next source is asked": dp(
+    "The cache file is damaged or unreadable. It is written anew with the next configuration."
+  ),
+  "declarative file refused": dp("The declarative file is wrong; the reasons were told as a rejected configuration."),
+  "declarative file not read again: something better serves": dp(
+    "The file was reloaded, but a better source serves; the file would count only without it."
+  ),
+  "cache file changed by hand": dp("Somebody edited or replaced the cache file; it is read again."),
+  "cache file changed by hand is left alone while the control plane is connected": dp(
+    "An edit of the cache counts only while the control plane is away: its next configuration would overwrite it."
+  ),
+  "SIGHUP: looking at the files again": dp("A reload was asked for by signal."),
+  "SIGHUP ignored: there is no file to reload": both("A reload was asked for, and nothing here comes from a file."),
+  "configuration cached": dp("The configuration is on disk, flushed."),
+  "configuration cached at last": dp("It could not be cached at first; now it is on disk."),
+  "configuration serves but can't be cached; trying again": dp(
+    "The disk is full or the prefix can't be written. Traffic is fine; a restart now would start from older data."
+  ),
+  "applying a configuration failed": dp(
+    "A defect of Holdfast's own; the running configuration stays. Please report it."
+  ),
+  "message of an unknown type ignored": dp("The control plane sent something that this version doesn't know."),
+  "text frame ignored": dp("The control plane sent a text frame; the protocol has none."),
+  "node id can't be kept; this run has one of its own": dp(
+    "The prefix can't be written: after a restart the control plane sees another node."
+  ),
+  "control plane connected": dp("The session is open; the newest configuration follows."),
+  "control plane lost; serving goes on": dp(
+    "The session ended. The node serves from memory and dials again, for ever."
+  ),
+  "control plane can't be reached; serving goes on": dp("The first attempt since the start failed; the node dials on."),
+  "control plane still away; serving goes on": dp("A summary, every five minutes while that is so."),
+  "dial failed": dp("One attempt of many."),
+  "a request failed on a defect": dp("A defect of Holdfast's own cost one request a 500. Please report it."),
+  "a certificate can't be used; the default one is shown instead": dp(
+    "A configured certificate does not load; clients of its names see the default one."
+  ),
+  "a proxy listener has trouble": dp(
+    "The system refused something of a listening socket: too many open files, mostly."
+  ),
+  "<name> failed; starting it again": both(
+    "A part of the process failed on a defect and was started again, with growing pauses. Please report it."
+  ),
+  "unknown settings, perhaps misspelt": both("`HOLDFAST_…` variables that mean nothing."),
+  "setting not served": both("A setting of Kong's that matters is understood and not served: see `setting`."),
+  "settings of Kong's that mean nothing here": both("`KONG_…` variables and lines of the file that have no effect."),
+  "cluster certificate expired; the peer will refuse it": dp(
+    "The node serves what it has, but can't join its control plane until the certificate is renewed."
+  ),
+  "control plane ready": cp("The admin API and the cluster listener are open."),
+  "configuration pushed": cp("A change went out to the connected data planes."),
+  "push failed; trying again": cp("The newest configuration could not be made; nothing is forgotten."),
+  "data plane connected": cp("A node joined; it is sent the whole configuration."),
+  "data plane disconnected": cp("A session ended; `reason` says how."),
+  "data plane refused": cp("A node was turned away: `reason`. The same again is counted and told every five minutes."),
+  "data plane refused the configuration": cp(
+    "The node stays with what it runs. What it said is in `GET /clustering/data-planes`, not in the log: it may quote the configuration."
+  ),
+  "data plane runs another configuration": cp("A node's ping carries another hash than before."),
+  "configuration not sent": cp("The node could not take it (`reason`); it runs on with what it has."),
+  "session failed": cp("A defect of Holdfast's own ended one session; the node comes back. Please report it."),
+  "admin request failed": cp("The store failed, or a defect of Holdfast's own: the client was answered 500."),
+  "records of data planes not saved": cp("What is known of the fleet could not be written; it is tried every second.")
+}
