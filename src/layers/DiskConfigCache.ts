@@ -2,6 +2,7 @@
  * ConfigCache in `<prefix>/config.json.gz`. A new file is written beside it, flushed, and renamed over it; then the
  * folder is flushed. Whenever the machine stops, the file is the former or the new one, whole.
  */
+import { createHash } from "node:crypto"
 import { mkdir, open, readFile, rename, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Clock, Effect, Layer, Option, Semaphore } from "effect"
@@ -19,6 +20,8 @@ const ownerOnly = 0o600
 
 const codeOf = (cause: unknown): string | undefined => (cause as { readonly code?: string }).code
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
 
 const readIfThere = async (
   file: string
@@ -62,11 +65,14 @@ const make = Effect.gen(function* () {
   const compression = yield* Compression
   const file = join(prefix, fileName)
   const oneAtATime = yield* Semaphore.make(1)
+  /** Of the bytes that this node wrote or read last: times and inodes tell nothing of who wrote. */
+  let own: string | undefined
 
   const readOne = Effect.fnUntraced(function* (path: string) {
     const failed = (message: string) => new ConfigCacheError({ operation: "read", file: path, message })
     const found = yield* Effect.tryPromise({ try: () => readIfThere(path), catch: (cause) => failed(messageOf(cause)) })
     if (found === undefined) return Option.none<Offer>()
+    if (path === file) own = digest(found.bytes)
     const inflated = yield* compression
       .gunzip(found.bytes, inflatedMaxBytes)
       .pipe(Effect.mapError((error) => failed(error.message)))
@@ -89,6 +95,7 @@ const make = Effect.gen(function* () {
         try: () => replaceFile(prefix, file, bytes),
         catch: (cause) => new ConfigCacheError({ operation: "write", file, message: messageOf(cause) })
       })
+      own = digest(bytes)
       const tookMs = (yield* Clock.currentTimeMillis) - startedAtMs
       yield* Effect.logDebug("configuration cached").pipe(Effect.annotateLogs({ file, bytes: bytes.length, tookMs }))
     },
@@ -96,7 +103,19 @@ const make = Effect.gen(function* () {
     oneAtATime.withPermit
   )
 
-  return ConfigCache.of({ read, write })
+  const state = Effect.promise(async () => {
+    try {
+      const found = await readIfThere(file)
+      if (found === undefined) return "absent" as const
+      return digest(found.bytes) === own ? ("own" as const) : ("foreign" as const)
+    } catch {
+      return "foreign" as const
+    }
+  })
+
+  // Never while this node writes: its own half-known file would look foreign.
+  const byHand = { file, state: oneAtATime.withPermit(state), read: oneAtATime.withPermit(readOne(file)) }
+  return ConfigCache.of({ read, write, byHand })
 })
 
 export const layer: Layer.Layer<ConfigCache, never, Settings | Compression> = Layer.effect(ConfigCache, make)

@@ -4,7 +4,7 @@
  * backoff until that works or something newer takes its place.
  */
 import { createHash } from "node:crypto"
-import { Cause, Clock, Effect, FiberHandle, Layer, MutableRef, Queue, Schedule } from "effect"
+import { Cause, Clock, Effect, FiberHandle, Layer, MutableRef, Queue, Schedule, SubscriptionRef } from "effect"
 import type { Fault } from "../model/Fault.ts"
 import type { Snapshot } from "../model/Snapshot.ts"
 import { decodeReconfigure, type Reconfigure } from "../model/Wire.ts"
@@ -59,7 +59,12 @@ const make = Effect.gen(function* () {
     yield* persistOnce(snapshot).pipe(
       Effect.catch((error) => {
         MutableRef.set(health.cacheProblem, error.message)
-        const again = persistOnce(snapshot).pipe(Effect.retry(persistRetry), Effect.delay("1 second"), Effect.ignore)
+        const isServed = Effect.map(SubscriptionRef.get(live.state), ({ hash }) => hash === snapshot.hash)
+        const again = Effect.flatMap(isServed, (served) => (served ? persistOnce(snapshot) : Effect.void)).pipe(
+          Effect.retry(persistRetry),
+          Effect.delay("1 second"),
+          Effect.ignore
+        )
         return Effect.logWarning("configuration serves but can't be cached; trying again").pipe(
           Effect.annotateLogs({ file: error.file, cause: error.message }),
           Effect.andThen(FiberHandle.run(persisting, again))
@@ -68,11 +73,16 @@ const make = Effect.gen(function* () {
     )
   })
 
+  /** A person changed or removed the file: the control plane's configuration takes its place (`resilience.md` §4). */
+  const isFileOurs = Effect.suspend(() =>
+    cache.byHand === undefined ? Effect.succeed(true) : Effect.map(cache.byHand.state, (state) => state === "own")
+  )
+
   const applyMessage = Effect.fnUntraced(function* (message: Reconfigure) {
     const receivedAtMs = yield* Clock.currentTimeMillis
     const { config_table: raw, config_hash: hash } = message
     const { snapshot, isNew } = yield* live.apply({ raw, hash, receivedAtMs, source: "control_plane" })
-    if (isNew) yield* persist(snapshot)
+    if (isNew || !(yield* isFileOurs)) yield* persist(snapshot)
     yield* heartbeat.announce
   })
 

@@ -166,6 +166,11 @@ export const settingTable = {
     Type.text,
     "Path of a declarative file (YAML or JSON) that is served when nothing better is at hand."
   ),
+  declarative_config_watch: preset(
+    Type.onOff,
+    "off",
+    "Read declarative_config again whenever the file changes, not only on SIGHUP."
+  ),
   declarative_config_string: secret(optional(Type.text, "The same, as the text itself.")),
 
   ssl_cert: optional(Type.text, "Default certificate of the TLS proxy listeners; one is generated when unset."),

@@ -9,13 +9,18 @@ import { settingNotices } from "../model/settingNotices.ts"
 import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
 import type { RunCommand } from "./Command.ts"
+import * as Hangup from "./hangup.ts"
 
 type Role = SettingValues["role"]
 
+type Load = (heard: Hangup.Hangups) => Promise<Layer.Layer<never, StartError, Settings>>
+
 /** Each role is loaded alone: a data plane never pays for the control plane's store. */
-const loadRole: Readonly<Record<Role, () => Promise<Layer.Layer<never, StartError, Settings>>>> = {
-  data_plane: async () => (await import("./DataPlane.ts")).DataPlane.layerFromSettings(),
-  control_plane: async () => (await import("./ControlPlane.ts")).ControlPlane.layerFromSettings()
+const loadRole: Readonly<Record<Role, Load>> = {
+  data_plane: async (heard) =>
+    Hangup.reloadOn(heard).pipe(Layer.provide((await import("./DataPlane.ts")).DataPlane.layerFromSettings())),
+  control_plane: async (heard) =>
+    Layer.merge(Hangup.ignore(heard), (await import("./ControlPlane.ts")).ControlPlane.layerFromSettings())
 }
 
 const sayUnserved = Effect.fnUntraced(function* ({ values, unknownKong, unknownHoldfast }: ParsedSettings) {
@@ -35,14 +40,15 @@ export const runDaemon =
   (role?: Role): RunCommand =>
   ({ flags, env }) =>
     Effect.gen(function* () {
+      const heard = yield* Hangup.hangups
       const parsed = yield* readSettings({
         env,
         ...(typeof flags.conf === "string" ? { file: flags.conf } : {}),
         ...(role === undefined ? {} : { command: { role } })
       })
       const settings = Layer.succeed(Settings, parsed.values)
-      const program = yield* Effect.promise(loadRole[parsed.values.role])
+      const program = yield* Effect.promise(() => loadRole[parsed.values.role](heard))
       const surroundings = Layer.provideMerge(consoleLog, settings)
       const main = Layer.effectDiscard(sayUnserved(parsed)).pipe(Layer.merge(program), Layer.provide(surroundings))
       return yield* Layer.launch(main)
-    })
+    }).pipe(Effect.scoped)

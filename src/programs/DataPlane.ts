@@ -8,6 +8,7 @@ import { ClusterIdentity } from "../services/ClusterIdentity.ts"
 import { Connection } from "../services/Connection.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import { Identity } from "../services/Identity.ts"
+import * as LocalReload from "../services/LocalReload.ts"
 import { serveLocalRungs } from "../services/LocalRungs.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
 import { Proxy } from "../services/Proxy.ts"
@@ -28,6 +29,12 @@ const credentials = (parts: DataPlaneParts) =>
     })
   )
 
+const serveLocal = Effect.gen(function* () {
+  const follow = yield* LocalReload.beginFollowing
+  yield* serveLocalRungs
+  yield* follow
+})
+
 /** Everything that answers, in the order in which it opens: the status listener, the local rungs, the proxy. */
 const serving = (parts: DataPlaneParts) => {
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
@@ -36,8 +43,10 @@ const serving = (parts: DataPlaneParts) => {
     Layer.provideMerge(Layer.mergeAll(live, parts.identity, ConnectionStatus.layer, NodeHealth.layer))
   )
   const cache = parts.configCache.pipe(Layer.provideMerge(parts.compression))
-  const rungs = Layer.effectDiscard(serveLocalRungs).pipe(
+  const rungs = Layer.effectDiscard(serveLocal).pipe(
+    Layer.provideMerge(LocalReload.layer),
     Layer.provide(parts.declarativeConfig),
+    Layer.provide(parts.fileWatch),
     Layer.provideMerge(cache),
     Layer.provideMerge(asked)
   )

@@ -10,6 +10,7 @@ import * as OutletConnection from "../layers/OutletConnection.ts"
 import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
 import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
 import * as SlidingConfigReceiver from "../layers/SlidingConfigReceiver.ts"
+import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
 import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
@@ -27,6 +28,8 @@ export const dataPlaneParts = {
   configCache: DiskConfigCache.layer,
   /** What is served when nothing better is at hand. */
   declarativeConfig: FileDeclarativeConfig.layer,
+  /** Tells when the cache or the declarative file was changed by hand. */
+  fileWatch: StatFileWatch.layer,
   /** Answers probes. */
   statusListener: HttpStatusListener.layer,
   /** The certificate of the TLS proxy listeners for names that no configured certificate is for. */

@@ -13,6 +13,15 @@ export class ConfigCacheError extends Data.TaggedError("ConfigCacheError")<{
   readonly message: string
 }> {}
 
+/** A cache that people may change behind the node's back (`resilience.md` §4). */
+export interface CacheByHand {
+  readonly file: string
+  /** `own` is what this node wrote or read last, `foreign` everything else that stands there. */
+  readonly state: Effect.Effect<"own" | "foreign" | "absent">
+  /** What stands there, which is no longer foreign then, whatever comes of it. */
+  readonly read: Effect.Effect<Option.Option<Offer>, ConfigCacheError>
+}
+
 export class ConfigCache extends Context.Service<
   ConfigCache,
   {
@@ -20,5 +29,6 @@ export class ConfigCache extends Context.Service<
     readonly read: Effect.Effect<Option.Option<Offer>, ConfigCacheError>
     /** After success the configuration survives a power cut; after any failure the former file is whole. */
     readonly write: (snapshot: Snapshot) => Effect.Effect<void, ConfigCacheError>
+    readonly byHand?: CacheByHand
   }
 >()("holdfast/services/ConfigCache") {}

@@ -125,6 +125,30 @@ describe("the cache on disk", () => {
     )
   )
 
+  it.live("knows what others wrote from what it wrote or read itself, by content alone (resilience.md §4)", () =>
+    withCache((prefix, cache) =>
+      Effect.gen(function* () {
+        const { byHand } = cache
+        assert(byHand !== undefined)
+        assert.strictEqual(yield* byHand.state, "absent")
+        yield* cache.write(snapshot(table("/a"), hash))
+        assert.strictEqual(yield* byHand.state, "own")
+        const own = yield* Effect.promise(() => readFile(fileOf(prefix)))
+        yield* put(prefix, gzipSync(JSON.stringify(table("/b"))))
+        assert.strictEqual(yield* byHand.state, "foreign")
+        yield* put(prefix, own)
+        assert.strictEqual(yield* byHand.state, "own")
+        yield* put(prefix, gzipSync(JSON.stringify(table("/b"))))
+        assert.deepEqual(Option.getOrThrow(yield* byHand.read).raw, table("/b"))
+        assert.strictEqual(yield* byHand.state, "own")
+        yield* put(prefix, new Uint8Array([1]))
+        assert.match((yield* Effect.flip(byHand.read)).message, /expected gzip/)
+        assert.strictEqual(yield* byHand.state, "own")
+        assert.deepEqual(yield* Effect.promise(() => readdir(prefix)), ["config.json.gz"])
+      })
+    )
+  )
+
   it.live("leaves the former file whole when it can't write, and mends the mode of a left-over", () =>
     withCache((prefix, cache) =>
       Effect.gen(function* () {

@@ -149,6 +149,43 @@ describe("receiving configurations", () => {
     })
   )
 
+  it.effect(
+    "writes the cache again when somebody changed or removed it, even if nothing new came (resilience.md §4)",
+    () =>
+      Effect.gen(function* () {
+        const { context, cache } = yield* setup
+        const receiver = yield* ConfigReceiver.pipe(Effect.provide(context))
+        const written = Effect.map(Ref.get(cache.written), (all) => all.length)
+        for (const [state, expected] of [
+          ["own", 1],
+          ["own", 1],
+          ["foreign", 2],
+          ["absent", 3]
+        ] as const) {
+          yield* Ref.set(cache.state, state)
+          yield* receiver.receive(push("1"))
+          yield* settle
+          assert.strictEqual(yield* written, expected)
+        }
+      })
+  )
+
+  it.effect("does not write late what no longer serves", () =>
+    Effect.gen(function* () {
+      const { context, cache } = yield* setup
+      const receiver = yield* ConfigReceiver.pipe(Effect.provide(context))
+      const live = yield* LiveConfig.pipe(Effect.provide(context))
+      yield* Ref.set(cache.failures, 1)
+      yield* receiver.receive(push("1"))
+      yield* settle
+      const { acceptedCount: after } = yield* SubscriptionRef.get(live.state)
+      yield* live.apply({ raw: table("/d"), source: "disk", hash: "d".repeat(32), receivedAtMs: 1, byHand: { after } })
+      yield* TestClock.adjust("1 hour")
+      yield* settle
+      assert.deepEqual(yield* Ref.get(cache.written), [])
+    })
+  )
+
   it.effect("survives a defect of the cache", () =>
     Effect.gen(function* () {
       const broken = yield* Deferred.make<void>()

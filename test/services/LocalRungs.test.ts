@@ -5,6 +5,7 @@ import { DeclarativeConfig } from "../../src/services/DeclarativeConfig.ts"
 import { ConfigRejected, LiveConfig, type Offer } from "../../src/services/LiveConfig.ts"
 import { serveLocalRungs } from "../../src/services/LocalRungs.ts"
 import { liveLayer } from "../support/live.ts"
+import { settingsLayer } from "../support/settings.ts"
 import { table } from "../support/tables.ts"
 
 type Rung = "absent" | "good" | "invalid" | "unreadable"
@@ -39,6 +40,8 @@ const file = (rung: Rung) =>
         : Effect.succeed(rung === "absent" ? Option.none() : Option.some(offer("declarative_file", "f", rung)))
   })
 
+const joined = settingsLayer({ cluster_control_plane: "cp:8005", cluster_cert: "c", cluster_cert_key: "k" })
+
 const rungs: ReadonlyArray<Rung> = ["absent", "good", "invalid", "unreadable"]
 
 /** Every pair of states that the two local rungs can be in: disk first, file when disk has nothing good, else empty. */
@@ -54,7 +57,14 @@ describe("the local rungs (DESIGN.md, The life of a node, 2)", () => {
           const isTold =
             onDisk === "invalid" || (onDisk !== "good" && (inFile === "invalid" || inFile === "unreadable"))
           assert.strictEqual(lastRejection !== undefined, isTold)
-        }).pipe(Effect.provide(Layer.mergeAll(liveLayer, disk(onDisk), file(inFile))))
+        }).pipe(Effect.provide(Layer.mergeAll(liveLayer, disk(onDisk), file(inFile), joined)))
+      )
+      it.effect(`a node on its own: file ${inFile}, disk ${onDisk}`, () =>
+        Effect.gen(function* () {
+          yield* serveLocalRungs
+          const { source } = yield* SubscriptionRef.get((yield* LiveConfig).state)
+          assert.strictEqual(source, inFile === "good" ? "declarative_file" : onDisk === "good" ? "disk" : "empty")
+        }).pipe(Effect.provide(Layer.mergeAll(liveLayer, disk(onDisk), file(inFile), settingsLayer())))
       )
     }
   }

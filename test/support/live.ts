@@ -22,13 +22,15 @@ export const liveLayer = RefLiveConfig.layer.pipe(Layer.provide(namingRouter))
 export const memoryCache = Effect.gen(function* () {
   const written = yield* Ref.make<ReadonlyArray<Snapshot>>([])
   const failures = yield* Ref.make(0)
+  const state = yield* Ref.make<"own" | "foreign" | "absent">("own")
   const write = Effect.fnUntraced(function* (snapshot: Snapshot) {
     const left = yield* Ref.getAndUpdate(failures, (n) => Math.max(0, n - 1))
     if (left > 0) return yield* new ConfigCacheError({ operation: "write", file: "memory", message: "disk full" })
     yield* Ref.update(written, (all) => [...all, snapshot])
   })
-  const layer = Layer.succeed(ConfigCache, { read: Effect.succeed(Option.none()), write })
-  return { written, failures, layer }
+  const byHand = { file: "memory", state: Ref.get(state), read: Effect.succeed(Option.none()) }
+  const layer = Layer.succeed(ConfigCache, { read: Effect.succeed(Option.none()), write, byHand })
+  return { written, failures, state, layer }
 })
 
 /** Lets every fiber that is ready run until none is: what a virtual clock needs between its steps. */

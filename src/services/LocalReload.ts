@@ -1,0 +1,106 @@
+/**
+ * Reload over the declarative file and the cache. Who may replace what, beyond the ladder's rule that a better rung
+ * replaces a worse one (`resilience.md` §4):
+ *
+ *   the file replaces    itself and nothing; on a node on its own, whatever serves
+ *   the cache replaces   whatever serves, when a person changed it and no session is live
+ *
+ * Whatever a control plane gives meanwhile wins: an offer by hand counts from what was accepted before it was read.
+ */
+import { Effect, Layer, Option, SubscriptionRef } from "effect"
+import { ConfigCache, type ConfigCacheError } from "./ConfigCache.ts"
+import { ConnectionStatus } from "./ConnectionStatus.ts"
+import { DeclarativeConfig } from "./DeclarativeConfig.ts"
+import { FileWatch } from "./FileWatch.ts"
+import { ConfigRejected, LiveConfig, type Offer } from "./LiveConfig.ts"
+import { Reload } from "./Reload.ts"
+import { Settings } from "./Settings.ts"
+import { supervise } from "./supervise.ts"
+
+const unreadable = ({ file, message }: ConfigCacheError) =>
+  new ConfigRejected({ source: "disk", hash: undefined, faults: [{ path: [], place: file, message }] })
+
+const make = Effect.gen(function* () {
+  const settings = yield* Settings
+  const live = yield* LiveConfig
+  const file = yield* DeclarativeConfig
+  const { byHand } = yield* ConfigCache
+  const connection = yield* ConnectionStatus
+  const isOnItsOwn = settings.cluster_control_plane === undefined
+  const hasFile = settings.declarative_config !== undefined || settings.declarative_config_string !== undefined
+
+  const replace = (offer: Option.Option<Offer>, after: number) =>
+    Option.isNone(offer) ? Effect.void : Effect.asVoid(live.apply({ ...offer.value, byHand: { after } }))
+
+  const declarativeFile = Effect.gen(function* () {
+    if (!hasFile) return
+    const { source, acceptedCount } = yield* SubscriptionRef.get(live.state)
+    if (!isOnItsOwn && source !== "declarative_file" && source !== "empty") {
+      yield* Effect.logInfo("declarative file not read again: something better serves").pipe(
+        Effect.annotateLogs({ source })
+      )
+      return
+    }
+    yield* file.read.pipe(
+      Effect.tapError((rejected) => live.note(rejected)),
+      Effect.flatMap((offer) => replace(offer, acceptedCount)),
+      // Told by whoever refused it.
+      Effect.catchTag("ConfigRejected", () => Effect.void)
+    )
+  })
+
+  const cache = Effect.gen(function* () {
+    if (byHand === undefined) return
+    const { acceptedCount } = yield* SubscriptionRef.get(live.state)
+    const { _tag: connected } = yield* SubscriptionRef.get(connection)
+    if ((yield* byHand.state) !== "foreign") return
+    if (connected === "connected") {
+      yield* Effect.logInfo("cache file changed by hand is left alone while the control plane is connected").pipe(
+        Effect.annotateLogs({ file: byHand.file })
+      )
+      return
+    }
+    yield* Effect.logInfo("cache file changed by hand").pipe(Effect.annotateLogs({ file: byHand.file }))
+    yield* byHand.read.pipe(
+      Effect.catch((error) => Effect.as(live.note(unreadable(error)), Option.none<Offer>())),
+      Effect.flatMap((offer) => replace(offer, acceptedCount)),
+      Effect.catchTag("ConfigRejected", () => Effect.void)
+    )
+  })
+
+  const all = Effect.gen(function* () {
+    yield* cache
+    yield* declarativeFile
+  })
+  return Reload.of({ all, declarativeFile, cache })
+})
+
+export const layer: Layer.Layer<
+  Reload,
+  never,
+  Settings | LiveConfig | DeclarativeConfig | ConfigCache | ConnectionStatus
+> = Layer.effect(Reload, make)
+
+/**
+ * Looks at the files as they are now; the effect that comes back follows them from there, so that what changes while
+ * the node starts is not missed.
+ */
+export const beginFollowing = Effect.gen(function* () {
+  const settings = yield* Settings
+  const reload = yield* Reload
+  const files = yield* FileWatch
+  const { byHand } = yield* ConfigCache
+  const declarative = settings.declarative_config_watch ? settings.declarative_config : undefined
+  const followed = [
+    { name: "declarative file watch", file: declarative, reload: reload.declarativeFile },
+    { name: "cache watch", file: byHand?.file, reload: reload.cache }
+  ]
+  const follows = yield* Effect.forEach(followed, ({ name, file, reload: again }) =>
+    Effect.gen(function* () {
+      if (file === undefined) return Effect.void
+      const { changed } = yield* files.watch(file)
+      return supervise(name, Effect.forever(Effect.andThen(changed, again)))
+    })
+  )
+  return Effect.all(follows, { discard: true })
+})

@@ -1,0 +1,75 @@
+import { mkdir, rename, rm, utimes, writeFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import * as StatFileWatch from "../../src/layers/StatFileWatch.ts"
+import { FileWatch, type WatchedFile } from "../../src/services/FileWatch.ts"
+import { temporaryFolder } from "../support/folder.ts"
+
+const within = (watched: WatchedFile) => Effect.timeoutOption(watched.changed, "3 seconds")
+
+/** True when the change was told. */
+const tells = (watched: WatchedFile, change: () => Promise<unknown>) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.forkChild(within(watched), { startImmediately: true })
+    yield* Effect.promise(change)
+    return (yield* Fiber.join(fiber))._tag === "Some"
+  })
+
+const make = async (file: string, text: string) => {
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, text)
+}
+
+/** As a copy that keeps times does it. */
+const swap = async (file: string) => {
+  await writeFile(`${file}.new`, "new")
+  await utimes(`${file}.new`, 1, 1)
+  await rename(`${file}.new`, file)
+}
+
+const remake = async (file: string) => {
+  await rm(dirname(file), { recursive: true })
+  await make(file, "old")
+}
+
+describe.concurrent("following a file", () => {
+  it.live.each([
+    { name: "made, with its folder", before: async () => undefined, change: (file: string) => make(file, "new") },
+    { name: "written in place", before: make, change: (file: string) => writeFile(file, "new") },
+    { name: "renamed over", before: make, change: swap },
+    { name: "removed and made again, with its folder", before: make, change: remake }
+  ])("tells once that it was $name", ({ before, change }) =>
+    Effect.gen(function* () {
+      const file = join(yield* temporaryFolder, "prefix", "kong.yml")
+      yield* Effect.promise(() => before(file, "old"))
+      const watched = yield* (yield* FileWatch).watch(file)
+      assert.isTrue(yield* tells(watched, () => change(file)))
+      assert.strictEqual((yield* Effect.timeoutOption(watched.changed, "1200 millis"))._tag, "None")
+    }).pipe(Effect.provide(StatFileWatch.layer))
+  )
+
+  it.live("tells what changed while nobody waited", () =>
+    Effect.gen(function* () {
+      const file = join(yield* temporaryFolder, "kong.yml")
+      const watched = yield* (yield* FileWatch).watch(file)
+      yield* Effect.promise(() => writeFile(file, "new"))
+      assert.isTrue(yield* tells(watched, async () => undefined))
+    }).pipe(Effect.provide(StatFileWatch.layer))
+  )
+
+  it.live("waits until what is being written rests", () =>
+    Effect.gen(function* () {
+      const file = join(yield* temporaryFolder, "kong.yml")
+      const watched = yield* (yield* FileWatch).watch(file)
+      const fiber = yield* Effect.forkChild(within(watched), { startImmediately: true })
+      let writes = 0
+      while (writes < 10 && fiber.pollUnsafe() === undefined) {
+        yield* Effect.promise(() => writeFile(file, "x".repeat(++writes)))
+        yield* Effect.sleep("150 millis")
+      }
+      assert.strictEqual(writes, 10)
+      assert.strictEqual((yield* Fiber.join(fiber))._tag, "Some")
+    }).pipe(Effect.provide(StatFileWatch.layer))
+  )
+})

@@ -1,0 +1,223 @@
+/** What a person changes while the node runs: reference `resilience.md` §4. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Option, SubscriptionRef } from "effect"
+import { TestClock } from "effect/testing"
+import type { SettingName } from "../../src/model/SettingTable.ts"
+import { ConfigCache, ConfigCacheError } from "../../src/services/ConfigCache.ts"
+import type { ConnectionState } from "../../src/services/Connection.ts"
+import { ConnectionStatus } from "../../src/services/ConnectionStatus.ts"
+import { DeclarativeConfig } from "../../src/services/DeclarativeConfig.ts"
+import { FileWatch } from "../../src/services/FileWatch.ts"
+import { ConfigRejected, LiveConfig, type Offer } from "../../src/services/LiveConfig.ts"
+import * as LocalReload from "../../src/services/LocalReload.ts"
+import { Reload } from "../../src/services/Reload.ts"
+import { liveLayer, settle } from "../support/live.ts"
+import { settingsLayer } from "../support/settings.ts"
+import { table } from "../support/tables.ts"
+
+const offer = (source: Offer["source"], digit: string, path = `/${digit}`): Offer => ({
+  raw: table(path),
+  source,
+  hash: digit.repeat(32),
+  receivedAtMs: 1
+})
+
+interface Files {
+  declarative: Effect.Effect<Option.Option<Offer>, ConfigRejected>
+  cache: Effect.Effect<Option.Option<Offer>, ConfigCacheError>
+  state: "own" | "foreign" | "absent"
+}
+
+const joined = { cluster_control_plane: "cp:8005", cluster_cert: "c", cluster_cert_key: "k" }
+
+/** A node whose two files the test writes by assignment. */
+const node = (files: Files, given: Partial<Record<SettingName, string>> = {}) => {
+  const cache = Layer.succeed(ConfigCache, {
+    read: Effect.succeed(Option.none()),
+    write: () => Effect.void,
+    byHand: {
+      file: "/prefix/config.json.gz",
+      state: Effect.sync(() => files.state),
+      read: Effect.suspend(() => {
+        files.state = "own"
+        return files.cache
+      })
+    }
+  })
+  const file = Layer.succeed(DeclarativeConfig, { read: Effect.suspend(() => files.declarative) })
+  const settings = settingsLayer({ declarative_config: "/kong.yml", ...given })
+  return LocalReload.layer.pipe(
+    Layer.provideMerge(Layer.mergeAll(liveLayer, ConnectionStatus.layer, cache, file, settings))
+  )
+}
+
+const files = (more: Partial<Files> = {}): Files => ({
+  declarative: Effect.succeed(Option.some(offer("declarative_file", "f"))),
+  cache: Effect.succeed(Option.some(offer("disk", "d"))),
+  state: "foreign",
+  ...more
+})
+
+const serving = Effect.gen(function* () {
+  const { source, hash, lastRejection } = yield* SubscriptionRef.get((yield* LiveConfig).state)
+  return { source, digit: hash[0], rejected: lastRejection?.reasons.join() }
+})
+const connect = (state: "connected" | "disconnected") =>
+  Effect.flatMap(ConnectionStatus, (ref) =>
+    SubscriptionRef.set(ref, { _tag: state, sinceMs: 0, attempts: 1, reason: "gone" } as ConnectionState)
+  )
+const refusal = new ConfigRejected({
+  source: "declarative_file",
+  hash: undefined,
+  faults: [{ path: [], place: "kong.yml:2:1", message: "bad" }]
+})
+
+describe("the declarative file, read again", () => {
+  it.effect("replaces itself; a bad one leaves the old one serving, and every fault is told", () => {
+    const written = files({ state: "own" })
+    return Effect.gen(function* () {
+      const reload = yield* Reload
+      yield* reload.all
+      assert.deepInclude(yield* serving, { source: "declarative_file", digit: "f" })
+      written.declarative = Effect.fail(refusal)
+      yield* reload.all
+      assert.deepEqual(yield* serving, { source: "declarative_file", digit: "f", rejected: "kong.yml:2:1: bad" })
+      written.declarative = Effect.succeed(Option.some(offer("declarative_file", "9")))
+      yield* reload.all
+      assert.deepInclude(yield* serving, { digit: "9" })
+    }).pipe(Effect.provide(node(written)))
+  })
+
+  it.effect("on a node on its own replaces whatever serves: a left-over cache, or one put there by hand", () =>
+    Effect.gen(function* () {
+      yield* (yield* LiveConfig).apply(offer("disk", "1"))
+      yield* (yield* Reload).declarativeFile
+      assert.deepInclude(yield* serving, { source: "declarative_file", digit: "f" })
+      yield* (yield* Reload).cache
+      assert.deepInclude(yield* serving, { source: "disk", digit: "d" })
+      yield* (yield* Reload).all
+      assert.deepInclude(yield* serving, { source: "declarative_file", digit: "f" })
+    }).pipe(Effect.provide(node(files())))
+  )
+
+  it.effect("beside a control plane never replaces what came from there", () =>
+    Effect.gen(function* () {
+      yield* (yield* LiveConfig).apply(offer("control_plane", "1"))
+      yield* (yield* Reload).declarativeFile
+      assert.deepEqual(yield* serving, { source: "control_plane", digit: "1", rejected: undefined })
+    }).pipe(Effect.provide(node(files(), joined)))
+  )
+})
+
+describe("the cache, changed by hand (resilience.md §4)", () => {
+  it.effect(
+    "is served while no session is live, over what the control plane gave; the control plane's return wins",
+    () =>
+      Effect.gen(function* () {
+        const live = yield* LiveConfig
+        yield* live.apply(offer("control_plane", "1"))
+        yield* connect("disconnected")
+        yield* (yield* Reload).cache
+        assert.deepInclude(yield* serving, { source: "disk", digit: "d" })
+        // The same configuration as before the change, under the same hash.
+        const { isNew } = yield* live.apply(offer("control_plane", "1"))
+        assert.isTrue(isNew)
+        assert.deepInclude(yield* serving, { source: "control_plane", digit: "1" })
+      }).pipe(Effect.provide(node(files(), joined)))
+  )
+
+  it.effect("is left alone while a session is live, and taken on request once it is gone", () =>
+    Effect.gen(function* () {
+      yield* (yield* LiveConfig).apply(offer("control_plane", "1"))
+      yield* connect("connected")
+      yield* (yield* Reload).all
+      assert.deepInclude(yield* serving, { source: "control_plane", digit: "1" })
+      yield* connect("disconnected")
+      yield* (yield* Reload).all
+      assert.deepInclude(yield* serving, { source: "disk", digit: "d" })
+    }).pipe(Effect.provide(node(files(), joined)))
+  )
+
+  it.effect("is not mistaken: the node's own file and an absent one change nothing", () => {
+    const written = files({ state: "own" })
+    return Effect.gen(function* () {
+      yield* (yield* LiveConfig).apply(offer("control_plane", "1"))
+      yield* (yield* Reload).cache
+      written.state = "absent"
+      yield* (yield* Reload).cache
+      assert.deepEqual(yield* serving, { source: "control_plane", digit: "1", rejected: undefined })
+    }).pipe(Effect.provide(node(written, joined)))
+  })
+
+  it.effect("loses against a configuration that arrives while it is being read", () => {
+    const written = files()
+    return Effect.gen(function* () {
+      const live = yield* LiveConfig
+      yield* live.apply(offer("control_plane", "1"))
+      for (const arriving of ["1", "2"]) {
+        written.state = "foreign"
+        written.cache = live
+          .apply(offer("control_plane", arriving))
+          .pipe(Effect.orDie, Effect.as(Option.some(offer("disk", "d"))))
+        yield* (yield* Reload).cache
+        assert.deepInclude(yield* serving, { source: "control_plane", digit: arriving })
+      }
+    }).pipe(Effect.provide(node(written, joined)))
+  })
+
+  it.effect("when it is bad leaves what serves, and the status tells why", () => {
+    const error = new ConfigCacheError({ operation: "read", file: "/prefix/config.json.gz", message: "expected gzip" })
+    const written = files({ cache: Effect.fail(error) })
+    return Effect.gen(function* () {
+      yield* (yield* LiveConfig).apply(offer("control_plane", "1"))
+      yield* (yield* Reload).cache
+      const { digit, rejected } = yield* serving
+      assert.deepEqual([digit, rejected], ["1", "/prefix/config.json.gz: expected gzip"])
+      written.state = "foreign"
+      written.cache = Effect.succeed(Option.some({ ...offer("disk", "d"), raw: { ...table(), nonsense: [1] } }))
+      yield* (yield* Reload).cache
+      assert.match((yield* serving).rejected ?? "", /nonsense/)
+      assert.deepInclude(yield* serving, { source: "control_plane", digit: "1" })
+    }).pipe(Effect.provide(node(written, joined)))
+  })
+
+  it.effect("with what serves already in it takes nothing from the better source", () =>
+    Effect.gen(function* () {
+      yield* (yield* LiveConfig).apply(offer("control_plane", "d", "/d"))
+      yield* (yield* Reload).cache
+      assert.deepInclude(yield* serving, { source: "control_plane", digit: "d" })
+    }).pipe(Effect.provide(node(files(), joined)))
+  )
+})
+
+describe("following the files", () => {
+  it.effect("goes on after a defect; the declarative file is followed only when asked for", () =>
+    Effect.gen(function* () {
+      const watched: Array<string> = []
+      const written = files({ cache: Effect.die("bug") })
+      const watch = Layer.succeed(FileWatch, {
+        watch: (file) =>
+          Effect.sync(() => {
+            watched.push(file)
+            return { changed: Effect.sleep("1 second") }
+          })
+      })
+      const check = Effect.gen(function* () {
+        yield* (yield* LiveConfig).apply(offer("control_plane", "1"))
+        yield* yield* LocalReload.beginFollowing
+        yield* TestClock.adjust("1 second")
+        yield* settle
+        written.state = "foreign"
+        written.cache = Effect.succeed(Option.some(offer("disk", "d")))
+        yield* TestClock.adjust("3 seconds")
+        yield* settle
+        assert.deepInclude(yield* serving, { source: "disk", digit: "d" })
+      })
+      yield* check.pipe(Effect.scoped, Effect.provide([node(written, joined), watch]))
+      assert.deepEqual(watched, ["/prefix/config.json.gz"])
+      const both = { ...joined, declarative_config_watch: "on" }
+      yield* LocalReload.beginFollowing.pipe(Effect.scoped, Effect.provide([node(files(), both), watch]))
+      assert.deepEqual(watched.slice(1), ["/kong.yml", "/prefix/config.json.gz"])
+    })
+  )
+})
