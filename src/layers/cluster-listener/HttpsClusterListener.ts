@@ -25,6 +25,7 @@ import type { Registry } from "../../services/control/Registry.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
 import { type CertificateCheck, certificateCheck, ruleFaults } from "./clientCertificate.ts"
+import { type RevocationCheck, revocationCheck } from "./ocsp/Revocation.ts"
 import { makePeer, type PeerIdentity } from "./Peer.ts"
 import { makeRefusalLog, type RefusalLog } from "./RefusalLog.ts"
 import { runSession } from "./session.ts"
@@ -38,6 +39,7 @@ interface Bridge {
   readonly sockets: WebSocketServer
   readonly own: ClusterCredentials
   readonly check: CertificateCheck
+  readonly checkRevocation: RevocationCheck | undefined
   readonly isShared: boolean
 }
 
@@ -68,8 +70,21 @@ const admit = (request: IncomingMessage): PeerIdentity | { readonly refusal: str
   return identityOf(request) ?? { refusal: "400 Bad Request", reason: "node_id or node_version is missing" }
 }
 
+const welcomeUnlessRevoked = Effect.fnUntraced(function* (
+  check: RevocationCheck,
+  socket: TLSSocket,
+  logRefusal: RefusalLog,
+  welcome: () => void
+) {
+  const ip = plainIp(socket)
+  const reason = yield* check(socket).pipe(Effect.annotateLogs({ ip }))
+  if (reason === undefined) return welcome()
+  yield* logRefusal({ ip, reason })
+  socket.destroy()
+})
+
 const onUpgrade =
-  ({ run, logRefusal, sockets }: Bridge) =>
+  ({ run, logRefusal, sockets, checkRevocation }: Bridge) =>
   (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // A peer may vanish at any moment; without a listener that would be an uncaught error.
     socket.on("error", () => socket.destroy())
@@ -78,9 +93,12 @@ const onUpgrade =
       run(logRefusal({ ip: plainIp(request.socket), reason: admitted.reason }))
       answer(socket, admitted.refusal)
     } else {
-      sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        run(Effect.flatMap(makePeer(webSocket, admitted), (peer) => runSession(peer, logRefusal)))
-      })
+      const welcome = () =>
+        sockets.handleUpgrade(request, socket, head, (webSocket) => {
+          run(Effect.flatMap(makePeer(webSocket, admitted), (peer) => runSession(peer, logRefusal)))
+        })
+      if (checkRevocation === undefined) welcome()
+      else run(welcomeUnlessRevoked(checkRevocation, request.socket as TLSSocket, logRefusal, welcome))
     }
   }
 
@@ -170,7 +188,15 @@ const make = Effect.gen(function* () {
   const run = yield* FiberSet.runtime(fibers)<SessionServices>()
   const check = certificateCheck(settings, own)
   const isShared = settings.cluster_mtls === "shared"
-  const bridge: Bridge = { run, logRefusal: yield* makeRefusalLog, sockets, own, check, isShared }
+  const bridge: Bridge = {
+    run,
+    logRefusal: yield* makeRefusalLog,
+    sockets,
+    own,
+    check,
+    checkRevocation: revocationCheck(settings),
+    isShared
+  }
   const addresses = yield* Effect.forEach(settings.cluster_listen, (address) => open(bridge, address))
   // Registered last and so run first: sessions say goodbye before their listener goes.
   yield* Effect.addFinalizer(() => FiberSet.clear(fibers))
