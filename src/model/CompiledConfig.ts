@@ -27,7 +27,8 @@ export interface Address {
 
 /** Chooses among an upstream's targets; `undefined` when none may be chosen. */
 export interface Balancer {
-  readonly next: () => Address | undefined
+  /** Avoids those that have just failed a request, as long as there are others (`proxy-behaviour.md` §4). */
+  readonly next: (failed?: ReadonlyArray<Address>) => Address | undefined
 }
 
 /** A route with all that a request through it needs, resolved when the configuration is compiled. */

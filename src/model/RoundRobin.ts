@@ -16,6 +16,13 @@ interface Slot {
   credit: number
 }
 
+const none: ReadonlyArray<Address> = []
+
+const isBetter = (slot: Slot, best: Slot, failed: ReadonlyArray<Address>): boolean => {
+  const isAvoided = failed.includes(slot.address)
+  return isAvoided === failed.includes(best.address) ? slot.credit > best.credit : !isAvoided
+}
+
 /** The state is the balancer's own: a new configuration starts a new wheel. */
 export const makeRoundRobin = (targets: ReadonlyArray<Weighted>): Balancer => {
   const slots: ReadonlyArray<Slot> = targets
@@ -23,11 +30,11 @@ export const makeRoundRobin = (targets: ReadonlyArray<Weighted>): Balancer => {
     .map(({ address, weight }) => ({ address, weight, credit: 0 }))
   const total = slots.reduce((sum, { weight }) => sum + weight, 0)
   return {
-    next: () => {
+    next: (failed = none) => {
       let best: Slot | undefined
       for (const slot of slots) {
         slot.credit += slot.weight
-        if (best === undefined || slot.credit > best.credit) best = slot
+        if (best === undefined || isBetter(slot, best, failed)) best = slot
       }
       if (best === undefined) return undefined
       best.credit -= total

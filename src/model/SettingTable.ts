@@ -3,6 +3,7 @@
  * the setting (`hybrid-protocol-v1.md` §13, `proxy-behaviour.md`).
  */
 
+import { answerTokens } from "./AnswerHeaders.ts"
 import type { SettingType } from "./SettingTypes.ts"
 import * as Type from "./SettingTypes.ts"
 
@@ -176,6 +177,59 @@ export const settingTable = {
   ssl_cert: optional(Type.text, "Default certificate of the TLS proxy listeners; one is generated when unset."),
   ssl_cert_key: secret(optional(Type.text, "Key of ssl_cert.")),
   trusted_ips: preset(Type.cidrs, "", "Peers whose X-Forwarded-* headers are believed."),
+  real_ip_header: preset(
+    Type.headerName,
+    "X-Real-IP",
+    "Header by which a trusted peer names the client; the last address counts when there are several."
+  ),
+  real_ip_recursive: preset(
+    Type.onOff,
+    "off",
+    "Whether the last address that is not trusted itself counts, instead of the last one."
+  ),
+  port_maps: preset(
+    Type.portMaps,
+    "",
+    "outer:inner ports, comma-separated, where clients reach a listener by another port than its own."
+  ),
+  headers: preset(
+    Type.offOrSome(answerTokens),
+    "server_tokens, latency_tokens, X-Kong-Request-Id",
+    "Headers that answers get from this node; off for none."
+  ),
+  headers_upstream: preset(
+    Type.offOrSome(["X-Kong-Request-Id"]),
+    "X-Kong-Request-Id",
+    "Headers that requests to upstreams get besides the forwarded ones; off for none."
+  ),
+  allow_debug_header: preset(
+    Type.onOff,
+    "off",
+    "Whether answers to requests with a Kong-Debug header name their route and service."
+  ),
+  client_ssl: preset(Type.onOff, "off", "Whether upstreams that ask are shown client_ssl_cert."),
+  client_ssl_cert: optional(
+    Type.text,
+    "Client certificate for upstreams whose service and upstream name none: a path, PEM text, or base64 of PEM."
+  ),
+  client_ssl_cert_key: secret(optional(Type.text, "Key of client_ssl_cert: a path, PEM text, or base64 of PEM.")),
+  nginx_proxy_proxy_ssl_verify: preset(
+    Type.onOff,
+    "off",
+    "Whether certificates of upstreams are verified where the service's tls_verify says nothing."
+  ),
+  nginx_proxy_proxy_ssl_verify_depth: preset(
+    Type.integer(0, 64),
+    "1",
+    "Most intermediate authorities of a verified upstream where the service's tls_verify_depth says nothing."
+  ),
+  error_template_html: optional(
+    Type.text,
+    "Path of a template for error bodies in HTML: its first %s is the message, its second the request id."
+  ),
+  error_template_json: optional(Type.text, "The same in JSON."),
+  error_template_xml: optional(Type.text, "The same in XML."),
+  error_template_plain: optional(Type.text, "The same as plain text."),
   error_default_type: preset(
     Type.oneOf(["application/grpc", "application/json", "application/xml", "text/html", "text/plain"]),
     "text/plain",
@@ -185,6 +239,11 @@ export const settingTable = {
     Type.integer(0, 1_000_000),
     "512",
     "Idle connections kept per upstream address; 0 keeps none."
+  ),
+  upstream_keepalive_max_requests: preset(
+    Type.integer(0, 2_147_483_647),
+    "10000",
+    "Requests after which an upstream connection is closed; 0 sets no limit."
   ),
   upstream_keepalive_idle_timeout: preset(
     Type.number(0, 86_400),

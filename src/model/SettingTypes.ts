@@ -66,7 +66,7 @@ export interface ListenAddress {
 
 /** Flags of nginx that change nothing here, accepted so that a Kong configuration starts unchanged. */
 const ignoredListenFlags =
-  /^(reuseport|deferred|bind|http2|ssl|proxy_protocol|default_server|so_keepalive=\S+|ipv6only=\S+|backlog=\d+)$/
+  /^(reuseport|deferred|bind|http2|ssl|default_server|so_keepalive=\S+|ipv6only=\S+|backlog=\d+)$/
 
 const listenAddress = (entry: string): ListenAddress | undefined => {
   const [address = "", ...flags] = entry.trim().split(/\s+/)
@@ -77,7 +77,7 @@ const listenAddress = (entry: string): ListenAddress | undefined => {
 }
 
 export const listenAddresses: SettingType<ReadonlyArray<ListenAddress>> = make(
-  "off, or a comma-separated list of ip:port [ssl] [http2] [reuseport] [backlog=N]",
+  "off, or a comma-separated list of ip:port [ssl] [http2] [reuseport] [backlog=N]; proxy_protocol is not served",
   (value) => {
     if (value === "off") return []
     const addresses = value.split(",").map(listenAddress)
@@ -109,6 +109,36 @@ const splitList = (value: string): ReadonlyArray<string> =>
     .split(",")
     .map((entry) => entry.trim())
     .filter((entry) => entry !== "")
+
+/** One or more of these names, in any case, or `off` alone for none. */
+export const offOrSome = (names: ReadonlyArray<string>): SettingType<ReadonlyArray<string>> =>
+  make(`off, or a comma-separated list of ${names.join(", ")}`, (value) => {
+    if (value.toLowerCase() === "off") return []
+    const found = splitList(value).map((entry) => names.find((name) => name.toLowerCase() === entry.toLowerCase()))
+    return found.every((name) => name !== undefined) ? found : undefined
+  })
+
+/** A header by its name, in lower case. */
+export const headerName: SettingType<string> = make("the name of a header (proxy_protocol is not served)", (value) =>
+  /^[\w!#$%&'*+.^`|~-]+$/.test(value) && value !== "proxy_protocol" ? value.toLowerCase() : undefined
+)
+
+const portOf = (value: string | undefined): number => {
+  const port = value !== undefined && /^\d{1,5}$/.test(value) ? Number(value) : 0
+  return port >= 1 && port <= 65_535 ? port : 0
+}
+
+/** As a container engine writes it: the port outside, then the port inside. Keyed by the port outside. */
+export const portMaps: SettingType<Readonly<Record<number, number>>> = make(
+  "a comma-separated list of outer-port:inner-port, such as 80:8000",
+  (value) => {
+    const pairs = splitList(value).map((entry) => entry.split(":"))
+    const isGood = (pair: ReadonlyArray<string>) => pair.length === 2 && pair.every((port) => portOf(port) > 0)
+    return pairs.every(isGood)
+      ? Object.fromEntries(pairs.map(([outer, inner]) => [portOf(outer), portOf(inner)]))
+      : undefined
+  }
+)
 
 const isCidr = (value: string): boolean => {
   const [address = "", bits, ...rest] = value.split("/")

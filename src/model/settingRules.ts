@@ -68,6 +68,16 @@ const rules: ReadonlyArray<Rule> = [
     setting: "ssl_cert",
     isBroken: ({ ssl_cert, ssl_cert_key }) => ssl_cert === undefined && ssl_cert_key !== undefined,
     message: "expected the certificate of ssl_cert_key"
+  },
+  {
+    setting: "client_ssl_cert",
+    isBroken: ({ client_ssl, client_ssl_cert }) => client_ssl && client_ssl_cert === undefined,
+    message: "expected a certificate, for client_ssl is on"
+  },
+  {
+    setting: "client_ssl_cert_key",
+    isBroken: ({ client_ssl, client_ssl_cert_key }) => client_ssl && client_ssl_cert_key === undefined,
+    message: "expected the key of client_ssl_cert, for client_ssl is on"
   }
 ]
 

@@ -50,7 +50,10 @@ const serving = (parts: DataPlaneParts) => {
     Layer.provideMerge(cache),
     Layer.provideMerge(asked)
   )
-  return parts.proxy.pipe(Layer.provide(parts.serverCertificate), Layer.provideMerge(rungs))
+  return parts.proxy.pipe(
+    Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials]),
+    Layer.provideMerge(rungs)
+  )
 }
 
 /** Towards a control plane, where there is one. */

@@ -1,8 +1,10 @@
 /** Every part of a data plane that can be swapped, with the layer that stands there by default. */
 import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServerCertificate.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
+import * as PemUpstreamCredentials from "../layers/credentials/PemUpstreamCredentials.ts"
 import * as DiskConfigCache from "../layers/DiskConfigCache.ts"
 import * as FileDeclarativeConfig from "../layers/FileDeclarativeConfig.ts"
+import * as FileErrorTemplates from "../layers/FileErrorTemplates.ts"
 import * as FileIdentity from "../layers/FileIdentity.ts"
 import * as HttpStatusListener from "../layers/HttpStatusListener.ts"
 import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
@@ -34,6 +36,10 @@ export const dataPlaneParts = {
   statusListener: HttpStatusListener.layer,
   /** The certificate of the TLS proxy listeners for names that no configured certificate is for. */
   serverCertificate: GeneratedServerCertificate.layer,
+  /** Client certificate and trust towards upstreams, where the configuration leaves them open. */
+  upstreamCredentials: PemUpstreamCredentials.layer,
+  /** Bodies of errors in the operator's own words. */
+  errorTemplates: FileErrorTemplates.layer,
   /** Carries the traffic. */
   proxy: HttpProxy.layer,
   /** Who the node is towards its control plane. */

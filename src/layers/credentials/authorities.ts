@@ -25,7 +25,8 @@ export const systemAuthorities = (): ReadonlyArray<string> => {
   return installed.length > 0 ? installed : rootCertificates
 }
 
-const readOne = (name: SettingName, value: string) =>
+/** The authorities that one value of a setting names. */
+export const readOne = (name: SettingName, value: string) =>
   value === "system"
     ? Effect.sync(() => Result.succeed(systemAuthorities()))
     : Effect.map(

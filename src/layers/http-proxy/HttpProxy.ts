@@ -3,20 +3,25 @@
  * requests are plain callbacks that read the compiled config once each (`servePath.ts`).
  */
 import { randomUUID } from "node:crypto"
-import { Deferred, Effect, Layer, Result, type Scope } from "effect"
+import { Deferred, Effect, Layer, Option, Result, type Scope } from "effect"
+import { errorRenderers } from "../../model/ErrorBody.ts"
 import type { Fault } from "../../model/Fault.ts"
 import { listenFault } from "../../model/listenFault.ts"
 import type { ListenAddress } from "../../model/SettingTypes.ts"
+import { ErrorTemplates } from "../../services/ErrorTemplates.ts"
 import { LiveConfig } from "../../services/LiveConfig.ts"
 import { Proxy } from "../../services/Proxy.ts"
 import { ServerCertificate } from "../../services/ServerCertificate.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
+import { UpstreamCredentials } from "../../services/UpstreamCredentials.ts"
+import { makeAnswerPolicy } from "./answerPolicy.ts"
 import type { ProxyNode } from "./exchange.ts"
 import { attach, listen, makeServer, type Server, type TlsParts } from "./listeners.ts"
-import { makeTrust } from "./peer.ts"
-import { makeSniCallback } from "./secureContexts.ts"
+import { makePeerReader } from "./peer.ts"
+import { makeCertificates } from "./secureContexts.ts"
 import { Traffic } from "./traffic.ts"
+import { makeUpstreamHeaderPolicy } from "./upstreamHeaders.ts"
 import { makeUpstreamPools } from "./upstreamPools.ts"
 
 const codeOf = (cause: unknown): string | undefined =>
@@ -40,10 +45,28 @@ const open = (
     () => closeServer(server)
   )
 
+/** Files that settings name, and the default certificate: whatever is wrong with any of them is told at once. */
+const loadParts = Effect.gen(function* () {
+  const { proxy_listen } = yield* Settings
+  const needsTls = proxy_listen.some(({ isTls }) => isTls)
+  const fallback = needsTls ? (yield* ServerCertificate).fallback : Effect.succeed(undefined)
+  const [certificate, templates, defaults] = [
+    yield* Effect.result(fallback),
+    yield* Effect.result((yield* ErrorTemplates).load),
+    yield* Effect.result((yield* UpstreamCredentials).load)
+  ]
+  if (Result.isSuccess(certificate) && Result.isSuccess(templates) && Result.isSuccess(defaults)) {
+    return { fallback: certificate.success, templates: templates.success, upstreamDefaults: defaults.success }
+  }
+  const failures = [Result.getFailure(certificate), Result.getFailure(templates), Result.getFailure(defaults)]
+  const faults = failures.flatMap(Option.toArray).flatMap((failure) => failure.faults)
+  return yield* new StartError({ faults, exitCode: 2 })
+})
+
 const make = Effect.gen(function* () {
   const settings = yield* Settings
   const { current } = yield* LiveConfig
-  const certificate = yield* ServerCertificate
+  const parts = yield* loadParts
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const warn = (message: string, facts: Readonly<Record<string, unknown>>) =>
     runFork(Effect.logWarning(message).pipe(Effect.annotateLogs(facts)))
@@ -53,9 +76,13 @@ const make = Effect.gen(function* () {
   const node: ProxyNode = {
     current,
     product: `kong/${settings.kong_version}`,
-    isTrusted: makeTrust(settings.trusted_ips),
+    peerOf: makePeerReader(settings),
     errorDefaultType: settings.error_default_type,
-    pools: makeUpstreamPools(settings),
+    errorRenderers: errorRenderers(parts.templates),
+    answerPolicy: makeAnswerPolicy(settings),
+    upstreamHeaderPolicy: makeUpstreamHeaderPolicy(settings),
+    allowsDebug: settings.allow_debug_header,
+    pools: makeUpstreamPools(settings, parts.upstreamDefaults),
     nowMs: () => performance.now(),
     newRequestId: () => randomUUID().replaceAll("-", ""),
     isDraining: () => isDraining,
@@ -63,19 +90,17 @@ const make = Effect.gen(function* () {
   }
   yield* Effect.addFinalizer(() => Effect.sync(node.pools.close))
 
-  const needsTls = settings.proxy_listen.some(({ isTls }) => isTls)
-  const tls: TlsParts | undefined = needsTls
-    ? {
-        fallback: yield* certificate.fallback,
-        sniCallback: makeSniCallback(current, (certificateId, cause) =>
-          warn("a certificate can't be used; the default one is shown instead", { certificateId, cause: String(cause) })
-        )
-      }
-    : undefined
+  const certificates = makeCertificates(current, (certificateId, cause) =>
+    warn("a certificate can't be used; the default one is shown instead", { certificateId, cause: String(cause) })
+  )
+  const tls: TlsParts | undefined =
+    parts.fallback === undefined ? undefined : { fallback: parts.fallback, ...certificates }
+  const outerPorts = new Map(Object.entries(settings.port_maps).map(([outer, inner]) => [inner, Number(outer)]))
+  const outerPort = (port: number): number => outerPorts.get(port) ?? port
 
   const servers = settings.proxy_listen.map((address) => {
     const server = makeServer(address, address.isTls ? tls : undefined)
-    attach(server, node, address.isTls, traffic)
+    attach({ server, node, isTls: address.isTls, outerPort, traffic })
     return { server, address }
   })
   // All are tried, so that every address that can't be had is told at once.
@@ -110,7 +135,8 @@ const make = Effect.gen(function* () {
   }
 })
 
-export const layer: Layer.Layer<Proxy, StartError, Settings | LiveConfig | ServerCertificate> = Layer.effect(
+export const layer: Layer.Layer<
   Proxy,
-  make
-)
+  StartError,
+  Settings | LiveConfig | ServerCertificate | ErrorTemplates | UpstreamCredentials
+> = Layer.effect(Proxy, make)

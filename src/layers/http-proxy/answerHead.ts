@@ -1,6 +1,7 @@
 /** Status and headers of the answer to the client (`proxy-behaviour.md` §2, §3.1). */
 import { type IncomingMessage, type OutgoingHttpHeaders, STATUS_CODES } from "node:http"
-import { errorFormat, type GatewayError, renderError } from "../../model/GatewayError.ts"
+import { errorFormat, renderError } from "../../model/ErrorBody.ts"
+import type { GatewayError } from "../../model/GatewayError.ts"
 import type { Exchange } from "./exchange.ts"
 import { connectionNames, copyHeaders } from "./hopByHop.ts"
 
@@ -9,19 +10,6 @@ export interface Latencies {
   readonly proxyMs: number
   readonly upstreamMs: number
 }
-
-const dropped: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "transfer-encoding",
-  "upgrade",
-  "via",
-  "x-kong-request-id",
-  "x-kong-proxy-latency",
-  "x-kong-upstream-latency"
-])
 
 /** HTTP/2 takes no raw list: repeated names become arrays. */
 const groupHeaders = (raw: ReadonlyArray<string>): OutgoingHttpHeaders => {
@@ -52,10 +40,15 @@ const writeHead = (exchange: Exchange, status: number, reason: string | undefine
 const endsConnection = ({ node, expectsContinue, response }: Exchange, isContinued: boolean): boolean =>
   node.isDraining() || (expectsContinue && !isContinued && !response.headersSent)
 
-const latencyHeaders = ({ proxyMs, upstreamMs }: Latencies): ReadonlyArray<string> => [
-  ...["X-Kong-Upstream-Latency", String(upstreamMs)],
-  ...["X-Kong-Proxy-Latency", String(proxyMs)]
-]
+/** What every proxied answer gets, the gateway's own ones for a failed upstream included. */
+const pushProxied = ({ node, id, extraHeaders }: Exchange, latencies: Latencies, status: number, to: Array<string>) => {
+  const policy = node.answerPolicy
+  if (policy.hasUpstreamStatus) to.push("X-Kong-Upstream-Status", String(status))
+  if (policy.hasUpstreamLatency) to.push("X-Kong-Upstream-Latency", String(latencies.upstreamMs))
+  if (policy.hasProxyLatency) to.push("X-Kong-Proxy-Latency", String(latencies.proxyMs))
+  if (policy.hasRequestId) to.push("X-Kong-Request-Id", id)
+  if (extraHeaders.length > 0) to.push(...extraHeaders)
+}
 
 export interface AnswerHeadOptions {
   readonly takesTrailers: boolean
@@ -65,21 +58,23 @@ export interface AnswerHeadOptions {
 
 /** What the upstream's headers become. Names keep their casing, repetitions and order. */
 const proxiedHeaders = (exchange: Exchange, answer: IncomingMessage, options: AnswerHeadOptions): Array<string> => {
-  const { product } = exchange.node
+  const { product, answerPolicy } = exchange.node
   const listed = connectionNames(answer.headers.connection)
   const hasNoLength = answer.statusCode === 204
   const headers: Array<string> = []
   const isKept = (name: string): boolean =>
-    !dropped.has(name) &&
+    !answerPolicy.dropped.has(name) &&
     !listed.has(name) &&
     (name !== "trailer" || options.takesTrailers) &&
     (name !== "content-length" || !hasNoLength)
   copyHeaders(answer.rawHeaders, isKept, headers)
-  if (answer.headers.server === undefined) headers.push("Server", product)
-  const via = `${answer.httpVersion} ${product}`
-  const earlier = answer.headers.via
-  headers.push("Via", earlier === undefined || earlier === "" ? via : `${earlier}, ${via}`)
-  headers.push(...latencyHeaders(options.latencies), "X-Kong-Request-Id", exchange.id)
+  if (answerPolicy.hasServer && answer.headers.server === undefined) headers.push("Server", product)
+  if (answerPolicy.hasVia) {
+    const via = `${answer.httpVersion} ${product}`
+    const earlier = answer.headers.via
+    headers.push("Via", earlier === undefined || earlier === "" ? via : `${earlier}, ${via}`)
+  }
+  pushProxied(exchange, options.latencies, answer.statusCode ?? 0, headers)
   return headers
 }
 
@@ -120,10 +115,13 @@ export interface ErrorOptions {
   readonly isContinued: boolean
 }
 
-const gatewayHeaders = ({ node, startedAtMs }: Exchange, latencies: Latencies | undefined): ReadonlyArray<string> =>
-  latencies === undefined
-    ? ["X-Kong-Response-Latency", String(Math.round(node.nowMs() - startedAtMs))]
-    : ["Via", `1.1 ${node.product}`, ...latencyHeaders(latencies)]
+/** What an answer of the gateway's gets that never was on its way to an upstream. */
+const pushOwn = ({ node, startedAtMs, id, extraHeaders }: Exchange, to: Array<string>): void => {
+  const { hasResponseLatency, hasRequestId } = node.answerPolicy
+  if (hasResponseLatency) to.push("X-Kong-Response-Latency", String(Math.round(node.nowMs() - startedAtMs)))
+  if (hasRequestId) to.push("X-Kong-Request-Id", id)
+  to.push(...extraHeaders)
+}
 
 /** The whole answer, when it is the gateway's own. */
 export const answerError = (exchange: Exchange, error: GatewayError, options: ErrorOptions): void => {
@@ -133,16 +131,14 @@ export const answerError = (exchange: Exchange, error: GatewayError, options: Er
     contentType: request.headers["content-type"],
     defaultType: node.errorDefaultType
   })
-  const { headers, body } = renderError(error, id, format)
+  const { headers, body } = renderError(error, id, format, node.errorRenderers)
+  const all: Array<string> = node.answerPolicy.hasServer ? ["Server", node.product, ...headers] : [...headers]
+  if (options.latencies === undefined) pushOwn(exchange, all)
+  else {
+    if (node.answerPolicy.hasVia) all.push("Via", `1.1 ${node.product}`)
+    pushProxied(exchange, options.latencies, error.status, all)
+  }
   const isClosing = endsConnection(exchange, options.isContinued) && !error.headers.includes("Upgrade")
-  const all = [
-    "Server",
-    node.product,
-    ...headers,
-    ...gatewayHeaders(exchange, options.latencies),
-    "X-Kong-Request-Id",
-    id
-  ]
   if (isClosing) all.push("Connection", "close")
   writeHead(exchange, error.status, undefined, all)
   response.end(body)

@@ -1,12 +1,12 @@
 /** Answers to what never became a request: written to the bare connection, which then ends. */
 import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
+import { renderError } from "../../model/ErrorBody.ts"
 import {
   badRequest,
   type GatewayError,
   headerTooLarge,
   methodNotAllowed,
-  renderError,
   requestTimeout
 } from "../../model/GatewayError.ts"
 import type { ProxyNode } from "./exchange.ts"
@@ -18,8 +18,14 @@ const errors: Readonly<Record<string, GatewayError>> = {
 
 const write = (node: ProxyNode, socket: Duplex, error: GatewayError): void => {
   const id = node.newRequestId()
-  const { headers, body } = renderError(error, id, node.errorDefaultType)
-  const all = ["Server", node.product, ...headers, "X-Kong-Request-Id", id, "Connection", "close"]
+  const { headers, body } = renderError(error, id, node.errorDefaultType, node.errorRenderers)
+  const { hasServer, hasRequestId } = node.answerPolicy
+  const all = [
+    ...(hasServer ? ["Server", node.product] : []),
+    ...headers,
+    ...(hasRequestId ? ["X-Kong-Request-Id", id] : []),
+    ...["Connection", "close"]
+  ]
   let text = `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n`
   for (let at = 0; at + 1 < all.length; at += 2) text += `${all[at]}: ${all[at + 1]}\r\n`
   socket.end(`${text}\r\n${body}`, () => socket.destroy())

@@ -3,7 +3,10 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import type { MutableRef } from "effect"
 import type { CompiledConfig } from "../../model/CompiledConfig.ts"
-import type { ErrorFormat } from "../../model/GatewayError.ts"
+import type { ErrorFormat, ErrorRenderers } from "../../model/ErrorBody.ts"
+import type { AnswerPolicy } from "./answerPolicy.ts"
+import type { Peer } from "./peer.ts"
+import type { UpstreamHeaderPolicy } from "./upstreamHeaders.ts"
 import type { UpstreamPools } from "./upstreamPools.ts"
 
 /** Fixed when the proxy starts; shared by all its requests. */
@@ -11,8 +14,14 @@ export interface ProxyNode {
   readonly current: MutableRef.MutableRef<CompiledConfig>
   /** `kong/3.9.0`, as in `Server` and `Via`. */
   readonly product: string
-  readonly isTrusted: (address: string) => boolean
+  readonly peerOf: (request: IncomingMessage) => Peer
   readonly errorDefaultType: ErrorFormat
+  readonly errorRenderers: ErrorRenderers
+  /** Which headers answers get. */
+  readonly answerPolicy: AnswerPolicy
+  readonly upstreamHeaderPolicy: UpstreamHeaderPolicy
+  /** `allow_debug_header`. */
+  readonly allowsDebug: boolean
   readonly pools: UpstreamPools
   /** Monotonic. */
   readonly nowMs: () => number
@@ -25,6 +34,7 @@ export interface ProxyNode {
 
 /** The listener that a request came in by. */
 export interface ListenerFacts {
+  /** As clients see it: `port_maps` applied. */
   readonly port: number
   readonly isTls: boolean
 }
@@ -46,4 +56,6 @@ export interface Exchange {
   readonly expectsContinue: boolean
   readonly id: string
   readonly startedAtMs: number
+  /** Further headers of the answer, name after value: known once a route has matched. */
+  extraHeaders: ReadonlyArray<string>
 }

@@ -25,3 +25,10 @@ export const copyHeaders = (
     if (!name.startsWith(":") && isKept(name.toLowerCase())) into.push(name, raw[at + 1] ?? "")
   }
 }
+
+/** Raw headers or trailers as pairs. */
+export const pairsOf = (raw: ReadonlyArray<string>): Array<[string, string]> => {
+  const pairs: Array<[string, string]> = []
+  for (let at = 0; at + 1 < raw.length; at += 2) pairs.push([raw[at] ?? "", raw[at + 1] ?? ""])
+  return pairs
+}

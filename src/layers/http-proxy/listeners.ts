@@ -8,7 +8,9 @@ import type { ListenAddress } from "../../model/SettingTypes.ts"
 import type { CertificatePair } from "../../services/ServerCertificate.ts"
 import { refuseBroken, refuseConnect } from "./brokenRequest.ts"
 import type { Exchange, ListenerFacts, ProxyNode, Upgrade } from "./exchange.ts"
-import type { SniCallback } from "./secureContexts.ts"
+import { readAgain } from "./readAgain.ts"
+import { isWebSocket } from "./requestHead.ts"
+import type { CertificateOptions, SniCallback } from "./secureContexts.ts"
 import { refuseExpectation, serve } from "./servePath.ts"
 import type { Traffic } from "./traffic.ts"
 
@@ -17,6 +19,8 @@ export type Server = http.Server
 export interface TlsParts {
   readonly fallback: CertificatePair
   readonly sniCallback: SniCallback
+  /** The certificate for clients that name no server; `undefined` means the fallback. */
+  readonly nameless: () => CertificateOptions | undefined
 }
 
 const maxHeaderBytes = 32_768
@@ -30,19 +34,31 @@ const backlog = 16_384
 const httpOptions = {
   noDelay: true,
   requireHostHeader: false,
-  maxHeaderSize: maxHeaderBytes,
-  // Everything but a WebSocket stays a request; its `Upgrade` header ends here.
-  shouldUpgradeCallback: (request: IncomingMessage) => request.headers.upgrade?.toLowerCase() === "websocket"
+  maxHeaderSize: maxHeaderBytes
 }
 
-const createServer = (address: ListenAddress, tls: TlsParts | undefined): Server => {
-  if (tls === undefined) return http.createServer(httpOptions)
+/** Node asks nobody when a client names no server: what it is shown then is brought up to date before it can ask. */
+const showNameless = (server: https.Server, { fallback, nameless }: TlsParts): void => {
+  let shown: CertificateOptions = fallback
+  server.prependListener("connection", () => {
+    const wanted = nameless() ?? fallback
+    if (wanted === shown) return
+    shown = wanted
+    server.setSecureContext(wanted)
+  })
+}
+
+const createSecureServer = ({ isHttp2 }: ListenAddress, tls: TlsParts): Server => {
   const { cert, key } = tls.fallback
   const options = { ...httpOptions, cert, key, SNICallback: tls.sniCallback }
-  return address.isHttp2
-    ? (http2.createSecureServer({ ...options, allowHTTP1: true }) as unknown as Server)
+  const server = isHttp2
+    ? (http2.createSecureServer({ ...options, allowHTTP1: true }) as unknown as https.Server)
     : https.createServer(options)
+  showNameless(server, tls)
+  return server
 }
+
+const none: ReadonlyArray<string> = []
 
 const exchangeMaker =
   (node: ProxyNode, listener: ListenerFacts) =>
@@ -55,6 +71,7 @@ const exchangeMaker =
     expectsContinue: false,
     id: node.newRequestId(),
     startedAtMs: node.nowMs(),
+    extraHeaders: none,
     ...more
   })
 
@@ -70,8 +87,20 @@ const responseFor = (request: IncomingMessage, upgrade: Upgrade): ServerResponse
   return response
 }
 
-export const attach = (server: Server, node: ProxyNode, isTls: boolean, traffic: Traffic): void => {
-  const listener = (): ListenerFacts => ({ port: (server.address() as AddressInfo | null)?.port ?? 0, isTls })
+export interface AttachOptions {
+  readonly server: Server
+  readonly node: ProxyNode
+  readonly isTls: boolean
+  /** The port that clients know the listener by (`port_maps`). */
+  readonly outerPort: (port: number) => number
+  readonly traffic: Traffic
+}
+
+export const attach = ({ server, node, isTls, outerPort, traffic }: AttachOptions): void => {
+  const listener = (): ListenerFacts => ({
+    port: outerPort((server.address() as AddressInfo | null)?.port ?? 0),
+    isTls
+  })
   let make: ReturnType<typeof exchangeMaker> | undefined
   server.once("listening", () => {
     make = exchangeMaker(node, listener())
@@ -91,6 +120,7 @@ export const attach = (server: Server, node: ProxyNode, isTls: boolean, traffic:
   server.on("checkExpectation", (request, response) => refuseExpectation(begin(request, response)))
   server.on("connect", (_request: IncomingMessage, socket: Duplex) => refuseConnect(node, socket))
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (!isWebSocket(request)) return readAgain(server, request, socket, head, isTls)
     socket.on("error", () => socket.destroy())
     const upgrade = { socket, head }
     serve(begin(request, responseFor(request, upgrade), { upgrade }))
@@ -99,7 +129,7 @@ export const attach = (server: Server, node: ProxyNode, isTls: boolean, traffic:
 }
 
 export const makeServer = (address: ListenAddress, tls: TlsParts | undefined): Server => {
-  const server = createServer(address, tls)
+  const server = tls === undefined ? http.createServer(httpOptions) : createSecureServer(address, tls)
   // Uploads take as long as they take.
   server.requestTimeout = 0
   server.headersTimeout = headersTimeoutMs

@@ -7,7 +7,7 @@ import type { TLSSocket } from "node:tls"
 import type { RequestFacts } from "../../model/CompiledConfig.ts"
 import { normalizePath, type SplitTarget, splitTarget } from "../../model/RequestPath.ts"
 import type { Exchange } from "./exchange.ts"
-import { type Peer, peerOf } from "./peer.ts"
+import type { Peer } from "./peer.ts"
 
 export interface RequestHead {
   readonly facts: RequestFacts
@@ -56,7 +56,7 @@ export const hasToken = (list: string | ReadonlyArray<string> | undefined, token
     .split(",")
     .some((entry) => (entry.split(";", 1)[0] ?? "").trim().toLowerCase() === token)
 
-const isWebSocket = (request: IncomingMessage): boolean => request.headers.upgrade?.toLowerCase() === "websocket"
+export const isWebSocket = (request: IncomingMessage): boolean => request.headers.upgrade?.toLowerCase() === "websocket"
 
 /** Node groups headers by name for HTTP/1.1 only. */
 const distinctHeaders = (request: IncomingMessage): NodeJS.Dict<string[]> => {
@@ -88,7 +88,7 @@ export const readHead = ({ node, listener, request, upgrade }: Exchange): Reques
   return {
     target,
     rawHost: destination.authority,
-    peer: peerOf(request, node.isTrusted),
+    peer: node.peerOf(request),
     isWebSocket: upgrade !== undefined && isWebSocket(request),
     takesTrailers: hasToken(request.headers.te, "trailers"),
     facts: {

@@ -8,6 +8,7 @@ import {
   unexpected
 } from "../../model/GatewayError.ts"
 import { answerError } from "./answerHead.ts"
+import { debugHeaders } from "./debugHeaders.ts"
 import type { Exchange } from "./exchange.ts"
 import { forwardedOf } from "./forwarded.ts"
 import { readHead } from "./requestHead.ts"
@@ -24,6 +25,7 @@ const walk = (exchange: Exchange): GatewayError | undefined => {
 
   const match = config.match(head.facts)
   if (match === undefined) return noRoute
+  if (exchange.node.allowsDebug) exchange.extraHeaders = debugHeaders(exchange.request, match.compiled)
 
   const forwarded = forwardedOf(head, exchange.request.headers, exchange.listener)
   const refusal = checkRoute(match.compiled, exchange.request, forwarded, head.target.path + head.target.query)

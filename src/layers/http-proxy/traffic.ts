@@ -22,7 +22,9 @@ export class Traffic {
     }
   }
 
+  /** A connection may be told of more than once. */
   opened(connection: Duplex): void {
+    if (this.#connections.has(connection)) return
     this.#accepted++
     this.#connections.add(connection)
     connection.once("close", () => this.#connections.delete(connection))

@@ -8,19 +8,23 @@
  *
  * Each side reads no faster than the other takes. Whatever ends the client's connection ends the upstream's request.
  */
-import type { ClientRequest, IncomingMessage } from "node:http"
+import type { ClientRequest, IncomingMessage, InformationEvent } from "node:http"
 import type { Duplex } from "node:stream"
+import type { Address } from "../../model/CompiledConfig.ts"
 import { type GatewayError, invalidResponse, noPeer, unexpected } from "../../model/GatewayError.ts"
 import { answerError, breakOff, type Latencies, switchingHead, writeAnswerHead } from "./answerHead.ts"
+import { writeHints } from "./earlyHints.ts"
 import type { Exchange } from "./exchange.ts"
+import { pairsOf } from "./hopByHop.ts"
+import { RequestBody } from "./requestBody.ts"
 import { tunnel } from "./tunnel.ts"
 import { errorFor, isResolveFailure, UpstreamSilence } from "./upstreamFailure.ts"
 import { addressFor, type UpstreamPlan } from "./upstreamPlan.ts"
 import type { UpstreamRequest } from "./upstreamPools.ts"
 import { Watchdog } from "./watchdog.ts"
 
-/** Methods that may be sent twice (RFC 9110 §9.2.2). */
-const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"])
+/** Methods that may do harm when they are sent twice (`proxy-behaviour.md` §4). */
+const notIdempotent: ReadonlySet<string> = new Set(["POST", "LOCK", "PATCH"])
 
 export class Transfer {
   readonly #exchange: Exchange
@@ -30,9 +34,13 @@ export class Transfer {
   /** The try that counts; events of earlier ones are void. */
   #upstream: ClientRequest | undefined
   #answer: IncomingMessage | undefined
+  readonly #isIdempotent: boolean
+  /** `undefined` for a request without one. */
+  readonly #body: RequestBody | undefined
   #triesLeft: number
+  /** Those of an upstream's targets that this request has found wanting. */
+  #failed: Array<Address> | undefined
   #isConnected = false
-  #isBodyStarted = false
   #isSwitched = false
   #isEnded = false
   #dispatchedAtMs = 0
@@ -44,6 +52,8 @@ export class Transfer {
     const onSilence = () => this.#upstream?.destroy(new UpstreamSilence())
     this.#sending = new Watchdog(onSilence)
     this.#receiving = new Watchdog(onSilence)
+    this.#isIdempotent = !notIdempotent.has(plan.method)
+    this.#body = plan.framing._tag === "None" ? undefined : this.#makeBody()
   }
 
   start(): void {
@@ -51,11 +61,22 @@ export class Transfer {
     this.#try(false)
   }
 
+  #makeBody(): RequestBody {
+    const { compiled, hasTrailers, service } = this.#plan
+    return new RequestBody({
+      request: this.#exchange.request,
+      keepsCopy: this.#isIdempotent && compiled.route.request_buffering && service.retries > 0,
+      hasTrailers,
+      sending: this.#sending,
+      writeTimeoutMs: service.write_timeout
+    })
+  }
+
   // --- tries ---
 
   #try(isFresh: boolean): void {
-    const { compiled, headers, hostFor, isTls, method, service, target, framing } = this.#plan
-    const address = addressFor(this.#plan)
+    const { compiled, headers, hostFor, isTls, method, service, target } = this.#plan
+    const address = addressFor(this.#plan, this.#failed)
     if (address === undefined) {
       this.#refuse(noPeer, undefined)
       return
@@ -75,19 +96,20 @@ export class Transfer {
     })
     if (upstream === undefined) return
     this.#upstream = upstream
-    upstream.on("error", (error) => this.#onFailure(upstream, error, address.host))
+    upstream.on("error", (error) => this.#onFailure(upstream, error, address))
     upstream.on("socket", (socket) => {
       if (upstream.reusedSocket) this.#onConnected(upstream)
       else socket.once(isTls ? "secureConnect" : "connect", () => this.#onConnected(upstream))
     })
+    upstream.on("information", (hint) => this.#onInformation(upstream, hint))
     upstream.on("response", (answer) => this.#onAnswer(upstream, answer))
     // Heard for every request: without a listener Node ends one that is answered with 101 and tells nobody.
     upstream.on("upgrade", (answer, socket, head) => this.#onSwitch(upstream, answer, socket, head))
     upstream.on("close", () => {
-      if (this.#answer === undefined && !this.#isSwitched) this.#onFailure(upstream, new Error("closed"), address.host)
+      if (this.#answer === undefined && !this.#isSwitched) this.#onFailure(upstream, new Error("closed"), address)
     })
     this.#receiving.arm(service.connect_timeout)
-    if (framing._tag === "None") upstream.end()
+    if (this.#body === undefined) upstream.end()
   }
 
   /** Node refuses some requests on the spot: a client certificate that is none, for example. */
@@ -104,25 +126,36 @@ export class Transfer {
   #onConnected(upstream: ClientRequest): void {
     if (upstream !== this.#upstream || this.#isEnded) return
     this.#isConnected = true
-    if (this.#plan.framing._tag === "None") this.#receiving.arm(this.#plan.service.read_timeout)
-    else {
-      this.#receiving.disarm()
-      this.#pumpRequest(upstream)
-    }
+    if (this.#body === undefined) this.#receiving.arm(this.#plan.service.read_timeout)
+    else this.#sendBody(upstream, this.#body)
   }
 
-  #onFailure(upstream: ClientRequest, error: Error, host: string): void {
+  #sendBody(upstream: ClientRequest, body: RequestBody): void {
+    this.#receiving.disarm()
+    upstream.on("finish", () => {
+      this.#sending.disarm()
+      if (this.#answer === undefined && upstream === this.#upstream && !this.#isEnded)
+        this.#receiving.arm(this.#plan.service.read_timeout)
+    })
+    if (this.#exchange.expectsContinue && !body.isStarted) this.#exchange.response.writeContinue()
+    body.sendTo(upstream)
+  }
+
+  #onFailure(upstream: ClientRequest, error: Error, address: Address): void {
     if (upstream !== this.#upstream || this.#isEnded) return
     this.#disarm()
+    this.#body?.hold()
     if (this.#answer !== undefined) this.#breakOff()
-    else if (!this.#mayTryAgain(error)) this.#fail(error, host)
+    else if (!this.#mayTryAgain(error)) this.#fail(error, address.host)
     // An idle connection that the upstream closed in the same moment says nothing about the upstream: such a try is
     // free, and the next one takes no connection that may have died the same way.
     else if (this.#isConnected && upstream.reusedSocket && !(error instanceof UpstreamSilence)) this.#try(true)
     else if (this.#triesLeft > 0) {
       this.#triesLeft--
+      this.#failed ??= []
+      this.#failed.push(address)
       this.#try(false)
-    } else this.#fail(error, host)
+    } else this.#fail(error, address.host)
   }
 
   #fail(error: Error, host: string): void {
@@ -131,47 +164,23 @@ export class Transfer {
 
   /** Before the connection stands nothing was sent, so that anything may go again. After, only what does no harm twice. */
   #mayTryAgain(error: Error): boolean {
-    if (this.#isBodyStarted) return false
+    if (this.#body?.isReplayable === false) return false
     if (isResolveFailure(error)) return this.#plan.compiled.balancer !== undefined
-    return !this.#isConnected || (this.#plan.framing._tag === "None" && idempotent.has(this.#plan.method))
+    return !this.#isConnected || this.#isIdempotent
   }
 
   #refuse(error: GatewayError, latencies: Latencies | undefined): void {
     this.#upstream = undefined
+    this.#body?.hold()
     this.#exchange.request.resume()
-    answerError(this.#exchange, error, { latencies, isContinued: this.#isBodyStarted })
-  }
-
-  // --- the request's body ---
-
-  #pumpRequest(upstream: ClientRequest): void {
-    const { request, response, expectsContinue } = this.#exchange
-    const { read_timeout: readTimeoutMs, write_timeout: writeTimeoutMs } = this.#plan.service
-    this.#isBodyStarted = true
-    if (expectsContinue) response.writeContinue()
-    request.on("data", (chunk: Buffer) => {
-      // What still arrives when nobody wants it is read and dropped, so that the connection stays usable.
-      if (upstream !== this.#upstream || upstream.destroyed || upstream.write(chunk)) return
-      request.pause()
-      this.#sending.arm(writeTimeoutMs)
-    })
-    upstream.on("drain", () => {
-      this.#sending.disarm()
-      request.resume()
-    })
-    request.on("end", () => {
-      if (upstream !== this.#upstream || upstream.destroyed) return
-      this.#sending.arm(writeTimeoutMs)
-      upstream.end()
-    })
-    upstream.on("finish", () => {
-      this.#sending.disarm()
-      if (this.#answer === undefined && upstream === this.#upstream && !this.#isEnded)
-        this.#receiving.arm(readTimeoutMs)
-    })
+    answerError(this.#exchange, error, { latencies, isContinued: this.#body?.isStarted === true })
   }
 
   // --- the answer ---
+
+  #onInformation(upstream: ClientRequest, { statusCode, rawHeaders }: InformationEvent): void {
+    if (statusCode === 103 && upstream === this.#upstream && !this.#isEnded) writeHints(this.#exchange, rawHeaders)
+  }
 
   #onAnswer(upstream: ClientRequest, answer: IncomingMessage): void {
     if (upstream !== this.#upstream || this.#isEnded) {
@@ -181,7 +190,7 @@ export class Transfer {
     const isWritten = writeAnswerHead(this.#exchange, answer, {
       takesTrailers: this.#plan.takesTrailers,
       latencies: this.#latencies(),
-      isContinued: this.#isBodyStarted
+      isContinued: this.#body?.isStarted === true
     })
     if (!isWritten) {
       this.#disarm()
@@ -190,6 +199,7 @@ export class Transfer {
       return
     }
     this.#answer = answer
+    this.#body?.forget()
     this.#receiving.arm(this.#plan.service.read_timeout)
     this.#pumpAnswer(answer)
   }
@@ -276,10 +286,4 @@ export class Transfer {
       upstreamMs: Math.round(node.nowMs() - this.#dispatchedAtMs)
     }
   }
-}
-
-const pairsOf = (raw: ReadonlyArray<string>): Array<[string, string]> => {
-  const pairs: Array<[string, string]> = []
-  for (let at = 0; at + 1 < raw.length; at += 2) pairs.push([raw[at] ?? "", raw[at + 1] ?? ""])
-  return pairs
 }

@@ -1,12 +1,13 @@
 /** The headers of the request to the upstream: the client's, less what ends here, plus ours (`proxy-behaviour.md` §1). */
 import type { IncomingMessage } from "node:http"
+import type { SettingValues } from "../../model/SettingTable.ts"
 import type { Exchange } from "./exchange.ts"
 import { type Forwarded, forwardedForOf, forwardedPrefixOf } from "./forwarded.ts"
 import { connectionNames, copyHeaders } from "./hopByHop.ts"
 import type { RequestHead } from "./requestHead.ts"
 
 /** Never copied: framing and hop-by-hop headers, and those that the gateway sets itself. */
-const managed: ReadonlySet<string> = new Set([
+const alwaysManaged: ReadonlyArray<string> = [
   "host",
   "connection",
   "keep-alive",
@@ -26,9 +27,21 @@ const managed: ReadonlySet<string> = new Set([
   "x-forwarded-host",
   "x-forwarded-port",
   "x-forwarded-path",
-  "x-forwarded-prefix",
-  "x-kong-request-id"
-])
+  "x-forwarded-prefix"
+]
+
+/** What `headers_upstream` makes of requests, decided once. */
+export interface UpstreamHeaderPolicy {
+  readonly managed: ReadonlySet<string>
+  readonly hasRequestId: boolean
+}
+
+export const makeUpstreamHeaderPolicy = ({
+  headers_upstream: names
+}: Pick<SettingValues, "headers_upstream">): UpstreamHeaderPolicy => ({
+  managed: new Set([...alwaysManaged, ...names.map((name) => name.toLowerCase())]),
+  hasRequestId: names.includes("X-Kong-Request-Id")
+})
 
 export type BodyFraming =
   | { readonly _tag: "None" }
@@ -45,6 +58,10 @@ export const framingOf = (request: IncomingMessage): BodyFraming => {
     ? { _tag: "Chunked" }
     : { _tag: "None" }
 }
+
+/** Trailers go along when the client said so; only chunks can carry them. */
+export const announcesTrailers = ({ headers }: IncomingMessage, framing: BodyFraming): boolean =>
+  framing._tag === "Chunked" && headers.trailer !== undefined
 
 /** Methods whose requests commonly have a body say so when they have none (RFC 9110 §8.6). */
 const tellsEmptyBody: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"])
@@ -79,6 +96,7 @@ export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<strin
   const { exchange, head, forwarded, stripped, framing } = input
   const { request, node, id } = exchange
   const { headers } = request
+  const { managed, hasRequestId } = node.upstreamHeaderPolicy
   const listed = connectionNames(headers.connection)
   const joinsCookies = isSplitCookie(request)
   const sent: Array<string> = []
@@ -98,8 +116,9 @@ export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<strin
     ...["X-Forwarded-Port", forwarded.port],
     ...["X-Forwarded-Path", forwarded.path],
     ...(prefix === undefined ? [] : ["X-Forwarded-Prefix", prefix]),
-    ...["X-Kong-Request-Id", id],
-    ...framingHeaders(framing, head.facts.method)
+    ...(hasRequestId ? ["X-Kong-Request-Id", id] : []),
+    ...framingHeaders(framing, head.facts.method),
+    ...(announcesTrailers(request, framing) ? ["Trailer", String(headers.trailer)] : [])
   )
   return sent
 }

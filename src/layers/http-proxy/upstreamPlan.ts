@@ -5,7 +5,7 @@ import { forwardedPrefix, upstreamTarget } from "../../model/RequestPath.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Forwarded } from "./forwarded.ts"
 import type { RequestHead } from "./requestHead.ts"
-import { type BodyFraming, framingOf, upstreamHeaders } from "./upstreamHeaders.ts"
+import { announcesTrailers, type BodyFraming, framingOf, upstreamHeaders } from "./upstreamHeaders.ts"
 
 export interface UpstreamPlan {
   readonly compiled: CompiledRoute
@@ -16,6 +16,8 @@ export interface UpstreamPlan {
   readonly headers: ReadonlyArray<string>
   readonly framing: BodyFraming
   readonly takesTrailers: boolean
+  /** The request's own, after its body. */
+  readonly hasTrailers: boolean
   readonly isWebSocket: boolean
   readonly hostFor: (address: Address) => string
 }
@@ -54,13 +56,17 @@ export const planUpstream = (
     headers: upstreamHeaders({ exchange, head, forwarded, stripped, framing }),
     framing,
     takesTrailers: head.takesTrailers,
+    hasTrailers: announcesTrailers(exchange.request, framing),
     isWebSocket: head.isWebSocket,
     hostFor: hostChooser(compiled, head, isTls)
   }
 }
 
 /** `undefined` when the balancer has nobody left. */
-export const addressFor = ({ compiled, service }: UpstreamPlan): Address | undefined =>
+export const addressFor = (
+  { compiled, service }: UpstreamPlan,
+  failed: ReadonlyArray<Address> | undefined
+): Address | undefined =>
   compiled.balancer === undefined
     ? { host: service.host.replace(/^\[(.*)\]$/, "$1"), port: service.port }
-    : compiled.balancer.next()
+    : compiled.balancer.next(failed)

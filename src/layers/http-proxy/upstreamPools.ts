@@ -4,6 +4,9 @@ import https from "node:https"
 import { isIP } from "node:net"
 import type { Address, CompiledRoute } from "../../model/CompiledConfig.ts"
 import type { SettingValues } from "../../model/SettingTable.ts"
+import type { UpstreamDefaults } from "../../services/UpstreamCredentials.ts"
+import { PlainAgent, SecureAgent, type SecureOptions } from "./upstreamAgents.ts"
+import { makeIdentityFinder } from "./upstreamIdentity.ts"
 
 export interface UpstreamRequest {
   readonly address: Address
@@ -22,36 +25,26 @@ export interface UpstreamPools {
   readonly close: () => void
 }
 
-type PoolSettings = Pick<SettingValues, "upstream_keepalive_pool_size" | "upstream_keepalive_idle_timeout">
-
-/** Node reads a pool of size 0 as "the default size". */
-const agentOptions = (settings: PoolSettings): http.AgentOptions => ({
-  keepAlive: settings.upstream_keepalive_pool_size > 0,
-  maxFreeSockets: Math.max(1, settings.upstream_keepalive_pool_size),
-  timeout: settings.upstream_keepalive_idle_timeout * 1000,
-  scheduling: "lifo"
-})
-
 /** The upstream's Host without its port; an address is no server name. */
 const serverNameOf = (host: string): string => {
   const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1")
   return isIP(name) === 0 ? name : ""
 }
 
-const tlsOptions = ({ compiled, host }: UpstreamRequest): https.RequestOptions => {
-  const { service, clientCertificate, caCertificates } = compiled
-  return {
-    servername: serverNameOf(host),
-    rejectUnauthorized: service?.tls_verify === true,
-    ...(caCertificates.length === 0 ? {} : { ca: caCertificates.map(({ cert }) => cert) }),
-    ...(clientCertificate === undefined ? {} : { cert: clientCertificate.cert, key: clientCertificate.key })
+export const makeUpstreamPools = (settings: SettingValues, defaults: UpstreamDefaults): UpstreamPools => {
+  const plain = new PlainAgent(settings)
+  const secure = new SecureAgent(settings)
+  const identityFor = makeIdentityFinder(settings, defaults)
+  const tlsOptions = ({ compiled, host }: UpstreamRequest): SecureOptions => {
+    const { key, isVerified, secureContext, checkServerIdentity } = identityFor(compiled)
+    return {
+      servername: serverNameOf(host),
+      rejectUnauthorized: isVerified,
+      identityKey: key,
+      secureContext,
+      checkServerIdentity
+    }
   }
-}
-
-export const makeUpstreamPools = (settings: PoolSettings): UpstreamPools => {
-  const options = agentOptions(settings)
-  const plain = new http.Agent(options)
-  const secure = new https.Agent(options)
   return {
     request: (wanted) => {
       const common = {

@@ -3,6 +3,8 @@ import http, { type IncomingMessage, type RequestListener } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import net from "node:net"
 import { Context, Effect, Layer, MutableRef, type Scope, SubscriptionRef } from "effect"
+import * as PemUpstreamCredentials from "../../../src/layers/credentials/PemUpstreamCredentials.ts"
+import * as FileErrorTemplates from "../../../src/layers/FileErrorTemplates.ts"
 import * as HttpProxy from "../../../src/layers/http-proxy/HttpProxy.ts"
 import { type CompiledConfig, emptyConfig } from "../../../src/model/CompiledConfig.ts"
 import { decodeTable } from "../../../src/model/ConfigTable.ts"
@@ -64,9 +66,13 @@ export const startProxy = Effect.fnUntraced(function* (
   const layer = HttpProxy.layer.pipe(
     Layer.provide([
       Layer.succeed(LiveConfig, { current, state, apply: () => unused, note: () => unused }),
-      Layer.succeed(Settings, { ...presets, proxy_listen: [loopback], drain_timeout: 0, ...options.settings }),
-      Layer.succeed(ServerCertificate, { fallback })
-    ])
+      Layer.succeed(ServerCertificate, { fallback }),
+      FileErrorTemplates.layer,
+      PemUpstreamCredentials.layer
+    ]),
+    Layer.provide(
+      Layer.succeed(Settings, { ...presets, proxy_listen: [loopback], drain_timeout: 0, ...options.settings })
+    )
   )
   const proxy = Context.get(yield* Layer.build(layer), Proxy)
   const running: RunningProxy = {

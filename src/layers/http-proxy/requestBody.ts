@@ -1,0 +1,126 @@
+/**
+ * The client's body on its way to an upstream. As long as a copy of all that has come of it is kept, another upstream
+ * may be sent it from the beginning (`proxy-behaviour.md` §4; `router.md` §9, `request_buffering`).
+ */
+import type { ClientRequest, IncomingMessage } from "node:http"
+import { pairsOf } from "./hopByHop.ts"
+import type { Watchdog } from "./watchdog.ts"
+
+const maxCopyBytes = 65_536
+const firstCopyBytes = 1024
+
+/** Bytes, in a buffer of their own: a small piece of a large one would keep the whole alive. */
+class Copy {
+  #buffer = Buffer.allocUnsafeSlow(firstCopyBytes)
+  #length = 0
+
+  /** False when there is no more room. */
+  add(chunk: Buffer): boolean {
+    const length = this.#length + chunk.length
+    if (length > maxCopyBytes) return false
+    if (length > this.#buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.min(maxCopyBytes, Math.max(length, this.#buffer.length * 2)))
+      this.#buffer.copy(larger, 0, 0, this.#length)
+      this.#buffer = larger
+    }
+    chunk.copy(this.#buffer, this.#length)
+    this.#length = length
+    return true
+  }
+
+  bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length)
+  }
+}
+
+export interface RequestBodyOptions {
+  readonly request: IncomingMessage
+  /** Whether a copy is worth its keep: the request may be sent twice, and the route has nothing against it. */
+  readonly keepsCopy: boolean
+  /** What the client announced in `Trailer` comes after the body. */
+  readonly hasTrailers: boolean
+  readonly sending: Watchdog
+  readonly writeTimeoutMs: number
+}
+
+export class RequestBody {
+  readonly #options: RequestBodyOptions
+  #copy: Copy | undefined
+  /** The try that counts. */
+  #sink: ClientRequest | undefined
+  #isStarted = false
+  #hasEnded = false
+
+  constructor(options: RequestBodyOptions) {
+    this.#options = options
+  }
+
+  get isStarted(): boolean {
+    return this.#isStarted
+  }
+
+  /** Whether another upstream can be sent all of it. */
+  get isReplayable(): boolean {
+    return !this.#isStarted || this.#copy !== undefined
+  }
+
+  sendTo(sink: ClientRequest): void {
+    this.#sink = sink
+    sink.on("drain", () => this.#onDrain(sink))
+    if (this.#isStarted) this.#replay(sink)
+    else this.#start()
+  }
+
+  /** No upstream for the moment: what the client sends meanwhile waits. */
+  hold(): void {
+    this.#sink = undefined
+    if (this.#isStarted) this.#options.request.pause()
+  }
+
+  /** Nobody will need it again. */
+  forget(): void {
+    this.#copy = undefined
+  }
+
+  #start(): void {
+    const { request, keepsCopy } = this.#options
+    this.#isStarted = true
+    if (keepsCopy) this.#copy = new Copy()
+    request.on("data", (chunk: Buffer) => this.#onData(chunk))
+    request.on("end", () => {
+      this.#hasEnded = true
+      this.#finish()
+    })
+  }
+
+  #replay(sink: ClientRequest): void {
+    const bytes = this.#copy?.bytes()
+    if (bytes !== undefined && bytes.length > 0) sink.write(bytes)
+    if (this.#hasEnded) this.#finish()
+    else this.#options.request.resume()
+  }
+
+  #onData(chunk: Buffer): void {
+    const sink = this.#sink
+    if (this.#copy?.add(chunk) === false) this.#copy = undefined
+    // What still arrives when nobody wants it is read and dropped, so that the connection stays usable.
+    if (sink === undefined || sink.destroyed || sink.write(chunk)) return
+    this.#options.request.pause()
+    this.#options.sending.arm(this.#options.writeTimeoutMs)
+  }
+
+  #onDrain(sink: ClientRequest): void {
+    if (sink !== this.#sink) return
+    if (!this.#hasEnded) this.#options.sending.disarm()
+    this.#options.request.resume()
+  }
+
+  #finish(): void {
+    const { request, hasTrailers, sending, writeTimeoutMs } = this.#options
+    const sink = this.#sink
+    if (sink === undefined || sink.destroyed) return
+    sending.arm(writeTimeoutMs)
+    if (hasTrailers && request.rawTrailers.length > 0) sink.addTrailers(pairsOf(request.rawTrailers))
+    sink.end()
+  }
+}
