@@ -1,8 +1,10 @@
 /** The documents that are made from the sources. One more is one more line here. */
 import { renderApi } from "./api.ts"
 import { renderEvents } from "./events.ts"
+import { renderSettings } from "./settings.ts"
 
 export const documents: Readonly<Record<string, (root: string) => string>> = {
   "docs/api.md": renderApi,
-  "docs/events.md": renderEvents
+  "docs/events.md": renderEvents,
+  "docs/settings.md": renderSettings
 }

@@ -87,6 +87,9 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "push failed; trying again": cp("The newest configuration could not be made; nothing is forgotten."),
   "data plane connected": cp("A node joined; it is sent the whole configuration."),
   "data plane disconnected": cp("A session ended; `reason` says how."),
+  "data plane let in, though nobody can say whether its certificate was revoked": cp(
+    "`cluster_ocsp=optional`: the responder could not be asked, or its answer is worth nothing (`reason`)."
+  ),
   "data plane refused": cp("A node was turned away: `reason`. The same again is counted and told every five minutes."),
   "data plane refused the configuration": cp(
     "The node stays with what it runs. What it said is in `GET /clustering/data-planes`, not in the log: it may quote the configuration."

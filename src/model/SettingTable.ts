@@ -114,7 +114,7 @@ export const settingTable = {
   lua_ssl_trusted_certificate: preset(
     Type.list,
     "system",
-    "What a data plane trusts besides cluster_ca_cert in the pki modes: system, paths, PEM texts, base64 of PEM."
+    "What a data plane trusts in upstreams, and besides cluster_ca_cert in the pki modes: system, paths, PEM, base64 of it."
   ),
   lua_ssl_verify_depth: preset(
     Type.integer(0, 100),

@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util"
 import { StartError } from "../services/StartError.ts"
 import type { Command, CommandInput } from "./Command.ts"
+import { settingsHelp } from "./settingsHelp.ts"
 
 export type Request =
   | { readonly kind: "run"; readonly command: Command; readonly input: Omit<CommandInput, "env"> }
@@ -113,6 +114,7 @@ export const helpFor = (commands: ReadonlyArray<Command>, command: Command): str
     ...column(flagRows(command)),
     "",
     "Settings have Kong's names: in the file of -c, overridden by KONG_<NAME>, overridden by HOLDFAST_<NAME>.",
+    ...(command.name === "" ? ["", ...settingsHelp()] : ["`holdfast --help` lists them.", ""]),
     "Exit code: 0 done, 1 failed, 2 wrong usage or settings."
   ].join("\n")
 }

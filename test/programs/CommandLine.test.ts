@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { settingTable } from "../../src/model/SettingTable.ts"
 import type { Command } from "../../src/programs/Command.ts"
 import { helpFor, parseCommandLine } from "../../src/programs/CommandLine.ts"
 import { commands } from "../../src/programs/commands.ts"
@@ -47,6 +48,20 @@ describe("parseCommandLine", () => {
     assert.deepStrictEqual(request.kind === "run" ? request.input.operands : request.kind, ["kong.yml"])
     assert.strictEqual(parseCommandLine([...commands, check], ["config", "check"]).kind, "refused")
     assert.include(helpFor([...commands, check], check), "Usage: holdfast config check [options] FILE [OTHER]")
+  })
+
+  it("lists every setting with its default, its meaning and what it expects", () => {
+    const [root] = commands
+    if (root === undefined) throw new Error("no commands")
+    const help = helpFor(commands, root)
+    const words = help.replace(/\s+/g, " ")
+    for (const [name, { preset, help: meaning, type }] of Object.entries(settingTable)) {
+      assert.match(help, new RegExp(`^    ${name}( = |   \\(secret|$)`, "m"))
+      for (const text of [preset ?? "", meaning, type.expected]) assert.include(words, text)
+    }
+    assert.isBelow(Math.max(...help.split("\n").map((line) => line.length)), 121)
+    const [, other] = commands
+    assert.notInclude(other === undefined ? "" : helpFor(commands, other), "cluster_mtls")
   })
 
   it("has help for every command, and names the hidden ones nowhere", () => {
