@@ -15,6 +15,7 @@ import { Identity } from "../services/Identity.ts"
 import { LiveConfig } from "../services/LiveConfig.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
 import { readyAnswer, statusBody } from "../services/NodeStatus.ts"
+import { Resolver } from "../services/Resolver.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
@@ -60,6 +61,7 @@ const make = Effect.gen(function* () {
   const live = yield* LiveConfig
   const connection = yield* ConnectionStatus
   const health = yield* NodeHealth
+  const resolver = yield* Resolver
   const startedAtMs = yield* Clock.currentTimeMillis
 
   const facts = Effect.gen(function* () {
@@ -105,6 +107,7 @@ const make = Effect.gen(function* () {
 
   const endpointAt = (path: string, query: URLSearchParams): Endpoint | undefined => {
     if (path === "/status") return { GET: status(query) }
+    if (path === "/status/dns") return { GET: Effect.sync(() => json(resolver.stats(), 200)) }
     if (path === "/status/ready") return { GET: ready, POST: drain }
     const parts = partsOf(path)
     return parts?.[0] === "upstreams" ? { GET: upstreams(parts.slice(1)) } : undefined
@@ -139,5 +142,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   StatusListener,
   StartError,
-  Settings | Identity | LiveConfig | ConnectionStatus | NodeHealth
+  Settings | Identity | LiveConfig | ConnectionStatus | NodeHealth | Resolver
 > = Layer.effect(StatusListener, make)

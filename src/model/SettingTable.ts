@@ -235,6 +235,26 @@ export const settingTable = {
     "text/plain",
     "Format of error bodies when the request asks for none."
   ),
+  dns_resolver: preset(
+    Type.nameServers,
+    "",
+    "Name servers as ip or ip:port, comma-separated; those of /etc/resolv.conf when empty."
+  ),
+  dns_hostsfile: preset(Type.text, "/etc/hosts", "Hosts file; read once, at start."),
+  dns_order: preset(
+    Type.recordOrder,
+    "LAST,SRV,A,CNAME",
+    "Record types in the order in which they are asked for; LAST is the one that last had an answer."
+  ),
+  dns_valid_ttl: optional(Type.number(0, 2_147_483_647), "Seconds that records hold, instead of their own TTL."),
+  dns_stale_ttl: preset(
+    Type.number(0, 2_147_483_647),
+    "3600",
+    "Seconds beyond their TTL that records are used while they are asked for again."
+  ),
+  dns_not_found_ttl: preset(Type.number(0, 2_147_483_647), "30", "Seconds that a name counts as absent."),
+  dns_error_ttl: preset(Type.number(0, 2_147_483_647), "1", "Seconds until a failed question is asked again."),
+  dns_cache_size: preset(Type.integer(100, 10_000_000), "10000", "Most host names that are remembered."),
   upstream_keepalive_pool_size: preset(
     Type.integer(0, 1_000_000),
     "512",

@@ -102,6 +102,30 @@ export const labels: SettingType<Readonly<Record<string, string>>> = make(
   }
 )
 
+/** As `node:dns` takes them. */
+export const nameServers: SettingType<ReadonlyArray<string>> = make(
+  "a comma-separated list of ip or ip:port",
+  (value) => {
+    const servers = splitList(value).map((entry) => {
+      const { host = entry, port = 53 } = isIP(entry) === 0 ? (splitHostPort(entry) ?? {}) : {}
+      if (isIP(host) === 0) return undefined
+      return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
+    })
+    return servers.every((server) => server !== undefined) ? servers : undefined
+  }
+)
+
+const recordTypes = ["LAST", "SRV", "A", "AAAA", "CNAME"] as const
+
+export const recordOrder: SettingType<ReadonlyArray<(typeof recordTypes)[number]>> = make(
+  `a comma-separated list of ${recordTypes.join(", ")}, with at least one of SRV, A, AAAA`,
+  (value) => {
+    const types = splitList(value).map((entry) => recordTypes.find((type) => type === entry.toUpperCase()))
+    const isGood = types.some((type) => type === "SRV" || type === "A" || type === "AAAA")
+    return isGood && types.every((type) => type !== undefined) ? types : undefined
+  }
+)
+
 export const list: SettingType<ReadonlyArray<string>> = make("a comma-separated list", (value) => splitList(value))
 
 const splitList = (value: string): ReadonlyArray<string> =>

@@ -40,7 +40,7 @@ const serving = (parts: DataPlaneParts) => {
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
-    Layer.provideMerge(Layer.mergeAll(live, parts.identity, ConnectionStatus.layer, NodeHealth.layer))
+    Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer))
   )
   const cache = parts.configCache.pipe(Layer.provideMerge(parts.compression))
   const rungs = Layer.effectDiscard(serveLocal).pipe(

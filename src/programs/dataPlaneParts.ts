@@ -3,6 +3,7 @@ import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServ
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as PemUpstreamCredentials from "../layers/credentials/PemUpstreamCredentials.ts"
 import * as DiskConfigCache from "../layers/DiskConfigCache.ts"
+import * as DnsResolver from "../layers/dns/DnsResolver.ts"
 import * as FileDeclarativeConfig from "../layers/FileDeclarativeConfig.ts"
 import * as FileErrorTemplates from "../layers/FileErrorTemplates.ts"
 import * as FileIdentity from "../layers/FileIdentity.ts"
@@ -40,6 +41,8 @@ export const dataPlaneParts = {
   upstreamCredentials: PemUpstreamCredentials.layer,
   /** Bodies of errors in the operator's own words. */
   errorTemplates: FileErrorTemplates.layer,
+  /** Finds the addresses of upstream host names. */
+  resolver: DnsResolver.layer,
   /** Carries the traffic. */
   proxy: HttpProxy.layer,
   /** Who the node is towards its control plane. */

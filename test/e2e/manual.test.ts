@@ -1,7 +1,7 @@
 /** What a person does to a running node: reload, replace the cache by hand, drain (resilience.md §4, proxy-behaviour.md §11). */
-import { mkdir, rename, writeFile } from "node:fs/promises"
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { gzipSync } from "node:zlib"
+import { gunzipSync, gzipSync } from "node:zlib"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import {
   adminReady,
@@ -133,7 +133,17 @@ describe("a node whose control plane is gone", () => {
       (log) => pattern.test(log)
     )
 
+  /** The swap comes first, then the file. */
+  const cached = () =>
+    eventually(
+      "the cache holds the control plane's configuration",
+      3_000,
+      async () => gunzipSync(await readFile(node.cache)).toString(),
+      (text) => text.includes('"/echo"')
+    )
+
   it("leaves the file alone while the session lives", async () => {
+    await cached()
     await put("/early")
     await told(/left alone while the control plane is connected/)
     assert.strictEqual((await ask(`${node.proxy}/early/x`)).status, 404)
@@ -158,6 +168,7 @@ describe("a node whose control plane is gone", () => {
     await adminReady(cluster)
     await answers(`${node.proxy}/echo/x`, "up /x", 11_000)
     assert.strictEqual((await ask(`${node.proxy}/hand/x`)).status, 404)
+    await cached()
     await running.kill("SIGKILL")
     running = node.start({ KONG_CLUSTER_CONTROL_PLANE: "127.0.0.1:1" })
     await answers(`${node.proxy}/echo/x`, "up /x", 15_000)

@@ -7,10 +7,13 @@ import { ConnectionStatus } from "../../src/services/ConnectionStatus.ts"
 import { Identity } from "../../src/services/Identity.ts"
 import { LiveConfig } from "../../src/services/LiveConfig.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"
+import { Resolver } from "../../src/services/Resolver.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
 import { liveLayer } from "../support/live.ts"
 import { settingsLayer } from "../support/settings.ts"
 import { table } from "../support/tables.ts"
+
+const dnsStats = { names: 2, hits: 9, stale: 1, misses: 3, queries: 4, failures: 0 }
 
 const layer = (status_listen = "127.0.0.1:0") =>
   HttpStatusListener.layer.pipe(
@@ -19,6 +22,7 @@ const layer = (status_listen = "127.0.0.1:0") =>
         liveLayer,
         ConnectionStatus.layer,
         NodeHealth.layer,
+        Layer.succeed(Resolver, { resolve: () => undefined, stats: () => dnsStats }),
         settingsLayer({ status_listen }),
         Layer.succeed(Identity, { nodeId: "5b1b701d-de2b-4588-9aa2-3b97061d9f52", hostname: "h", version: "3.9.0" })
       )
@@ -155,6 +159,12 @@ describe("the status listener (proxy-behaviour.md §11)", () => {
       const drained = yield* ask("/status/ready")
       assert.deepEqual([drained.status, drained.body.message], [503, "draining"])
       assert.strictEqual((yield* ask("/status")).status, 200)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.live("tells what its own DNS cache does, where Kong's classic client answers 501", () =>
+    Effect.gen(function* () {
+      assert.deepEqual(yield* ask("/status/dns"), { status: 200, body: dnsStats as Body })
     }).pipe(Effect.provide(layer()))
   )
 

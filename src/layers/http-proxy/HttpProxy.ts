@@ -11,6 +11,7 @@ import type { ListenAddress } from "../../model/SettingTypes.ts"
 import { ErrorTemplates } from "../../services/ErrorTemplates.ts"
 import { LiveConfig } from "../../services/LiveConfig.ts"
 import { Proxy } from "../../services/Proxy.ts"
+import { Resolver } from "../../services/Resolver.ts"
 import { ServerCertificate } from "../../services/ServerCertificate.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
@@ -66,6 +67,7 @@ const loadParts = Effect.gen(function* () {
 const make = Effect.gen(function* () {
   const settings = yield* Settings
   const { current } = yield* LiveConfig
+  const { resolve } = yield* Resolver
   const parts = yield* loadParts
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const warn = (message: string, facts: Readonly<Record<string, unknown>>) =>
@@ -83,6 +85,7 @@ const make = Effect.gen(function* () {
     upstreamHeaderPolicy: makeUpstreamHeaderPolicy(settings),
     allowsDebug: settings.allow_debug_header,
     pools: makeUpstreamPools(settings, parts.upstreamDefaults),
+    resolve,
     nowMs: () => performance.now(),
     newRequestId: () => randomUUID().replaceAll("-", ""),
     isDraining: () => isDraining,
@@ -138,5 +141,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Proxy,
   StartError,
-  Settings | LiveConfig | ServerCertificate | ErrorTemplates | UpstreamCredentials
+  Settings | LiveConfig | Resolver | ServerCertificate | ErrorTemplates | UpstreamCredentials
 > = Layer.effect(Proxy, make)

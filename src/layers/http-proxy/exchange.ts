@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream"
 import type { MutableRef } from "effect"
 import type { CompiledConfig } from "../../model/CompiledConfig.ts"
 import type { ErrorFormat, ErrorRenderers } from "../../model/ErrorBody.ts"
+import type { Resolver } from "../../services/Resolver.ts"
 import type { AnswerPolicy } from "./answerPolicy.ts"
 import type { Peer } from "./peer.ts"
 import type { UpstreamHeaderPolicy } from "./upstreamHeaders.ts"
@@ -23,6 +24,7 @@ export interface ProxyNode {
   /** `allow_debug_header`. */
   readonly allowsDebug: boolean
   readonly pools: UpstreamPools
+  readonly resolve: Resolver["Service"]["resolve"]
   /** Monotonic. */
   readonly nowMs: () => number
   /** 32 hexadecimal characters. */

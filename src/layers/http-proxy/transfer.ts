@@ -12,6 +12,7 @@ import type { ClientRequest, IncomingMessage, InformationEvent } from "node:http
 import type { Duplex } from "node:stream"
 import type { Address } from "../../model/CompiledConfig.ts"
 import { type GatewayError, invalidResponse, noPeer, unexpected } from "../../model/GatewayError.ts"
+import { ResolveFailure } from "../../services/Resolver.ts"
 import { answerError, breakOff, type Latencies, switchingHead, writeAnswerHead } from "./answerHead.ts"
 import { writeHints } from "./earlyHints.ts"
 import type { Exchange } from "./exchange.ts"
@@ -75,17 +76,28 @@ export class Transfer {
   // --- tries ---
 
   #try(isFresh: boolean): void {
-    const { compiled, headers, hostFor, isTls, method, service, target } = this.#plan
     const address = addressFor(this.#plan, this.#failed)
     if (address === undefined) {
       this.#refuse(noPeer, undefined)
       return
     }
     this.#isConnected = false
+    this.#upstream = undefined
+    this.#exchange.node.resolve(address, (found) => {
+      if (this.#isEnded) return
+      if (!(found instanceof ResolveFailure)) this.#dispatch(address, found, isFresh)
+      // Known failures are told at once, and tries that fail at once must not pile up on the stack.
+      else queueMicrotask(() => this.#onFailure(undefined, found, address))
+    })
+  }
+
+  /** `address` is what the configuration names, `resolved` where it leads. */
+  #dispatch(address: Address, resolved: Address, isFresh: boolean): void {
+    const { compiled, headers, hostFor, isTls, method, service, target } = this.#plan
     this.#dispatchedAtMs = this.#exchange.node.nowMs()
-    const host = hostFor(address)
+    const host = hostFor({ host: address.host, port: resolved.port })
     const upstream = this.#open({
-      address,
+      address: resolved,
       compiled,
       isTls,
       method,
@@ -141,7 +153,7 @@ export class Transfer {
     body.sendTo(upstream)
   }
 
-  #onFailure(upstream: ClientRequest, error: Error, address: Address): void {
+  #onFailure(upstream: ClientRequest | undefined, error: Error, address: Address): void {
     if (upstream !== this.#upstream || this.#isEnded) return
     this.#disarm()
     this.#body?.hold()
@@ -149,7 +161,8 @@ export class Transfer {
     else if (!this.#mayTryAgain(error)) this.#fail(error, address.host)
     // An idle connection that the upstream closed in the same moment says nothing about the upstream: such a try is
     // free, and the next one takes no connection that may have died the same way.
-    else if (this.#isConnected && upstream.reusedSocket && !(error instanceof UpstreamSilence)) this.#try(true)
+    else if (this.#isConnected && upstream?.reusedSocket === true && !(error instanceof UpstreamSilence))
+      this.#try(true)
     else if (this.#triesLeft > 0) {
       this.#triesLeft--
       this.#failed ??= []

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net"
 import net from "node:net"
 import { Context, Effect, Layer, MutableRef, type Scope, SubscriptionRef } from "effect"
 import * as PemUpstreamCredentials from "../../../src/layers/credentials/PemUpstreamCredentials.ts"
+import * as DnsResolver from "../../../src/layers/dns/DnsResolver.ts"
 import * as FileErrorTemplates from "../../../src/layers/FileErrorTemplates.ts"
 import * as HttpProxy from "../../../src/layers/http-proxy/HttpProxy.ts"
 import { type CompiledConfig, emptyConfig } from "../../../src/model/CompiledConfig.ts"
@@ -67,6 +68,7 @@ export const startProxy = Effect.fnUntraced(function* (
     Layer.provide([
       Layer.succeed(LiveConfig, { current, state, apply: () => unused, note: () => unused }),
       Layer.succeed(ServerCertificate, { fallback }),
+      DnsResolver.layer,
       FileErrorTemplates.layer,
       PemUpstreamCredentials.layer
     ]),
