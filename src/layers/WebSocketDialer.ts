@@ -20,7 +20,7 @@ const operationTimeoutMs = 5_000
 const closeTimeoutMs = 1_000
 const goingAway = 1001
 
-const messageOf = (error: Error & { readonly code?: string }): string => {
+const messageOf = (error: NodeJS.ErrnoException): string => {
   const { code = "", message, name } = error
   if (isVerificationFailure(code)) return `the control plane's certificate ${verificationFailure(code)}`
   return message === "" ? code || name : message
@@ -45,6 +45,10 @@ const listen = (socket: WebSocket, frames: Queue.Queue<Frame, SessionEnd>): void
   )
 }
 
+/** All that a control plane lets those know whom it refuses (§1.3). */
+const brokenOff =
+  "the control plane broke off without an answer, as with a certificate that it refuses: its log says why"
+
 /** The socket is only half ours while it opens: any listener left out here would let an error kill the process. */
 const open = (url: string, options: ClientOptions): Effect.Effect<WebSocket, SessionEnd> =>
   Effect.callback<WebSocket, SessionEnd>((resume) => {
@@ -54,7 +58,9 @@ const open = (url: string, options: ClientOptions): Effect.Effect<WebSocket, Ses
       socket.terminate()
     }
     socket.once("open", () => resume(Effect.succeed(socket)))
-    socket.on("error", (error) => fail(messageOf(error)))
+    socket.on("error", (error: NodeJS.ErrnoException) =>
+      fail(error.code === "ECONNRESET" ? brokenOff : messageOf(error))
+    )
     socket.once("close", () => fail("closed during the handshake"))
     socket.once("unexpected-response", (_request, response) => {
       response.resume()

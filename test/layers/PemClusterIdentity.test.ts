@@ -6,11 +6,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import { makeClusterCertificate } from "../../src/layers/credentials/ClusterCertificate.ts"
 import * as PemClusterIdentity from "../../src/layers/credentials/PemClusterIdentity.ts"
+import type { SettingName } from "../../src/model/SettingTable.ts"
 import { ClusterIdentity } from "../../src/services/ClusterIdentity.ts"
 import { clusterCertificate } from "../support/certificates.ts"
 import { temporaryFolder } from "../support/folder.ts"
 import { keyLike } from "../support/pems.ts"
+import { authority, leaf } from "../support/pki.ts"
 import { settingsLayer } from "../support/settings.ts"
+
+type Given = Partial<Record<SettingName, string>>
 
 const identity = (cluster_cert: string, cluster_cert_key: string, layer = PemClusterIdentity.layer) =>
   Effect.flatMap(ClusterIdentity, Effect.succeed).pipe(
@@ -107,6 +111,64 @@ describe("settings", () => {
       assert.include((yield* faultsOf(cert, key)).join(), "2020-01-02T00:00:00.000Z")
       const tolerated = yield* identity(cert, key, PemClusterIdentity.layerToleratingExpiry)
       assert.strictEqual(tolerated.expiresAtMs, Date.parse("2020-01-02T00:00:00Z"))
+    })
+  )
+})
+
+describe("authorities (§1.2, §13)", () => {
+  const load = (given: Given, layer: typeof PemClusterIdentity.layer) =>
+    Effect.flatMap(ClusterIdentity, Effect.succeed).pipe(
+      Effect.provide(layer.pipe(Layer.provide(settingsLayer(given)), Layer.provide(Logger.layer([]))))
+    )
+
+  it.live("of the pki modes are read from each form, bundles included; a control plane trusts its own alone", () =>
+    Effect.gen(function* () {
+      const [one, two] = [yield* authority("one"), yield* authority("two")]
+      const pair = yield* leaf(one, { commonName: "dp" })
+      const file = join(yield* temporaryFolder, "ca.pem")
+      yield* Effect.promise(() => writeFile(file, `a comment\n${one.cert}${two.cert}`))
+      const given = {
+        cluster_mtls: "pki",
+        cluster_cert: pair.cert,
+        cluster_cert_key: pair.key,
+        cluster_ca_cert: file,
+        lua_ssl_trusted_certificate: base64(two.cert)
+      }
+      const names = ({ authorities }: { readonly authorities: ReadonlyArray<string> }) =>
+        authorities.map((pem) => new X509Certificate(pem).subject)
+      assert.deepStrictEqual(names(yield* load(given, PemClusterIdentity.layer)), ["CN=one", "CN=two"])
+      assert.deepStrictEqual(names(yield* load(given, PemClusterIdentity.layerToleratingExpiry)), [
+        "CN=one",
+        "CN=two",
+        "CN=two"
+      ])
+      const system = { ...given, lua_ssl_trusted_certificate: "system" }
+      assert.isAbove((yield* load(system, PemClusterIdentity.layerToleratingExpiry)).authorities.length, 50)
+    })
+  )
+
+  it.live("that can't be read are told together with what is wrong with the pair", () =>
+    Effect.gen(function* () {
+      const given = {
+        cluster_mtls: "pki",
+        cluster_cert: "/no/such/cert",
+        cluster_cert_key: "/no/such/key",
+        cluster_ca_cert: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+        lua_ssl_trusted_certificate: "system, /no/such/ca"
+      }
+      const { faults } = yield* Effect.flip(load(given, PemClusterIdentity.layerToleratingExpiry))
+      assert.deepStrictEqual(
+        faults.map(({ path }) => path[0]),
+        ["cluster_cert", "cluster_cert_key", "cluster_ca_cert", "lua_ssl_trusted_certificate"]
+      )
+    })
+  )
+
+  it.live("are the certificate itself in the shared mode", () =>
+    Effect.gen(function* () {
+      const { cert, key } = yield* clusterCertificate
+      const shared = { cluster_cert: cert, cluster_cert_key: key, cluster_ca_cert: "/ignored" }
+      assert.deepStrictEqual((yield* load(shared, PemClusterIdentity.layer)).authorities, [cert])
     })
   )
 })

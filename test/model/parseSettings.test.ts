@@ -107,6 +107,16 @@ describe("parseSettings", () => {
       "cluster_dp_labels"
     ])
     assert.deepStrictEqual(named({ KONG_DATABASE: "sqlite" }), ["database"])
+    for (const mode of ["pki", "pki_check_cn"]) {
+      assert.deepStrictEqual(named({ KONG_ROLE: "control_plane", KONG_CLUSTER_MTLS: mode }), [
+        "cluster_cert",
+        "cluster_cert_key",
+        "cluster_ca_cert"
+      ])
+      const joined = { ...pair, KONG_CLUSTER_CONTROL_PLANE: "cp:8005", KONG_CLUSTER_MTLS: mode }
+      assert.deepStrictEqual(named(joined), [])
+      assert.deepStrictEqual(named({ ...joined, KONG_LUA_SSL_TRUSTED_CERTIFICATE: "," }), ["cluster_ca_cert"])
+    }
     assert.deepStrictEqual(named({ KONG_SSL_CERT: "c" }), ["ssl_cert_key"])
   })
 

@@ -1,0 +1,45 @@
+import { assert, describe, it } from "@effect/vitest"
+import { formatFault } from "../../src/model/Fault.ts"
+import { parseSettings } from "../../src/model/parseSettings.ts"
+import { settingTable } from "../../src/model/SettingTable.ts"
+import { settingGroups } from "../../src/model/settingGroups.ts"
+import { settingNotices } from "../../src/model/settingNotices.ts"
+import { konnectEnvironment } from "../support/konnect.ts"
+
+describe("the environment that Konnect hands out (hybrid-protocol-v1.md §13)", () => {
+  it("is understood to the last name, with one notice: the flavour of the router", () => {
+    const { values, faults, unknownKong } = parseSettings({ env: konnectEnvironment({ cert: "c", key: "k" }) })
+    assert.deepStrictEqual(faults, [])
+    assert.deepStrictEqual(unknownKong, [])
+    assert.deepInclude(values, { cluster_mtls: "pki", konnect_mode: true, lua_ssl_trusted_certificate: ["system"] })
+    const notices = settingNotices(values).map(formatFault)
+    assert.strictEqual(notices.length, 1)
+    assert.match(notices[0] ?? "", /^router_flavor: traditional_compatible is served.*got "expressions"$/)
+  })
+})
+
+describe("notices", () => {
+  const named = (env: Record<string, string>) =>
+    settingNotices(parseSettings({ env }).values).map(({ path }) => path[0])
+
+  it("are due where a setting is not served, and nowhere else", () => {
+    assert.deepStrictEqual(named({}), [])
+    assert.deepStrictEqual(named({ KONG_CLUSTER_USE_PROXY: "on" }), ["cluster_use_proxy"])
+    const shared = {
+      KONG_ROLE: "control_plane",
+      KONG_CLUSTER_CERT: "c",
+      KONG_CLUSTER_CERT_KEY: "k",
+      KONG_CLUSTER_OCSP: "on"
+    }
+    assert.deepStrictEqual(named(shared), ["cluster_ocsp"])
+    assert.deepStrictEqual(named({ ...shared, KONG_CLUSTER_MTLS: "pki", KONG_CLUSTER_CA_CERT: "a" }), [])
+  })
+})
+
+describe("groups", () => {
+  it("hold every setting once, in the order of the table", () => {
+    const grouped = settingGroups.flatMap(({ settings }) => settings.map(([name]) => name))
+    assert.deepStrictEqual(grouped as ReadonlyArray<string>, Object.keys(settingTable))
+    for (const { title, settings } of settingGroups) assert.isAbove(settings.length, 0, title)
+  })
+})
