@@ -2,7 +2,7 @@
 import http from "node:http"
 import https from "node:https"
 import type { Duplex } from "node:stream"
-import type { SecureContext } from "node:tls"
+import type { ConnectionOptions, SecureContext } from "node:tls"
 import type { SettingValues } from "../../model/SettingTable.ts"
 
 export type PoolSettings = Pick<
@@ -53,8 +53,9 @@ export interface SecureOptions extends https.RequestOptions {
 export class SecureAgent extends https.Agent {
   readonly #mayGoOn: (socket: Duplex) => boolean
 
-  constructor(settings: PoolSettings) {
-    super(agentOptions(settings))
+  /** Node keeps no connection whose check came with its request: the check is the pool's. */
+  constructor(settings: PoolSettings, checkServerIdentity: NonNullable<ConnectionOptions["checkServerIdentity"]>) {
+    super({ ...agentOptions(settings), checkServerIdentity })
     this.#mayGoOn = makeLimit(settings.upstream_keepalive_max_requests)
   }
 

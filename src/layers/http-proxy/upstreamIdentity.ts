@@ -17,9 +17,9 @@ import type { UpstreamDefaults } from "../../services/UpstreamCredentials.ts"
 export interface UpstreamIdentity {
   readonly key: string
   readonly isVerified: boolean
+  /** Most intermediate authorities. */
+  readonly depth: number
   readonly secureContext: SecureContext
-  /** Asked about a certificate that the authorities have signed. */
-  readonly checkServerIdentity: (host: string, certificate: PeerCertificate) => Error | undefined
 }
 
 type Issued = PeerCertificate & { readonly issuerCertificate?: Issued }
@@ -35,9 +35,10 @@ const intermediatesOf = (leaf: Issued): number => {
   return Math.max(0, count)
 }
 
-const checkerFor =
-  (depth: number): UpstreamIdentity["checkServerIdentity"] =>
-  (host, certificate) => {
+/** Asked about a certificate that the authorities have signed. */
+export const makeChecker =
+  (depth: number) =>
+  (host: string, certificate: PeerCertificate): Error | undefined => {
     const misfit = namesFit(host, certificate)
     if (misfit !== undefined) return misfit
     const found = intermediatesOf(certificate)
@@ -65,11 +66,11 @@ const make = (parts: Parts, key: string): UpstreamIdentity => {
   return {
     key,
     isVerified,
+    depth,
     secureContext: createSecureContext({
       ...(isVerified ? { ca: [...authorities] } : {}),
       ...(client === undefined ? {} : { cert: client.cert, key: client.key })
-    }),
-    checkServerIdentity: checkerFor(depth)
+    })
   }
 }
 

@@ -6,7 +6,7 @@ import type { Address, CompiledRoute } from "../../model/CompiledConfig.ts"
 import type { SettingValues } from "../../model/SettingTable.ts"
 import type { UpstreamDefaults } from "../../services/UpstreamCredentials.ts"
 import { PlainAgent, SecureAgent, type SecureOptions } from "./upstreamAgents.ts"
-import { makeIdentityFinder } from "./upstreamIdentity.ts"
+import { makeChecker, makeIdentityFinder } from "./upstreamIdentity.ts"
 
 export interface UpstreamRequest {
   readonly address: Address
@@ -33,16 +33,21 @@ const serverNameOf = (host: string): string => {
 
 export const makeUpstreamPools = (settings: SettingValues, defaults: UpstreamDefaults): UpstreamPools => {
   const plain = new PlainAgent(settings)
-  const secure = new SecureAgent(settings)
+  const secure = new Map<number, SecureAgent>()
+  const agentFor = (depth: number): SecureAgent => {
+    const agent = secure.get(depth) ?? new SecureAgent(settings, makeChecker(depth))
+    secure.set(depth, agent)
+    return agent
+  }
   const identityFor = makeIdentityFinder(settings, defaults)
-  const tlsOptions = ({ compiled, host }: UpstreamRequest): SecureOptions => {
-    const { key, isVerified, secureContext, checkServerIdentity } = identityFor(compiled)
+  const tlsOptions = ({ compiled, host, isFresh }: UpstreamRequest): SecureOptions => {
+    const { key, isVerified, depth, secureContext } = identityFor(compiled)
     return {
       servername: serverNameOf(host),
       rejectUnauthorized: isVerified,
       identityKey: key,
       secureContext,
-      checkServerIdentity
+      ...(isFresh ? { agent: false, checkServerIdentity: makeChecker(depth) } : { agent: agentFor(depth) })
     }
   }
   return {
@@ -55,12 +60,12 @@ export const makeUpstreamPools = (settings: SettingValues, defaults: UpstreamDef
         headers: ["Host", wanted.host, ...wanted.headers]
       }
       return wanted.isTls
-        ? https.request({ ...common, ...tlsOptions(wanted), agent: wanted.isFresh ? false : secure })
+        ? https.request({ ...common, ...tlsOptions(wanted) })
         : http.request({ ...common, agent: wanted.isFresh ? false : plain })
     },
     close: () => {
       plain.destroy()
-      secure.destroy()
+      for (const agent of secure.values()) agent.destroy()
     }
   }
 }

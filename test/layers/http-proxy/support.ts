@@ -92,7 +92,7 @@ export interface Upstream {
   readonly accepted: () => number
 }
 
-const listening = (server: net.Server): Effect.Effect<Upstream, never, Scope.Scope> => {
+export const listening = (server: net.Server): Effect.Effect<Upstream, never, Scope.Scope> => {
   const sockets = new Set<Socket>()
   let accepted = 0
   server.on("connection", (socket: Socket) => {
