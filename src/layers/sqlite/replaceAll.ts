@@ -71,8 +71,8 @@ export const makeReplaceAll = (rows: Rows) =>
     }
     if (isDeepStrictEqual(settled, former)) return false
     yield* rows.clear
-    for (const entity of entities) {
-      yield* Effect.forEach(settled.get(entity.name) ?? [], (row) => rows.insert(entity, row), { discard: true })
-    }
+    yield* rows.insertAll(
+      entities.flatMap((entity) => (settled.get(entity.name) ?? []).map((row) => [entity, row] as const))
+    )
     return true
   })
