@@ -2,14 +2,16 @@
  * Connection over `/v1/outlet`. One session at a time, each in a scope of its own; whatever ends it, the reconnect
  * policy says when the next one starts. Reference: `hybrid-protocol-v1.md` §6.
  */
-import { Cause, Clock, Effect, Layer, Queue, SubscriptionRef } from "effect"
+import { Cause, Clock, Effect, Layer, Queue, Stream, SubscriptionRef } from "effect"
 import { effectiveSettings } from "../model/parseSettings.ts"
-import { encodeBasicInfo } from "../model/Wire.ts"
+import { rejectionReport } from "../model/RejectionReport.ts"
+import { encodeBasicInfo, encodeErrorReport } from "../model/Wire.ts"
 import { ClusterDialer, type ClusterSocket, SessionEnd } from "../services/ClusterDialer.ts"
 import { ConfigReceiver } from "../services/ConfigReceiver.ts"
 import { Connection, type ConnectionState } from "../services/Connection.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import { Heartbeat } from "../services/Heartbeat.ts"
+import { LiveConfig, type LiveState, type Rejection } from "../services/LiveConfig.ts"
 import { ReconnectPolicy, reconnectDelayMaxMs } from "../services/ReconnectPolicy.ts"
 import { Settings } from "../services/Settings.ts"
 
@@ -22,7 +24,9 @@ const make = Effect.gen(function* () {
   const heartbeat = yield* Heartbeat
   const policy = yield* ReconnectPolicy
   const state = yield* ConnectionStatus
+  const live = yield* LiveConfig
   let summarisedAtMs = 0
+  let reported: Rejection | undefined
 
   const basicInfo = encodeBasicInfo({
     plugins: [],
@@ -75,12 +79,29 @@ const make = Effect.gen(function* () {
     (self) => Effect.forever(self)
   )
 
+  /** One that came when no session was there is told in the next. Only a control plane that asks is told (§7). */
+  const reportRejections = Effect.fnUntraced(function* (socket: ClusterSocket) {
+    if (!settings.konnect_mode) return yield* Effect.never
+    const report = Effect.fnUntraced(function* ({ lastRejection }: LiveState) {
+      if (lastRejection?.source !== "control_plane" || lastRejection === reported) return
+      yield* socket.send(encodeErrorReport(rejectionReport(lastRejection)))
+      reported = lastRejection
+    })
+    yield* Stream.runForEach(SubscriptionRef.changes(live.state), report)
+    return yield* Effect.never
+  })
+
   const session = Effect.gen(function* () {
     const socket = yield* dialer.dial
     yield* socket.send(basicInfo)
     yield* becomeConnected
     const seen = yield* Queue.sliding<void>(1)
-    return yield* Effect.raceAllFirst([readFrames(socket, seen), heartbeat.beat(socket), heartbeat.watch(seen)])
+    return yield* Effect.raceAllFirst([
+      readFrames(socket, seen),
+      heartbeat.beat(socket),
+      heartbeat.watch(seen),
+      reportRejections(socket)
+    ])
   }).pipe(
     Effect.scoped,
     // A defect of ours costs the session, never the connection's life.
@@ -107,5 +128,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Connection,
   never,
-  Settings | ClusterDialer | ConfigReceiver | Heartbeat | ConnectionStatus
+  Settings | ClusterDialer | ConfigReceiver | Heartbeat | ConnectionStatus | LiveConfig
 > = Layer.effect(Connection, make)

@@ -42,7 +42,8 @@ const make = Effect.gen(function* () {
       atMs: yield* Clock.currentTimeMillis,
       source: rejected.source,
       hash: rejected.hash,
-      reasons
+      reasons,
+      faults: rejected.faults
     }
     yield* SubscriptionRef.update(state, (known) => ({ ...known, lastRejection }))
     yield* Effect.logError("configuration rejected; the running one stays").pipe(

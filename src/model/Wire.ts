@@ -47,12 +47,26 @@ export interface Reconfigure {
   readonly hashes?: ConfigHashes
 }
 
+/** What was wrong with one row of a refused configuration (§7). */
+export interface EntityErrors {
+  /** Singular. */
+  readonly entity_type: string
+  readonly errors: ReadonlyArray<{
+    readonly type: "field" | "entity"
+    readonly field?: string
+    readonly message: string
+  }>
+}
+
 /** Why a data plane refused a configuration (§7). */
 export interface ErrorReport {
   readonly name: string
   readonly source?: string
   readonly message?: string
   readonly config_hash?: string
+  readonly code?: number
+  readonly fields?: Row
+  readonly flattened_errors?: ReadonlyArray<EntityErrors>
 }
 
 interface Wrong {

@@ -38,6 +38,8 @@ export interface Rejection {
   readonly source: Source
   readonly hash: string | undefined
   readonly reasons: ReadonlyArray<string>
+  /** The same, for whoever has to tell them in another form. */
+  readonly faults: ReadonlyArray<Fault>
 }
 
 export interface LiveState {

@@ -3,11 +3,12 @@ import { Cause, Clock, Effect, Layer, Queue, Random, Ref, Schedule, Subscription
 import { TestClock } from "effect/testing"
 import * as OutletConnection from "../../src/layers/OutletConnection.ts"
 import * as PingHeartbeat from "../../src/layers/PingHeartbeat.ts"
-import { decodeBasicInfo } from "../../src/model/Wire.ts"
+import { decodeBasicInfo, decodeErrorReport } from "../../src/model/Wire.ts"
 import { ClusterDialer, type ClusterSocket, type Frame, SessionEnd } from "../../src/services/ClusterDialer.ts"
 import { ConfigReceiver } from "../../src/services/ConfigReceiver.ts"
 import { Connection } from "../../src/services/Connection.ts"
 import { ConnectionStatus } from "../../src/services/ConnectionStatus.ts"
+import { ConfigRejected, LiveConfig } from "../../src/services/LiveConfig.ts"
 import { ReconnectPolicy } from "../../src/services/ReconnectPolicy.ts"
 import { liveLayer, settle } from "../support/live.ts"
 import { settingsLayer } from "../support/settings.ts"
@@ -74,21 +75,24 @@ const makeNetwork = Effect.gen(function* () {
 type Network = Effect.Success<typeof makeNetwork>
 
 const withConnection = <A, E>(
-  test: (network: Network) => Effect.Effect<A, E, ConnectionStatus>,
-  initial: Fate = "answering"
+  test: (network: Network) => Effect.Effect<A, E, ConnectionStatus | LiveConfig>,
+  initial: Fate = "answering",
+  konnect_mode = "off"
 ) =>
   Effect.gen(function* () {
     const network = yield* makeNetwork
     yield* Ref.set(network.fate, initial)
     const layer = OutletConnection.layer.pipe(
       Layer.provide(network.layer),
-      Layer.provide(PingHeartbeat.layer.pipe(Layer.provide(liveLayer))),
+      Layer.provide(PingHeartbeat.layer),
+      Layer.provideMerge(liveLayer),
       Layer.provide(
         settingsLayer({
           cluster_control_plane: "cp:8005",
           cluster_cert: "a path",
           cluster_cert_key: "secret",
-          cluster_dp_labels: "region:eu"
+          cluster_dp_labels: "region:eu",
+          konnect_mode
         })
       ),
       Layer.provideMerge(ConnectionStatus.layer)
@@ -107,6 +111,57 @@ const passSeconds = (seconds: number) =>
   })
 
 const gaps = (times: ReadonlyArray<number>) => times.slice(1).map((time, i) => time - (times[i] ?? 0))
+
+describe("a refused configuration (hybrid-protocol-v1.md §2, §7)", () => {
+  const refuse = (source: "control_plane" | "disk", hash: string) =>
+    Effect.flatMap(LiveConfig, (live) =>
+      live.note(
+        new ConfigRejected({ source, hash, faults: [{ path: ["services", 0, "port"], message: "expected a port" }] })
+      )
+    ).pipe(Effect.andThen(settle))
+
+  const reports = (network: Network) =>
+    Effect.map(Ref.get(network.sent), (all) =>
+      all.flatMap((bytes) => {
+        const decoded = decodeErrorReport(bytes)
+        return decoded._tag === "Right" ? [decoded.message] : []
+      })
+    )
+
+  it.effect("is reported over the session in konnect_mode, once each, and never what the node's own disk held", () =>
+    withConnection(
+      (network) =>
+        Effect.gen(function* () {
+          yield* refuse("disk", "d".repeat(32))
+          yield* refuse("control_plane", "a".repeat(32))
+          const expected = {
+            name: "declarative configuration parse failure",
+            source: "kong.db.declarative.parse_table",
+            message: "services[0].port: expected a port",
+            config_hash: "a".repeat(32)
+          }
+          assert.deepEqual(yield* reports(network), [expected])
+          yield* network.hangUp
+          yield* settle
+          yield* refuse("control_plane", "b".repeat(32))
+          assert.lengthOf(yield* reports(network), 1, "nobody is there to be told")
+          yield* passSeconds(11)
+          assert.deepEqual(yield* reports(network), [expected, { ...expected, config_hash: "b".repeat(32) }])
+        }),
+      "answering",
+      "on"
+    )
+  )
+
+  it.effect("is not reported otherwise, for other control planes end the session over it", () =>
+    withConnection((network) =>
+      Effect.gen(function* () {
+        yield* refuse("control_plane", "a".repeat(32))
+        assert.deepEqual(yield* reports(network), [])
+      })
+    )
+  )
+})
 
 describe("connection (hybrid-protocol-v1.md §3, §6)", () => {
   it.effect("introduces itself first, with settings but without secrets, then pings", () =>
