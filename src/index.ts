@@ -33,9 +33,9 @@ export { type SettingName, type SettingValues, settingTable } from "./model/Sett
 export type { Snapshot, Source } from "./model/Snapshot.ts"
 export { version } from "./model/version.ts"
 
-export { ControlPlane } from "./programs/ControlPlane.ts"
+export { ControlPlane, type ControlPlaneServices } from "./programs/ControlPlane.ts"
 export { type ControlPlaneParts, controlPlaneParts } from "./programs/controlPlaneParts.ts"
-export { DataPlane } from "./programs/DataPlane.ts"
+export { DataPlane, type DataPlaneServices } from "./programs/DataPlane.ts"
 export { type DataPlaneParts, dataPlaneParts } from "./programs/dataPlaneParts.ts"
 export { type Running, startControlPlane, startDataPlane } from "./programs/Embedded.ts"
 export type { GivenSettings, ProgramOptions } from "./programs/parts.ts"

@@ -4,7 +4,11 @@ import type { Fault } from "../model/Fault.ts"
 import { formatAddress } from "../model/listenFault.ts"
 import type { SettingValues } from "../model/SettingTable.ts"
 import { settingRules } from "../model/settingRules.ts"
+import type { ClusterHub } from "../services/control/ClusterHub.ts"
+import type { ConfigStore } from "../services/control/ConfigStore.ts"
 import { AdminListener, ClusterListener } from "../services/control/Listeners.ts"
+import type { Payloads } from "../services/control/Payloads.ts"
+import type { Registry } from "../services/control/Registry.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
 import { type ControlPlaneParts, controlPlaneParts } from "./controlPlaneParts.ts"
@@ -58,8 +62,13 @@ const assemble = (parts: ControlPlaneParts) => {
   )
 }
 
+/** What a running control plane offers to whoever started it. */
+export type ControlPlaneServices = AdminListener | ClusterListener | ConfigStore | Registry | Payloads | ClusterHub
+
 /** The control plane of whoever provides the settings: the daemon's. */
-const layerFromSettings = (parts: Partial<ControlPlaneParts> = {}) =>
+const layerFromSettings = (
+  parts: Partial<ControlPlaneParts> = {}
+): Layer.Layer<ControlPlaneServices, StartError, Settings> =>
   apart(Layer.unwrap(Effect.as(checkSettings, assemble({ ...controlPlaneParts, ...parts }))))
 
 /**
@@ -67,7 +76,10 @@ const layerFromSettings = (parts: Partial<ControlPlaneParts> = {}) =>
  * `ControlPlane.layer({ settings, parts: { ids: Layer.succeed(Ids, { uuid }) } })`. Wrong settings are a `StartError`
  * with all their faults.
  */
-const layer = ({ settings = {}, parts }: ProgramOptions<ControlPlaneParts> = {}) =>
+const layer = ({
+  settings = {},
+  parts
+}: ProgramOptions<ControlPlaneParts> = {}): Layer.Layer<ControlPlaneServices, StartError> =>
   layerFromSettings(parts).pipe(Layer.provide(givenSettings({ ...settings, role: "control_plane" })))
 
 export const ControlPlane = { layer, layerFromSettings }

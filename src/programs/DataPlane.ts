@@ -5,14 +5,19 @@
  */
 import { Effect, Layer, MutableRef } from "effect"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
+import type { Compression } from "../services/Compression.ts"
+import type { ConfigCache } from "../services/ConfigCache.ts"
 import { Connection } from "../services/Connection.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import { Identity } from "../services/Identity.ts"
+import type { LiveConfig } from "../services/LiveConfig.ts"
 import * as LocalReload from "../services/LocalReload.ts"
 import { serveLocalRungs } from "../services/LocalRungs.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
 import { Proxy } from "../services/Proxy.ts"
+import type { Reload } from "../services/Reload.ts"
 import { Settings } from "../services/Settings.ts"
+import type { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 import { supervise } from "../services/supervise.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
@@ -94,8 +99,22 @@ const operate = Effect.gen(function* () {
   )
 })
 
+/** What a running node offers to whoever started it. */
+export type DataPlaneServices =
+  | Proxy
+  | StatusListener
+  | LiveConfig
+  | Reload
+  | ConfigCache
+  | Compression
+  | Identity
+  | ConnectionStatus
+  | NodeHealth
+
 /** The node of whoever provides the settings: the daemon's. */
-const layerFromSettings = (parts: Partial<DataPlaneParts> = {}) => {
+const layerFromSettings = (
+  parts: Partial<DataPlaneParts> = {}
+): Layer.Layer<DataPlaneServices, StartError, Settings> => {
   const all: DataPlaneParts = { ...dataPlaneParts, ...parts }
   return apart(Layer.effectDiscard(operate).pipe(Layer.provide(connecting(all)), Layer.provideMerge(serving(all))))
 }
@@ -105,7 +124,10 @@ const layerFromSettings = (parts: Partial<DataPlaneParts> = {}) => {
  * `DataPlane.layer({ settings, parts: { router: Layer.succeed(Router, { compile }) } })`. Closing the layer's scope
  * drains the node. Wrong settings are a `StartError` with all their faults.
  */
-const layer = ({ settings = {}, parts }: ProgramOptions<DataPlaneParts> = {}) =>
+const layer = ({
+  settings = {},
+  parts
+}: ProgramOptions<DataPlaneParts> = {}): Layer.Layer<DataPlaneServices, StartError> =>
   layerFromSettings(parts).pipe(Layer.provide(givenSettings({ ...settings, role: "data_plane" })))
 
 export const DataPlane = { layer, layerFromSettings }
