@@ -3,7 +3,7 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { startControlPlane, startDataPlane } from "../../src/index.ts"
+import { StartError, startControlPlane, startDataPlane } from "../../src/index.ts"
 import { writeClusterCertificate } from "../../src/programs/Certs.ts"
 import { temporaryFolder } from "../support/folder.ts"
 
@@ -58,6 +58,59 @@ describe("the library without Effect", () => {
         assert.isAbove(dataPlane.addresses.status[0]?.port ?? 0, 0)
         await dataPlane.close()
         await controlPlane.close()
+      })
+    })
+  )
+
+  it.live("that can't start leaves nothing behind, and says why", () =>
+    Effect.gen(function* () {
+      const prefix = yield* temporaryFolder
+      yield* Effect.promise(async () => {
+        const occupant = createServer().listen(0, "127.0.0.1")
+        const other = createServer().listen(0, "127.0.0.1")
+        await Promise.all(
+          [occupant, other].map((server) => new Promise((resolve) => server.once("listening", resolve)))
+        )
+        const taken = (occupant.address() as AddressInfo).port
+        const free = (other.address() as AddressInfo).port
+        await new Promise((resolve) => other.close(resolve))
+        const settings = {
+          prefix,
+          log_level: "crit",
+          proxy_listen: `127.0.0.1:${taken}`,
+          status_listen: `127.0.0.1:${free}`
+        }
+        const refused = await startDataPlane(settings).catch((error: unknown) => error)
+        occupant.close()
+        assert.instanceOf(refused, StartError)
+        assert.deepStrictEqual(refused instanceof StartError && refused.faults.map(({ path }) => path), [
+          ["proxy_listen"]
+        ])
+        const listening = await fetch(`http://127.0.0.1:${free}/status`).then(
+          () => true,
+          () => false
+        )
+        assert.isFalse(listening, "the status listener, which had opened already, is closed")
+      })
+    })
+  )
+
+  it.live("touches nothing of its host process, and closes as often as asked", () =>
+    Effect.gen(function* () {
+      const prefix = yield* temporaryFolder
+      yield* Effect.promise(async () => {
+        const handlers = () => process.eventNames().map((name) => [name, process.listenerCount(name)])
+        const before = handlers()
+        const node = await startDataPlane({
+          prefix,
+          log_level: "crit",
+          proxy_listen: "127.0.0.1:0",
+          status_listen: "127.0.0.1:0"
+        })
+        assert.deepStrictEqual(handlers(), before)
+        await Promise.all([node.close(), node.close()])
+        await node.close()
+        assert.deepStrictEqual(handlers(), before)
       })
     })
   )
