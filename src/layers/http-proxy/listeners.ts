@@ -27,6 +27,7 @@ const maxHeaderBytes = 32_768
 const headersTimeoutMs = 60_000
 /** nginx's `keepalive_timeout`. */
 const keepAliveTimeoutMs = 75_000
+const keepAliveBufferMs = 1000
 /** Kong's. */
 const backlog = 16_384
 
@@ -134,6 +135,8 @@ export const makeServer = (address: ListenAddress, tls: TlsParts | undefined): S
   server.requestTimeout = 0
   server.headersTimeout = headersTimeoutMs
   server.keepAliveTimeout = keepAliveTimeoutMs
+  // Node's own value; 22.19 gives its HTTP/2 servers none, and falls over it when a client speaks HTTP/1.1 to them.
+  server.keepAliveTimeoutBuffer = keepAliveBufferMs
   return server
 }
 

@@ -20,8 +20,8 @@ const closedPort = Effect.promise(
     })
 )
 
-describe("errors of the route", () => {
-  it.live("404, exactly as Kong writes it", () =>
+describe("§3 errors of the route", () => {
+  it.live("§3 404, exactly as Kong writes it", () =>
     Effect.gen(function* () {
       const { port } = yield* startProxy()
       const answer = yield* get(port)
@@ -45,7 +45,7 @@ describe("errors of the route", () => {
     ["text/html, text/plain", "text/html; charset=utf-8", /<p>no Route matched with those values\.<\/p>/],
     ["image/png", "application/json; charset=utf-8", /"message":"no Route/],
     ["application/grpc", "application/grpc", /^$/]
-  ] as const)("Accept: %s", ([accept, contentType, body]) =>
+  ] as const)("§3.1 Accept: %s", ([accept, contentType, body]) =>
     Effect.gen(function* () {
       const { port } = yield* startProxy()
       const answer = yield* get(port, "/", { Accept: accept })
@@ -54,7 +54,7 @@ describe("errors of the route", () => {
     })
   )
 
-  it.live("426 or a redirect where only https will do", () =>
+  it.live("router.md §7 426 or a redirect where only https will do", () =>
     Effect.gen(function* () {
       const { port } = yield* startProxy(oneRoute(1, {}, { protocols: ["https"] }))
       const refused = yield* get(port)
@@ -70,7 +70,7 @@ describe("errors of the route", () => {
     })
   )
 
-  it.live("503 for a route without a service, and for services that are not served", () =>
+  it.live("router.md §7 503 for a route without a service, and for services that are not served", () =>
     Effect.gen(function* () {
       const { port } = yield* startProxy(
         configOf({
@@ -88,7 +88,7 @@ describe("errors of the route", () => {
     })
   )
 
-  it.live("415 and 426 for what is not gRPC over HTTP/2", () =>
+  it.live("router.md §7 415 and 426 for what is not gRPC over HTTP/2", () =>
     Effect.gen(function* () {
       const { port } = yield* startProxy(oneRoute(1, { protocol: "grpc" }, { protocols: ["grpc", "grpcs"] }))
       assert.strictEqual((yield* get(port)).status, 415)
@@ -99,8 +99,8 @@ describe("errors of the route", () => {
   )
 })
 
-describe("errors of the upstream", () => {
-  it.live("502 when nobody listens there; such an answer counts as proxied", () =>
+describe("§3 errors of the upstream", () => {
+  it.live("§3 502 when nobody listens there; such an answer counts as proxied", () =>
     Effect.gen(function* () {
       const { port } = yield* startProxy(oneRoute(yield* closedPort, { retries: 1 }))
       const answer = yield* get(port)
@@ -113,7 +113,7 @@ describe("errors of the upstream", () => {
     })
   )
 
-  it.live("core errors ask Accept, then the request's Content-Type", () =>
+  it.live("§3.1 core errors ask Accept, then the request's Content-Type", () =>
     Effect.gen(function* () {
       const { port } = yield* startProxy(oneRoute(yield* closedPort, { retries: 0 }))
       assert.match((yield* get(port, "/", json)).body, /^\{/)
@@ -129,7 +129,7 @@ describe("errors of the upstream", () => {
     ["two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"],
     ["length and chunks", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
     ["a switch that nobody asked for", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"]
-  ] as const)("502 for an answer that can't be read: %s", ([, text]) =>
+  ] as const)("§3 502 for an answer that can't be read: %s", ([, text]) =>
     Effect.gen(function* () {
       const upstream = yield* startRawUpstream((socket) => socket.on("data", () => socket.write(text)))
       const { port } = yield* startProxy(oneRoute(upstream.port, { retries: 0 }))
@@ -137,7 +137,7 @@ describe("errors of the upstream", () => {
     })
   )
 
-  it.live("504 when the upstream says nothing", () =>
+  it.live("§3 504 when the upstream says nothing", () =>
     Effect.gen(function* () {
       const upstream = yield* startUpstream(() => undefined)
       const { port } = yield* startProxy(oneRoute(upstream.port, { retries: 0, read_timeout: 20 }))
@@ -147,7 +147,7 @@ describe("errors of the upstream", () => {
     })
   )
 
-  it.live("503 when the name resolves to nothing", () =>
+  it.live("§3 503 when the name resolves to nothing", () =>
     Effect.gen(function* () {
       const { port } = yield* startProxy(oneRoute(80, { host: "nowhere.invalid" }))
       const answer = yield* get(port)
@@ -160,7 +160,7 @@ describe("errors of the upstream", () => {
     })
   )
 
-  it.live("503 when the balancer has nobody", () =>
+  it.live("§3 503 when the balancer has nobody", () =>
     Effect.gen(function* () {
       const { port } = yield* startProxy(
         configOf({
@@ -176,7 +176,7 @@ describe("errors of the upstream", () => {
   )
 })
 
-describe("requests that nobody should send", () => {
+describe("§3 requests that nobody should send", () => {
   it.live.each([
     ["no HTTP", "hello\r\n\r\n"],
     ["no Host", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"],
@@ -194,7 +194,7 @@ describe("requests that nobody should send", () => {
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n0\r\n\r\n"
     ],
     ["a head without end", `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(40_000)}\r\n\r\n`]
-  ] as const)("400: %s", ([, text]) =>
+  ] as const)("§3 400: %s", ([, text]) =>
     Effect.gen(function* () {
       const { port } = yield* startProxy(oneRoute(1))
       const answer = yield* sendRaw(port, text)
@@ -203,7 +203,7 @@ describe("requests that nobody should send", () => {
     })
   )
 
-  it.live("405 for CONNECT, 417 for an expectation that nobody knows", () =>
+  it.live("§3 405 for CONNECT, 417 for an expectation that nobody knows", () =>
     Effect.gen(function* () {
       const { port } = yield* startProxy(oneRoute(1))
       assert.match(yield* sendRaw(port, "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"), /^HTTP\/1\.1 405 /)
@@ -212,7 +212,7 @@ describe("requests that nobody should send", () => {
     })
   )
 
-  it.live("an absolute target names the host", () =>
+  it.live("router.md §1 an absolute target names the host", () =>
     Effect.gen(function* () {
       const upstream = yield* startUpstream((request, response) => response.end(request.url))
       const { port } = yield* startProxy(oneRoute(upstream.port, {}, { hosts: ["right.test"] }))

@@ -2,7 +2,19 @@
 import http from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { get, oneRoute, post, readAll, send, sendRaw, startProxy, startRawUpstream, startUpstream } from "./support.ts"
+import {
+  configOf,
+  get,
+  id,
+  oneRoute,
+  post,
+  readAll,
+  send,
+  sendRaw,
+  startProxy,
+  startRawUpstream,
+  startUpstream
+} from "./support.ts"
 
 /** Answers with what it was sent. */
 const mirror = startUpstream((request, response) => {
@@ -20,8 +32,8 @@ interface Seen {
 
 const seenBy = (body: string): Seen => JSON.parse(body)
 
-describe("to the upstream", () => {
-  it.live("tells who asked, how, and for what", () =>
+describe("§1 to the upstream", () => {
+  it.live("§1 tells who asked, how, and for what", () =>
     Effect.gen(function* () {
       const upstream = yield* mirror
       const { port } = yield* startProxy(oneRoute(upstream.port, {}, { paths: ["/fee"] }))
@@ -43,7 +55,7 @@ describe("to the upstream", () => {
     })
   )
 
-  it.live("what strangers claim is overwritten or appended to", () =>
+  it.live("§1 what strangers claim is overwritten or appended to", () =>
     Effect.gen(function* () {
       const upstream = yield* mirror
       const { port } = yield* startProxy(oneRoute(upstream.port))
@@ -71,7 +83,7 @@ describe("to the upstream", () => {
     })
   )
 
-  it.live("a trusted peer is believed", () =>
+  it.live("§1 a trusted peer is believed", () =>
     Effect.gen(function* () {
       const upstream = yield* mirror
       const settings = { trusted_ips: ["127.0.0.0/8"] }
@@ -96,7 +108,7 @@ describe("to the upstream", () => {
     })
   )
 
-  it.live("hop-by-hop headers end here, the others keep casing, order and repetitions", () =>
+  it.live("§1 hop-by-hop headers end here, the others keep casing, order and repetitions", () =>
     Effect.gen(function* () {
       const upstream = yield* mirror
       const { port } = yield* startProxy(oneRoute(upstream.port))
@@ -125,7 +137,7 @@ describe("to the upstream", () => {
     })
   )
 
-  it.live("Host: preserved when the route says so", () =>
+  it.live("router.md §9 Host: preserved when the route says so", () =>
     Effect.gen(function* () {
       const upstream = yield* mirror
       const { port } = yield* startProxy(oneRoute(upstream.port, {}, { preserve_host: true }))
@@ -133,7 +145,60 @@ describe("to the upstream", () => {
     })
   )
 
-  it.live("bodies keep their framing", () =>
+  it.live("§1 what is empty is not sent; an empty claim of a trusted peer counts as none", () =>
+    Effect.gen(function* () {
+      const upstream = yield* mirror
+      const settings = { trusted_ips: ["127.0.0.1"] }
+      const { port } = yield* startProxy(oneRoute(upstream.port), { settings })
+      const empty = { "X-Forwarded-Proto": "", "X-Forwarded-Prefix": "", "X-Forwarded-For": "", Via: "", TE: "gzip" }
+      const { headers } = seenBy((yield* get(port, "/", empty)).body)
+      assert.strictEqual(headers["x-forwarded-proto"], "http")
+      assert.strictEqual(headers["x-forwarded-for"], "127.0.0.1")
+      assert.strictEqual(headers.via, "1.1 kong/3.9.0")
+      assert.isUndefined(headers["x-forwarded-prefix"])
+      assert.isUndefined(headers.te)
+    })
+  )
+
+  it.live("§1 Connection names nothing when it says keep-alive, close or upgrade alone", () =>
+    Effect.gen(function* () {
+      const upstream = yield* mirror
+      const { port } = yield* startProxy(oneRoute(upstream.port))
+      for (const connection of ["close", "X-Named, close"]) {
+        const head = `GET / HTTP/1.1\r\nHost: h\r\nConnection: ${connection}\r\nClose: kept\r\nX-Named: n\r\n\r\n`
+        const text = yield* sendRaw(port, head)
+        const { headers } = seenBy(text.slice(text.indexOf("{"), text.lastIndexOf("}") + 1))
+        assert.strictEqual(headers["x-named"], connection === "close" ? "n" : undefined)
+        assert.strictEqual(headers.close, connection === "close" ? "kept" : undefined)
+      }
+    })
+  )
+
+  it.live("router.md §9 a host_header with a port is taken as it is", () =>
+    Effect.gen(function* () {
+      const upstream = yield* mirror
+      const config = (port: number) =>
+        configOf({
+          upstreams: [{ id: id(5), name: "pool", host_header: "inner.test:80" }],
+          targets: [{ id: id(6), upstream: id(5), target: `127.0.0.1:${port}` }],
+          services: [{ id: id(1), host: "pool" }],
+          routes: [{ id: id(2), service: id(1), paths: ["/"] }]
+        })
+      const { port } = yield* startProxy(config(upstream.port))
+      assert.strictEqual(seenBy((yield* get(port)).body).headers.host, "inner.test:80")
+    })
+  )
+
+  it.live("router.md §8 a bare ? stays, and the query goes along as it came", () =>
+    Effect.gen(function* () {
+      const upstream = yield* mirror
+      const { port } = yield* startProxy(oneRoute(upstream.port, { path: "/base" }, { paths: ["/r"] }))
+      assert.strictEqual(seenBy((yield* get(port, "/r/a?")).body).url, "/base/a?")
+      assert.strictEqual(seenBy((yield* get(port, "/r/a?b=%2f&c=[1]")).body).url, "/base/a?b=%2f&c=[1]")
+    })
+  )
+
+  it.live("§1 bodies keep their framing", () =>
     Effect.gen(function* () {
       const upstream = yield* mirror
       const { port } = yield* startProxy(oneRoute(upstream.port))
@@ -146,8 +211,8 @@ describe("to the upstream", () => {
   )
 })
 
-describe("to the client", () => {
-  it.live("keeps what the upstream said, drops what was meant for us, adds ours", () =>
+describe("§2 to the client", () => {
+  it.live("§2 keeps what the upstream said, drops what was meant for us, adds ours", () =>
     Effect.gen(function* () {
       const upstream = yield* startUpstream((_, response) => {
         response.writeHead(201, "Made", [
@@ -177,7 +242,7 @@ describe("to the client", () => {
     })
   )
 
-  it.live("trailers reach a client that takes them", () =>
+  it.live("§2 trailers reach a client that takes them", () =>
     Effect.gen(function* () {
       const upstream = yield* startUpstream((_, response) => {
         response.writeHead(200, { Trailer: "X-T" })
@@ -204,7 +269,7 @@ describe("to the client", () => {
       200,
       "0"
     ]
-  ] as const)("answers without a body keep both connections in step: %s", ([, method, text, status, length]) =>
+  ] as const)("§2 answers without a body keep both connections in step: %s", ([, method, text, status, length]) =>
     Effect.gen(function* () {
       const upstream = yield* startRawUpstream((socket) => socket.on("data", () => socket.write(text)))
       const { port } = yield* startProxy(oneRoute(upstream.port))
@@ -220,7 +285,7 @@ describe("to the client", () => {
     })
   )
 
-  it.live("Expect: 100-continue is answered before the body is asked for", () =>
+  it.live("§1 Expect: 100-continue is answered before the body is asked for", () =>
     Effect.gen(function* () {
       const upstream = yield* mirror
       const { port } = yield* startProxy(oneRoute(upstream.port))

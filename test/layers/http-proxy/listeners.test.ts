@@ -78,25 +78,27 @@ describe("TLS", () => {
       routes: [{ id: id(2), service: id(1), protocols: ["https"], snis: ["*.known.test"], paths: ["/"] }]
     })
 
-  it.live("shows the certificate of the server name, else the default one; a broken one too leaves the default", () =>
-    Effect.gen(function* () {
-      const known = yield* fallbackFor({})
-      const fallback = yield* fallbackFor({})
-      const upstream = yield* startUpstream((request, response) => response.end(request.headers["x-forwarded-proto"]))
-      const settings = { proxy_listen: [secure] }
-      const { port, proxy } = yield* startProxy(withSni(upstream.port, known), { settings, certificate: fallback })
-      assert.strictEqual(proxy.addresses[0]?.isTls, true)
-      assert.strictEqual((yield* shownTo(port, "a.known.test")).trim(), known.cert.trim())
-      assert.strictEqual((yield* shownTo(port, "other.test")).trim(), fallback.cert.trim())
-      assert.strictEqual((yield* shownTo(port, "broken.test")).trim(), fallback.cert.trim())
-      const answer = yield* httpsGet(port, "a.known.test")
-      assert.strictEqual(answer.status, 200)
-      assert.strictEqual(answer.body, "https")
-      assert.strictEqual((yield* httpsGet(port, "other.test")).status, 404)
-    })
+  it.live(
+    "config-model.md §3 shows the certificate of the server name, else the default one; a broken one too leaves the default",
+    () =>
+      Effect.gen(function* () {
+        const known = yield* fallbackFor({})
+        const fallback = yield* fallbackFor({})
+        const upstream = yield* startUpstream((request, response) => response.end(request.headers["x-forwarded-proto"]))
+        const settings = { proxy_listen: [secure] }
+        const { port, proxy } = yield* startProxy(withSni(upstream.port, known), { settings, certificate: fallback })
+        assert.strictEqual(proxy.addresses[0]?.isTls, true)
+        assert.strictEqual((yield* shownTo(port, "a.known.test")).trim(), known.cert.trim())
+        assert.strictEqual((yield* shownTo(port, "other.test")).trim(), fallback.cert.trim())
+        assert.strictEqual((yield* shownTo(port, "broken.test")).trim(), fallback.cert.trim())
+        const answer = yield* httpsGet(port, "a.known.test")
+        assert.strictEqual(answer.status, 200)
+        assert.strictEqual(answer.body, "https")
+        assert.strictEqual((yield* httpsGet(port, "other.test")).status, 404)
+      })
   )
 
-  it.live("speaks HTTP/2 where the listener says so, and HTTP/1.1 with whoever does not", () =>
+  it.live("§10 speaks HTTP/2 where the listener says so, and HTTP/1.1 with whoever does not", () =>
     Effect.gen(function* () {
       const certificate = yield* fallbackFor({})
       const upstream = yield* startUpstream((request, response) => {
@@ -146,7 +148,7 @@ describe("TLS", () => {
     })
   )
 
-  it.live("an answer cut off ends an HTTP/2 stream with an error", () =>
+  it.live("§10 an answer cut off ends an HTTP/2 stream with an error", () =>
     Effect.gen(function* () {
       const certificate = yield* fallbackFor({})
       const upstream = yield* startUpstream((_, response) => {

@@ -172,7 +172,7 @@ describe("ends that come too early", () => {
     })
   )
 
-  it.live("an upstream that falls silent in mid-answer breaks it off", () =>
+  it.live("§4 an upstream that falls silent in mid-answer breaks it off", () =>
     Effect.gen(function* () {
       const upstream = yield* startUpstream((_, response) => {
         response.writeHead(200, { "Content-Length": 100 })
@@ -242,10 +242,10 @@ describe("ends that come too early", () => {
   )
 })
 
-describe("WebSocket", () => {
+describe("§10 WebSocket", () => {
   const handshake = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-A: 1\r\n\r\n"
 
-  it.live("becomes a tunnel once the upstream agrees", () =>
+  it.live("§10 becomes a tunnel once the upstream agrees", () =>
     Effect.gen(function* () {
       const upstream = yield* startUpstream((_, response) => response.end("no upgrade"))
       const raw = yield* startRawUpstream((socket) =>
@@ -278,6 +278,21 @@ describe("WebSocket", () => {
       assert.match(refused, /^HTTP\/1\.1 200 OK\r\n/)
       assert.include(refused, "no upgrade")
       assert.match(yield* sendRaw((yield* startProxy()).port, handshake), /^HTTP\/1\.1 404 /)
+    })
+  )
+})
+
+describe("§10 idle WebSockets", () => {
+  it.live("§10 end when read_timeout passes without a byte either way", () =>
+    Effect.gen(function* () {
+      const raw = yield* startRawUpstream((socket) =>
+        socket.once("data", () => {
+          socket.write("HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        })
+      )
+      const { port } = yield* startProxy(oneRoute(raw.port, { read_timeout: 50 }))
+      const handshake = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+      assert.match(yield* sendRaw(port, handshake), /^HTTP\/1\.1 101 X\r\n/)
     })
   )
 })

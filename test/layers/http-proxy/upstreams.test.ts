@@ -17,8 +17,8 @@ const closesOnReuse = (seen: Array<string>) => (socket: Socket) => {
   })
 }
 
-describe("connections", () => {
-  it.live("are used again", () =>
+describe("§5 connections", () => {
+  it.live("§5 are used again", () =>
     Effect.gen(function* () {
       const upstream = yield* startUpstream((_, response) => response.end("ok"))
       const { port } = yield* startProxy(oneRoute(upstream.port))
@@ -28,7 +28,7 @@ describe("connections", () => {
     })
   )
 
-  it.live("are not kept when the pool has no room", () =>
+  it.live("§5 are not kept when the pool has no room", () =>
     Effect.gen(function* () {
       const upstream = yield* startUpstream((_, response) => response.end("ok"))
       const { port } = yield* startProxy(oneRoute(upstream.port), { settings: { upstream_keepalive_pool_size: 0 } })
@@ -38,7 +38,7 @@ describe("connections", () => {
   )
 
   it.live(
-    "an idle one that the upstream closes in the same moment fails no idempotent request, even without retries",
+    "§4 an idle one that the upstream closes in the same moment fails no idempotent request, even without retries",
     () =>
       Effect.gen(function* () {
         const upstream = yield* startRawUpstream(closesOnReuse([]))
@@ -47,7 +47,7 @@ describe("connections", () => {
       })
   )
 
-  it.live("a request that may have done its work is not sent twice", () =>
+  it.live("§4 a request that may have done its work is not sent twice", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       const upstream = yield* startRawUpstream(closesOnReuse(seen))
@@ -58,7 +58,7 @@ describe("connections", () => {
     })
   )
 
-  it.live("an upstream that closes idle connections of its own accord under load fails nothing", () =>
+  it.live("§5 an upstream that closes idle connections of its own accord under load fails nothing", () =>
     Effect.gen(function* () {
       const upstream = yield* startUpstream((_, response) => response.end("ok"))
       const { port } = yield* startProxy(oneRoute(upstream.port))
@@ -72,8 +72,8 @@ describe("connections", () => {
   )
 })
 
-describe("tries", () => {
-  it.live("retries is the number of further tries", () =>
+describe("§4 tries", () => {
+  it.live("§4 retries is the number of further tries", () =>
     Effect.gen(function* () {
       const upstream = yield* startRawUpstream((socket) => socket.on("data", () => socket.destroy()))
       const { port } = yield* startProxy(oneRoute(upstream.port, { retries: 2 }))
@@ -82,7 +82,7 @@ describe("tries", () => {
     })
   )
 
-  it.live("a target that refuses connections costs a try, not the request, whatever the method", () =>
+  it.live("§4 a target that refuses connections costs a try, not the request, whatever the method", () =>
     Effect.gen(function* () {
       const upstream = yield* startUpstream((request, response) => request.pipe(response))
       const gone = yield* Effect.scoped(startUpstream(() => undefined))
@@ -106,8 +106,8 @@ describe("tries", () => {
   )
 })
 
-describe("balancing", () => {
-  it.live("shares by weight; weight 0 gets nothing; Host is the target's", () =>
+describe("§7 balancing", () => {
+  it.live("§7 shares by weight; weight 0 gets nothing; Host is the target's", () =>
     Effect.gen(function* () {
       const upstreams = yield* Effect.forEach([0, 1, 2], (index) =>
         startUpstream((request, response) => response.end(`${index} ${request.headers.host}`))
@@ -136,7 +136,7 @@ describe("balancing", () => {
     })
   )
 
-  it.live("host_header of the upstream replaces the target's name", () =>
+  it.live("router.md §9 host_header of the upstream replaces the target's name", () =>
     Effect.gen(function* () {
       const upstream = yield* startUpstream((request, response) => response.end(request.headers.host))
       const { port } = yield* startProxy(
@@ -151,7 +151,7 @@ describe("balancing", () => {
     })
   )
 
-  it.live("a host that is a name is resolved", () =>
+  it.live("§6 a host that is a name is resolved", () =>
     Effect.gen(function* () {
       const upstream = yield* startUpstream((request, response) => response.end(request.headers.host))
       const { port } = yield* startProxy(oneRoute(upstream.port, { host: "localhost" }))
