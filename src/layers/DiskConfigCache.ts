@@ -65,14 +65,17 @@ const make = Effect.gen(function* () {
   const compression = yield* Compression
   const file = join(prefix, fileName)
   const oneAtATime = yield* Semaphore.make(1)
-  /** Of the bytes that this node wrote or read last: times and inodes tell nothing of who wrote. */
+  /** Digests of what this node wrote, and of what it read of a person's: times and inodes tell nothing of who wrote. */
   let own: string | undefined
+  /** A write may fail after its file took the other's place: then both are this node's. */
+  let attempted: string | undefined
+  let known: string | undefined
 
-  const readOne = Effect.fnUntraced(function* (path: string) {
+  const readOne = Effect.fnUntraced(function* (path: string, onBytes: (digest: string) => void = () => {}) {
     const failed = (message: string) => new ConfigCacheError({ operation: "read", file: path, message })
     const found = yield* Effect.tryPromise({ try: () => readIfThere(path), catch: (cause) => failed(messageOf(cause)) })
     if (found === undefined) return Option.none<Offer>()
-    if (path === file) own = digest(found.bytes)
+    onBytes(digest(found.bytes))
     const inflated = yield* compression
       .gunzip(found.bytes, inflatedMaxBytes)
       .pipe(Effect.mapError((error) => failed(error.message)))
@@ -83,7 +86,9 @@ const make = Effect.gen(function* () {
   })
 
   const read = Effect.gen(function* () {
-    const current = yield* readOne(file)
+    const current = yield* readOne(file, (found) => {
+      own = found
+    })
     return Option.isSome(current) ? current : yield* readOne(join(prefix, formerFileName))
   })
 
@@ -91,11 +96,12 @@ const make = Effect.gen(function* () {
     function* (snapshot: Snapshot) {
       const startedAtMs = yield* Clock.currentTimeMillis
       const bytes = yield* compression.gzip(new TextEncoder().encode(encodeCachedTable(snapshot)))
+      attempted = digest(bytes)
       yield* Effect.tryPromise({
         try: () => replaceFile(prefix, file, bytes),
         catch: (cause) => new ConfigCacheError({ operation: "write", file, message: messageOf(cause) })
       })
-      own = digest(bytes)
+      own = attempted
       const tookMs = (yield* Clock.currentTimeMillis) - startedAtMs
       yield* Effect.logDebug("configuration cached").pipe(Effect.annotateLogs({ file, bytes: bytes.length, tookMs }))
     },
@@ -106,15 +112,23 @@ const make = Effect.gen(function* () {
   const state = Effect.promise(async () => {
     try {
       const found = await readIfThere(file)
-      if (found === undefined) return "absent" as const
-      return digest(found.bytes) === own ? ("own" as const) : ("foreign" as const)
+      return found === undefined ? undefined : digest(found.bytes)
     } catch {
-      return "foreign" as const
+      return "unreadable"
     }
+  }).pipe(
+    Effect.map((found) => {
+      if (found === undefined) return "absent"
+      return found === own || found === attempted ? "own" : found === known ? "known" : "foreign"
+    })
+  )
+
+  const readByHand = readOne(file, (found) => {
+    known = found
   })
 
   // Never while this node writes: its own half-known file would look foreign.
-  const byHand = { file, state: oneAtATime.withPermit(state), read: oneAtATime.withPermit(readOne(file)) }
+  const byHand = { file, state: oneAtATime.withPermit(state), read: oneAtATime.withPermit(readByHand) }
   return ConfigCache.of({ read, write, byHand })
 })
 

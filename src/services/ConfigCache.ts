@@ -16,9 +16,9 @@ export class ConfigCacheError extends Data.TaggedError("ConfigCacheError")<{
 /** A cache that people may change behind the node's back (`resilience.md` §4). */
 export interface CacheByHand {
   readonly file: string
-  /** `own` is what this node wrote or read last, `foreign` everything else that stands there. */
-  readonly state: Effect.Effect<"own" | "foreign" | "absent">
-  /** What stands there, which is no longer foreign then, whatever comes of it. */
+  /** `own` is what this node wrote, or found when it started; `known` what it read here before; `foreign` all else. */
+  readonly state: Effect.Effect<"own" | "known" | "foreign" | "absent">
+  /** What stands there, which is known then, whatever comes of it. */
   readonly read: Effect.Effect<Option.Option<Offer>, ConfigCacheError>
 }
 

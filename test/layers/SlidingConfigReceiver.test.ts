@@ -160,7 +160,8 @@ describe("receiving configurations", () => {
           ["own", 1],
           ["own", 1],
           ["foreign", 2],
-          ["absent", 3]
+          ["known", 3],
+          ["absent", 4]
         ] as const) {
           yield* Ref.set(cache.state, state)
           yield* receiver.receive(push("1"))

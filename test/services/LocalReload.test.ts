@@ -25,7 +25,7 @@ const offer = (source: Offer["source"], digit: string, path = `/${digit}`): Offe
 interface Files {
   declarative: Effect.Effect<Option.Option<Offer>, ConfigRejected>
   cache: Effect.Effect<Option.Option<Offer>, ConfigCacheError>
-  state: "own" | "foreign" | "absent"
+  state: "own" | "known" | "foreign" | "absent"
 }
 
 const joined = { cluster_control_plane: "cp:8005", cluster_cert: "c", cluster_cert_key: "k" }
@@ -39,7 +39,7 @@ const node = (files: Files, given: Partial<Record<SettingName, string>> = {}) =>
       file: "/prefix/config.json.gz",
       state: Effect.sync(() => files.state),
       read: Effect.suspend(() => {
-        files.state = "own"
+        files.state = "known"
         return files.cache
       })
     }
@@ -138,13 +138,15 @@ describe("the cache, changed by hand (resilience.md §4)", () => {
     }).pipe(Effect.provide(node(files(), joined)))
   )
 
-  it.effect("is not mistaken: the node's own file and an absent one change nothing", () => {
+  it.effect("is not mistaken: the node's own file, an absent one and one that was read before change nothing", () => {
     const written = files({ state: "own" })
     return Effect.gen(function* () {
       yield* (yield* LiveConfig).apply(offer("control_plane", "1"))
       yield* (yield* Reload).cache
-      written.state = "absent"
-      yield* (yield* Reload).cache
+      for (const state of ["absent", "known"] as const) {
+        written.state = state
+        yield* (yield* Reload).cache
+      }
       assert.deepEqual(yield* serving, { source: "control_plane", digit: "1", rejected: undefined })
     }).pipe(Effect.provide(node(written, joined)))
   })

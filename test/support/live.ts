@@ -22,7 +22,7 @@ export const liveLayer = RefLiveConfig.layer.pipe(Layer.provide(namingRouter))
 export const memoryCache = Effect.gen(function* () {
   const written = yield* Ref.make<ReadonlyArray<Snapshot>>([])
   const failures = yield* Ref.make(0)
-  const state = yield* Ref.make<"own" | "foreign" | "absent">("own")
+  const state = yield* Ref.make<"own" | "known" | "foreign" | "absent">("own")
   const write = Effect.fnUntraced(function* (snapshot: Snapshot) {
     const left = yield* Ref.getAndUpdate(failures, (n) => Math.max(0, n - 1))
     if (left > 0) return yield* new ConfigCacheError({ operation: "write", file: "memory", message: "disk full" })
