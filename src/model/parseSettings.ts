@@ -60,7 +60,8 @@ const parseOne = (name: SettingName, given: Given | undefined): { readonly value
   const value = setting.type.parse(text)
   if (value !== undefined) return { value }
   const message = `expected ${setting.type.expected}${given === undefined ? "" : ` (${given.origin})`}`
-  return { value, fault: { path: [name], message, ...(setting.isSecret ? {} : { value: text }) } }
+  const standIn = setting.preset === undefined ? undefined : setting.type.parse(setting.preset)
+  return { value: standIn, fault: { path: [name], message, ...(setting.isSecret ? {} : { value: text }) } }
 }
 
 export const parseSettings = (sources: SettingSources): ParsedSettings => {
@@ -73,12 +74,12 @@ export const parseSettings = (sources: SettingSources): ParsedSettings => {
   const parsed = settingNames.map((name) => ({ name, ...parseOne(name, given.get(name)) }))
   const values = Object.fromEntries(parsed.map(({ name, value }) => [name, value])) as unknown as SettingValues
   const faults = [...file.faults, ...parsed.flatMap(({ fault }) => (fault === undefined ? [] : [fault]))]
+  const unreadable = new Set(parsed.flatMap(({ name, fault }) => (fault === undefined ? [] : [name])))
   const misnamed = (names: ReadonlyMap<string, Given>) =>
     [...names.keys()].filter((name) => !isSettingName(name)).sort()
   return {
     values,
-    // A rule between settings makes sense only when each of them could be read.
-    faults: faults.length > 0 ? faults : settingRules(values),
+    faults: [...faults, ...settingRules(values, unreadable)],
     unknownKong: [...new Set([...misnamed(fromFile), ...misnamed(kong)])],
     unknownHoldfast: misnamed(holdfast)
   }

@@ -81,5 +81,25 @@ const rules: ReadonlyArray<Rule> = [
   }
 ]
 
-export const settingRules = (values: SettingValues): ReadonlyArray<Fault> =>
-  rules.filter(({ isBroken }) => isBroken(values)).map(({ setting, message }) => ({ path: [setting], message }))
+/** What a rule looks at decides whether it can be asked; so each look is noted. */
+const canBeAsked = (rule: Rule, values: SettingValues, unreadable: ReadonlySet<string>): boolean => {
+  let canBe = true
+  rule.isBroken(
+    new Proxy(values, {
+      get: (target, name) => {
+        if (unreadable.has(String(name))) canBe = false
+        return Reflect.get(target, name)
+      }
+    })
+  )
+  return canBe
+}
+
+/** A rule about a setting that could not be read stays silent: its fault is told already, and its value is a stand-in. */
+export const settingRules = (
+  values: SettingValues,
+  unreadable: ReadonlySet<string> = new Set()
+): ReadonlyArray<Fault> =>
+  rules
+    .filter((rule) => rule.isBroken(values) && canBeAsked(rule, values, unreadable))
+    .map(({ setting, message }) => ({ path: [setting], message }))

@@ -78,6 +78,18 @@ describe("parseSettings", () => {
     )
   })
 
+  it("reports what settings owe each other together with what can't be read, except of what can't be read", () => {
+    const named = (env: Record<string, string>) => lines(env).map((line) => line.split(":")[0])
+    assert.deepStrictEqual(
+      named({ KONG_ROLE: "control_plane", KONG_CLUSTER_MTLS: "pki", KONG_DRAIN_TIMEOUT: "long" }),
+      ["drain_timeout", "cluster_cert", "cluster_cert_key", "cluster_ca_cert"]
+    )
+    const controlPlane = { KONG_CLUSTER_CERT: "c", KONG_CLUSTER_CERT_KEY: "k", KONG_ROLE: "control_plane" }
+    assert.deepStrictEqual(named({ ...controlPlane, KONG_CLUSTER_MTLS: "some" }), ["cluster_mtls"])
+    assert.deepStrictEqual(named({ ...controlPlane, KONG_ADMIN_LISTEN: "everywhere" }), ["admin_listen"])
+    assert.deepStrictEqual(named({ KONG_ROLE: "control" }), ["role"])
+  })
+
   it("refuses each setting's nonsense, naming it", () => {
     const nonsense: ReadonlyArray<readonly [SettingName, string]> = [
       ["role", "traditional"],

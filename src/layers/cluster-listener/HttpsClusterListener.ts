@@ -109,7 +109,7 @@ const makeServer = (bridge: Bridge): Server => {
     key: own.key,
     // In the shared mode no authority is named to the peer: it has one certificate, and shows that.
     ...(isShared ? {} : { ca: [...own.authorities] }),
-    // Nothing is resumed: every connection shows its whole chain.
+    // Nothing is resumed: every connection is judged by the certificates that it shows itself.
     secureOptions: constants.SSL_OP_NO_TICKET,
     requestCert: true,
     rejectUnauthorized: false,

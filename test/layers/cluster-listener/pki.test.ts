@@ -1,7 +1,8 @@
 /** Whom a control plane lets in when an authority decides: reference `hybrid-protocol-v1.md` §1.2, §1.3, over real TLS. */
 import { connect as connectTcp } from "node:net"
+import { connect as connectTls } from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger, Queue, References, type Scope } from "effect"
+import { Effect, Layer, Logger, Queue, References, type Scope } from "effect"
 import type { AdminListener, ClusterListener } from "../../../src/services/control/Listeners.ts"
 import type { CertificatePair } from "../../../src/services/ServerCertificate.ts"
 import { clusterPort, type Given, memoryControlPlane } from "../../support/controlPlane.ts"
@@ -113,6 +114,34 @@ describe("pki: who may connect (§1.2, §1.3)", () => {
     })
   )
 
+  it.live("nobody by a session of before: each connection shows its certificate anew", () =>
+    withControlPlane({}, (stage) =>
+      Effect.gen(function* () {
+        const { cert, key } = yield* leaf(stage.root, { commonName: "dp-1" })
+        const visit = (maxVersion: "TLSv1.2" | "TLSv1.3", session?: Buffer) =>
+          Effect.callback<{ readonly isReused: boolean; readonly session: Buffer | undefined }>((resume) => {
+            const name = { servername: controlPlaneName, ca: stage.root.cert, maxVersion }
+            const resumed = session === undefined ? {} : { session }
+            let given: Buffer | undefined
+            const socket = connectTls({ port: stage.port, host: "127.0.0.1", cert, key, ...name, ...resumed })
+            socket.on("session", (bytes: Buffer) => {
+              given = bytes
+            })
+            // Tickets of TLS 1.3 come after the handshake, before any answer.
+            socket.on("secureConnect", () => socket.write("GET / HTTP/1.1\r\nHost: cp\r\n\r\n"))
+            socket.on("data", () => {
+              resume(Effect.succeed({ isReused: socket.isSessionReused(), session: given ?? socket.getSession() }))
+              socket.destroy()
+            })
+          })
+        for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+          const { session } = yield* visit(version)
+          assert.isFalse((yield* visit(version, session)).isReused, version)
+        }
+      })
+    )
+  )
+
   it.live("nobody who speaks plain HTTP, or no TLS at all, and that is told as well", () =>
     withControlPlane({}, (stage) =>
       Effect.gen(function* () {
@@ -135,6 +164,19 @@ describe("pki: who may connect (§1.2, §1.3)", () => {
 })
 
 describe("pki_check_cn: who may connect (§1.2)", () => {
+  it.live("nobody ever, without a list and without a domain: that does not start", () =>
+    Effect.gen(function* () {
+      const root = yield* authority("test root")
+      const pair = yield* leaf(root, { commonName: "cp" })
+      const given = { cluster_mtls: "pki_check_cn", cluster_ca_cert: root.cert }
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(memoryControlPlane(pair, given))))
+      assert.strictEqual(error.exitCode, 2)
+      assert.match(error.message, /^cluster_allowed_common_names: expected the names of data planes/)
+      const listed = { ...given, cluster_allowed_common_names: "dp" }
+      yield* Effect.scoped(Layer.build(memoryControlPlane(pair, listed)))
+    })
+  )
+
   it.live("the common names that are listed", () =>
     withControlPlane({ cluster_mtls: "pki_check_cn", cluster_allowed_common_names: "dp-1, DP-2" }, (stage) =>
       Effect.gen(function* () {
