@@ -37,8 +37,8 @@ export interface RequestBodyOptions {
   readonly request: IncomingMessage
   /** Whether a copy is worth its keep: the request may be sent twice, and the route has nothing against it. */
   readonly keepsCopy: boolean
-  /** What the client announced in `Trailer` comes after the body. */
-  readonly hasTrailers: boolean
+  /** What may come after the body. */
+  readonly trailerNames: ReadonlyArray<string>
   readonly sending: Watchdog
   readonly writeTimeoutMs: number
 }
@@ -95,9 +95,10 @@ export class RequestBody {
 
   #replay(sink: ClientRequest): void {
     const bytes = this.#copy?.bytes()
-    if (bytes !== undefined && bytes.length > 0) sink.write(bytes)
+    const isTaken = bytes === undefined || bytes.length === 0 || sink.write(bytes)
     if (this.#hasEnded) this.#finish()
-    else this.#options.request.resume()
+    else if (isTaken) this.#options.request.resume()
+    else this.#options.sending.arm(this.#options.writeTimeoutMs)
   }
 
   #onData(chunk: Buffer): void {
@@ -116,11 +117,13 @@ export class RequestBody {
   }
 
   #finish(): void {
-    const { request, hasTrailers, sending, writeTimeoutMs } = this.#options
+    const { request, trailerNames, sending, writeTimeoutMs } = this.#options
     const sink = this.#sink
     if (sink === undefined || sink.destroyed) return
     sending.arm(writeTimeoutMs)
-    if (hasTrailers && request.rawTrailers.length > 0) sink.addTrailers(pairsOf(request.rawTrailers))
+    if (trailerNames.length > 0) {
+      sink.addTrailers(pairsOf(request.rawTrailers).filter(([name]) => trailerNames.includes(name.toLowerCase())))
+    }
     sink.end()
   }
 }

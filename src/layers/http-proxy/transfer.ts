@@ -63,11 +63,11 @@ export class Transfer {
   }
 
   #makeBody(): RequestBody {
-    const { compiled, hasTrailers, service } = this.#plan
+    const { compiled, trailerNames, service } = this.#plan
     return new RequestBody({
       request: this.#exchange.request,
-      keepsCopy: this.#isIdempotent && compiled.route.request_buffering && service.retries > 0,
-      hasTrailers,
+      keepsCopy: this.#isIdempotent && compiled.route.request_buffering,
+      trailerNames,
       sending: this.#sending,
       writeTimeoutMs: service.write_timeout
     })
@@ -145,9 +145,9 @@ export class Transfer {
   #sendBody(upstream: ClientRequest, body: RequestBody): void {
     this.#receiving.disarm()
     upstream.on("finish", () => {
+      if (upstream !== this.#upstream) return
       this.#sending.disarm()
-      if (this.#answer === undefined && upstream === this.#upstream && !this.#isEnded)
-        this.#receiving.arm(this.#plan.service.read_timeout)
+      if (this.#answer === undefined && !this.#isEnded) this.#receiving.arm(this.#plan.service.read_timeout)
     })
     if (this.#exchange.expectsContinue && !body.isStarted) this.#exchange.response.writeContinue()
     body.sendTo(upstream)

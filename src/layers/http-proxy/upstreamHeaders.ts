@@ -59,9 +59,19 @@ export const framingOf = (request: IncomingMessage): BodyFraming => {
     : { _tag: "None" }
 }
 
-/** Trailers go along when the client said so; only chunks can carry them. */
-export const announcesTrailers = ({ headers }: IncomingMessage, framing: BodyFraming): boolean =>
-  framing._tag === "Chunked" && headers.trailer !== undefined
+const noNames: ReadonlyArray<string> = []
+
+/** What the client said would come after its chunks, less what nobody may say there (RFC 9110 §6.5.1). */
+export const announcedTrailers = ({ node, request }: Exchange, framing: BodyFraming): ReadonlyArray<string> => {
+  const { connection, trailer } = request.headers
+  if (trailer === undefined || framing._tag !== "Chunked") return noNames
+  const listed = connectionNames(connection)
+  const { managed } = node.upstreamHeaderPolicy
+  return String(trailer)
+    .split(",")
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== "" && !managed.has(name) && !listed.has(name))
+}
 
 /** Methods whose requests commonly have a body say so when they have none (RFC 9110 §8.6). */
 const tellsEmptyBody: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"])
@@ -89,11 +99,12 @@ export interface UpstreamHeaderInput {
   /** The path prefix that the route strips. */
   readonly stripped: string | undefined
   readonly framing: BodyFraming
+  readonly trailerNames: ReadonlyArray<string>
 }
 
 /** All but `Host`, which depends on the target that a try is for. */
 export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<string> => {
-  const { exchange, head, forwarded, stripped, framing } = input
+  const { exchange, head, forwarded, stripped, framing, trailerNames } = input
   const { request, node, id } = exchange
   const { headers } = request
   const { managed, hasRequestId } = node.upstreamHeaderPolicy
@@ -118,7 +129,7 @@ export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<strin
     ...(prefix === undefined ? [] : ["X-Forwarded-Prefix", prefix]),
     ...(hasRequestId ? ["X-Kong-Request-Id", id] : []),
     ...framingHeaders(framing, head.facts.method),
-    ...(announcesTrailers(request, framing) ? ["Trailer", String(headers.trailer)] : [])
+    ...(trailerNames.length === 0 ? [] : ["Trailer", trailerNames.join(", ")])
   )
   return sent
 }

@@ -5,7 +5,7 @@ import { forwardedPrefix, upstreamTarget } from "../../model/RequestPath.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Forwarded } from "./forwarded.ts"
 import type { RequestHead } from "./requestHead.ts"
-import { announcesTrailers, type BodyFraming, framingOf, upstreamHeaders } from "./upstreamHeaders.ts"
+import { announcedTrailers, type BodyFraming, framingOf, upstreamHeaders } from "./upstreamHeaders.ts"
 
 export interface UpstreamPlan {
   readonly compiled: CompiledRoute
@@ -16,8 +16,8 @@ export interface UpstreamPlan {
   readonly headers: ReadonlyArray<string>
   readonly framing: BodyFraming
   readonly takesTrailers: boolean
-  /** The request's own, after its body. */
-  readonly hasTrailers: boolean
+  /** Of the request's own trailers, those that go along. */
+  readonly trailerNames: ReadonlyArray<string>
   readonly isWebSocket: boolean
   readonly hostFor: (address: Address) => string
 }
@@ -46,6 +46,7 @@ export const planUpstream = (
   const isStripped = compiled.route.strip_path
   const framing: BodyFraming = head.isWebSocket ? { _tag: "None" } : framingOf(exchange.request)
   const stripped = forwardedPrefix(matchedPath, isStripped)
+  const trailerNames = announcedTrailers(exchange, framing)
   const isTls = service.protocol === "https"
   return {
     compiled,
@@ -53,10 +54,10 @@ export const planUpstream = (
     isTls,
     method: head.facts.method,
     target: upstreamTarget({ base: service.path, path: head.facts.path, matchedPath, isStripped }, head.target.query),
-    headers: upstreamHeaders({ exchange, head, forwarded, stripped, framing }),
+    headers: upstreamHeaders({ exchange, head, forwarded, stripped, framing, trailerNames }),
     framing,
     takesTrailers: head.takesTrailers,
-    hasTrailers: announcesTrailers(exchange.request, framing),
+    trailerNames,
     isWebSocket: head.isWebSocket,
     hostFor: hostChooser(compiled, head, isTls)
   }

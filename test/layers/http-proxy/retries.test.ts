@@ -9,6 +9,7 @@ import {
   configOf,
   get,
   id,
+  oneRoute,
   send,
   signal,
   startProxy,
@@ -62,6 +63,24 @@ describe("§4 bodies that are sent again", () => {
         assert.strictEqual(answer.body, body)
         assert.strictEqual(next.accepted(), 1)
       })
+  )
+
+  it.live("§4 one that an idle connection lost is sent again even without retries", () =>
+    Effect.gen(function* () {
+      const upstream = yield* startRawUpstream((socket) => {
+        let count = 0
+        socket.on("data", (chunk) => {
+          if (!/^(GET|PUT) /.test(chunk.toString())) return
+          count++
+          if (count === 1) socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+          else socket.destroy()
+        })
+      })
+      const { port } = yield* startProxy(oneRoute(upstream.port, { retries: 0 }))
+      for (let round = 0; round < 5; round++) assert.strictEqual((yield* get(port)).status, 200)
+      const put = { method: "PUT", headers: { "Content-Length": 4 } }
+      assert.strictEqual((yield* Effect.promise(() => send(port, put, "body"))).status, 200)
+    })
   )
 
   it.live("§4 what comes of a body while the next connection is made follows what came before", () =>
