@@ -157,10 +157,12 @@ describe("sending", () => {
       const noted = yield* record
       assert.include(noted?.notSent ?? "", "16777217 bytes")
       assert.include(noted?.notSent ?? "", "7 services")
+      assert.strictEqual(noted?.syncStatus, "unknown", "§11: nothing was sent yet")
       yield* hub.broadcast(payload(2, 3))
       yield* settle
       assert.deepStrictEqual(yield* Queue.takeAll(sent), [3])
       assert.strictEqual((yield* record)?.notSent, undefined)
+      assert.strictEqual((yield* record)?.syncStatus, "normal")
     }).pipe(Effect.provide(layers(payload(1, 16_777_217))))
   )
 
