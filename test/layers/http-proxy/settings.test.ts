@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import { parseSettings } from "../../../src/model/parseSettings.ts"
 import type { SettingName, SettingValues } from "../../../src/model/SettingTable.ts"
 import { temporaryFolder } from "../../support/folder.ts"
@@ -316,6 +316,57 @@ describe("§5 upstream_keepalive_max_requests", () => {
       const { port } = yield* startProxy(oneRoute(upstream.port))
       for (let round = 0; round < 3; round++) yield* get(port)
       assert.strictEqual(upstream.accepted(), 3)
+    })
+  )
+})
+
+describe("§5 upstream_keepalive_idle_timeout", () => {
+  it.live("§5 an idle connection is closed when it has been idle for so long", () =>
+    Effect.gen(function* () {
+      const upstream = yield* startUpstream((_, response) => response.end())
+      const settings = given({ upstream_keepalive_idle_timeout: "0.05" })
+      const { port } = yield* startProxy(oneRoute(upstream.port), { settings })
+      yield* get(port)
+      assert.strictEqual(upstream.sockets.size, 1)
+      yield* Effect.suspend(() => (upstream.sockets.size === 0 ? Effect.void : Effect.fail("open"))).pipe(
+        Effect.retry(Schedule.spaced("5 millis"))
+      )
+    })
+  )
+})
+
+describe("§3.1 error_default_type", () => {
+  it.live("§3.1 counts for core errors that ask for nothing, and for them alone", () =>
+    Effect.gen(function* () {
+      const settings = given({ error_default_type: "application/xml" })
+      const { port, serve } = yield* startProxy(oneRoute((yield* closed).port, { retries: 0 }), { settings })
+      const core = yield* get(port)
+      assert.strictEqual(core.headers["content-type"], "application/xml; charset=utf-8")
+      assert.match(core.body, /^<\?xml .*\?>\n<error>\n {2}<message>An invalid response/)
+      assert.match(yield* sendRaw(port, "nonsense\r\n\r\n"), /<message>Bad request<\/message>/)
+      serve(configOf({}))
+      assert.strictEqual((yield* get(port)).headers["content-type"], "application/json; charset=utf-8")
+    })
+  )
+})
+
+describe("router.md §7 forwarded scheme", () => {
+  it.live("§7 a trusted peer's X-Forwarded-Proto counts, a stranger's does not; http routes take https", () =>
+    Effect.gen(function* () {
+      const upstream = yield* mirror
+      const claim = { "X-Forwarded-Proto": "https" }
+      const config = oneRoute(upstream.port, {}, { protocols: ["https"] })
+      const trusting = yield* startProxy(config, { settings: given({ trusted_ips: "127.0.0.1" }) })
+      assert.strictEqual((yield* get(trusting.port, "/", claim)).status, 203)
+      const moved = oneRoute(upstream.port, {}, { protocols: ["https"], https_redirect_status_code: 301 })
+      trusting.serve(moved)
+      const outer = yield* get(trusting.port, "/a?b", { "X-Forwarded-Host": "outer.test" })
+      assert.strictEqual(outer.status, 301)
+      assert.strictEqual(outer.headers.location, "https://outer.test/a?b")
+      trusting.serve(oneRoute(upstream.port, {}, { protocols: ["http"] }))
+      assert.strictEqual((yield* get(trusting.port, "/", claim)).status, 203)
+      const wary = yield* startProxy(config)
+      assert.strictEqual((yield* get(wary.port, "/", claim)).status, 426)
     })
   )
 })

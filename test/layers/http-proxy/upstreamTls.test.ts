@@ -8,7 +8,7 @@ import type { CompiledConfig } from "../../../src/model/CompiledConfig.ts"
 import type { Row } from "../../../src/model/Entity.ts"
 import type { CertificatePair } from "../../../src/services/ServerCertificate.ts"
 import { type Authority, authority, type LeafOptions, leaf } from "../../support/pki.ts"
-import { type Answer, configOf, get, id, listening, startProxy } from "./support.ts"
+import { type Answer, configOf, get, id, listening, post, startProxy, startRawUpstream } from "./support.ts"
 
 const named: LeafOptions = { commonName: "localhost", dnsNames: ["localhost", "inner.test"], addresses: ["127.0.0.1"] }
 
@@ -133,6 +133,50 @@ describe("§5 verification of upstreams", () => {
       const settings = { ...verify, lua_ssl_trusted_certificate: [ca.cert] }
       const friends = yield* startProxy(secureRoute(port, {}), { settings })
       assert.strictEqual((yield* get(friends.port)).status, 200)
+    })
+  )
+})
+
+describe("§4 connect_timeout", () => {
+  it.live("§4 counts until TLS stands, for each try: 504, any method", () =>
+    Effect.gen(function* () {
+      const mute = yield* startRawUpstream((socket) => socket.resume())
+      const { port } = yield* startProxy(secureRoute(mute.port, { connect_timeout: 40, retries: 2 }))
+      const answer = yield* post(port, "/", "body")
+      assert.strictEqual(answer.status, 504)
+      assert.match(answer.body, /^The upstream server is timing out\n/)
+      assert.strictEqual(mute.accepted(), 3)
+    })
+  )
+})
+
+describe("router.md §9 preserve_host over TLS", () => {
+  it.live("§9 the client's Host, less its port, is the server name; each name has connections of its own", () =>
+    Effect.gen(function* () {
+      const ca = yield* authority("CA")
+      const { port, accepted } = yield* startSecure(yield* leaf(ca, { ...named, dnsNames: ["a.test", "b.test"] }))
+      const config = configOf({
+        ca_certificates: [{ id: caId, cert: ca.cert }],
+        services: [
+          {
+            id: id(1),
+            host: "127.0.0.1",
+            protocol: "https",
+            port,
+            tls_verify: true,
+            ca_certificates: [caId],
+            retries: 0
+          }
+        ],
+        routes: [{ id: id(2), service: id(1), paths: ["/"], preserve_host: true }]
+      })
+      const proxy = yield* startProxy(config)
+      const ask = (Host: string) => get(proxy.port, "/", { Host })
+      assert.strictEqual((yield* ask("a.test:1")).body, "a.test, nobody")
+      assert.strictEqual((yield* ask("b.test")).body, "b.test, nobody")
+      assert.strictEqual((yield* ask("a.test")).body, "a.test, nobody")
+      assert.strictEqual(accepted(), 2)
+      isRefused(yield* ask("c.test"))
     })
   )
 })
