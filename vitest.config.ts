@@ -3,11 +3,21 @@ import { defineConfig } from "vitest/config"
 /** Processes, ports and waiting: one file after the other, so that no story slows another one down. */
 const realProcesses = { fileParallelism: false, testTimeout: 90_000, hookTimeout: 60_000 }
 
+/** Far beyond what any of them needs: a busy machine must not turn a right answer into a wrong one. */
+const unitTimeouts = { testTimeout: 30_000, hookTimeout: 30_000 }
+
 export default defineConfig({
   test: {
     passWithNoTests: true,
     projects: [
-      { test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**", "test/story/**"] } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**", "test/story/**"],
+          ...unitTimeouts
+        }
+      },
       { test: { name: "story", include: ["test/story/**/*.test.ts"], ...realProcesses } },
       { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...realProcesses } }
     ]
