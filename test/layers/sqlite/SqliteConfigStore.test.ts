@@ -113,26 +113,32 @@ describe("the store", () => {
     })
   )
 
-  it.live("has every write that was answered, after kill -9", () =>
-    Effect.gen(function* () {
-      const prefix = yield* temporaryFolder
-      const script = new URL("./writer.ts", import.meta.url).pathname
-      const answered = yield* Effect.promise(async () => {
-        const child = spawn(process.execPath, [script, prefix], { stdio: ["ignore", "pipe", "inherit"] })
-        let said = ""
-        for await (const chunk of child.stdout) {
-          said += String(chunk)
-          if (said.split("\n").length > 20) break
-        }
-        child.kill("SIGKILL")
-        await once(child, "exit")
-        return said.split("\n").slice(0, -1)
-      })
-      const { rows } = yield* exported.pipe(Effect.provide(storeIn(prefix)))
-      const kept = new Set((rows.get("consumers") ?? []).map(({ username }) => username))
-      assert.isAbove(answered.length, 10)
-      for (const username of answered) assert.isTrue(kept.has(username), `${username} is lost`)
-    })
+  it.live(
+    "has every write that was answered, after kill -9",
+    () =>
+      Effect.gen(function* () {
+        const prefix = yield* temporaryFolder
+        const script = new URL("./writer.ts", import.meta.url).pathname
+        const child = yield* Effect.acquireRelease(
+          Effect.sync(() => spawn(process.execPath, [script, prefix], { stdio: ["ignore", "pipe", "ignore"] })),
+          (running) => Effect.sync(() => running.kill("SIGKILL"))
+        )
+        const answered = yield* Effect.promise(async () => {
+          let said = ""
+          for await (const chunk of child.stdout) {
+            said += String(chunk)
+            if (said.split("\n").length > 20) break
+          }
+          child.kill("SIGKILL")
+          await once(child, "exit")
+          return said.split("\n").slice(0, -1)
+        })
+        const { rows } = yield* exported.pipe(Effect.provide(storeIn(prefix)))
+        const kept = new Set((rows.get("consumers") ?? []).map(({ username }) => username))
+        assert.isAbove(answered.length, 10)
+        for (const username of answered) assert.isTrue(kept.has(username), `${username} is lost`)
+      }),
+    30_000
   )
 
   it.live("in a prefix that can't be a folder stops the start with exit code 2", () =>

@@ -15,7 +15,8 @@ const writeForever = Effect.gen(function* () {
   for (let i = 0; ; i++) {
     yield* store.create(consumers as unknown as Entity, { username: `user-${i}` })
     yield* Effect.callback<void>((resume) => {
-      process.stdout.write(`user-${i}\n`, () => resume(Effect.void))
+      // Nobody listens any more: whoever started this is gone.
+      process.stdout.write(`user-${i}\n`, (error) => (error ? process.exit(1) : resume(Effect.void)))
     })
   }
 })
