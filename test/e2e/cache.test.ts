@@ -15,7 +15,7 @@ import {
   readiness
 } from "../support/processes.ts"
 
-describe("the cache file", () => {
+describe("the cache file (resilience.md §2, §4)", () => {
   let cluster: Cluster
   let first: Awaited<ReturnType<Cluster["makeNode"]>>
   beforeAll(async () => {

@@ -13,7 +13,7 @@ import {
   sleep
 } from "../support/processes.ts"
 
-describe("the connection", () => {
+describe("the connection (hybrid-protocol-v1.md §1.2, §6; resilience.md §1, §7)", () => {
   let cluster: Cluster
   let controlPlane: Running
   let node: Awaited<ReturnType<Cluster["makeNode"]>>

@@ -14,7 +14,7 @@ import {
   run
 } from "../support/processes.ts"
 
-describe("the control plane", () => {
+describe("the control plane (hybrid-protocol-v1.md §1.3, §8, §11)", () => {
   let cluster: Cluster
   let controlPlane: Running
   let nodes: ReadonlyArray<Awaited<ReturnType<Cluster["makeNode"]>>>

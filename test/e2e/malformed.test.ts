@@ -82,7 +82,9 @@ const assertCalm = (running: Running, input: unknown): void => {
   assert.notMatch(text(running), stackTrace, `a stack trace over ${shown()}`)
 }
 
-describe("malformed input", { timeout: 400_000 }, () => {
+describe("malformed input (hybrid-protocol-v1.md §1.1, §4, §6; config-model.md §2, §4; resilience.md §2)", {
+  timeout: 400_000
+}, () => {
   let cluster: Cluster
   let upstreamPort: number
   let document: string

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { ask, type Cluster, eventually, makeCluster, readiness, run, sleep } from "../support/processes.ts"
 
-describe("signals and exit codes", () => {
+describe("signals, settings and exit codes (hybrid-protocol-v1.md §13)", () => {
   let cluster: Cluster
   let node: Awaited<ReturnType<Cluster["makeNode"]>>
   let text: string

@@ -17,7 +17,7 @@ import {
   readiness
 } from "../support/processes.ts"
 
-describe("an outage, from join to return", () => {
+describe("an outage, from join to return (konnect-network-resiliency.md; resilience.md §1, §3, §9)", () => {
   let cluster: Cluster
   let node: Awaited<ReturnType<Cluster["makeNode"]>>
   let controlPlane: Running
