@@ -33,7 +33,7 @@ services:
         paths: [${path}]
 `
 
-describe("a node on its own", () => {
+describe("a node on its own (resilience.md §3, §4; proxy-behaviour.md §11)", () => {
   let cluster: Cluster
   let port: number
   beforeAll(async () => {
@@ -91,7 +91,7 @@ describe("a node on its own", () => {
   })
 })
 
-describe("a node whose control plane is gone", () => {
+describe("a node whose control plane is gone (resilience.md §4)", () => {
   let cluster: Cluster
   let node: Awaited<ReturnType<Cluster["makeNode"]>>
   let running: Running

@@ -26,7 +26,7 @@ interface ControlPlaneStatus {
 const controlPlaneOf = async (node: { readonly status: string }) =>
   ((await ask(`${node.status}/status`)).json() as ControlPlaneStatus).control_plane
 
-describe("a cluster with an authority of its own", () => {
+describe("a cluster with an authority of its own (hybrid-protocol-v1.md §1.2, §1.3)", () => {
   let cluster: Cluster
   let controlPlane: Running
   let node: Awaited<ReturnType<Cluster["makeNode"]>>
@@ -121,7 +121,7 @@ describe("a cluster with an authority of its own", () => {
   })
 })
 
-describe("the environment that Konnect hands out (§13)", () => {
+describe("the environment that Konnect hands out (hybrid-protocol-v1.md §13)", () => {
   it("starts a node unchanged, which serves what it has and tries to connect", async () => {
     const cluster = await makeCluster()
     try {

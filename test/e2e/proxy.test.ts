@@ -54,7 +54,7 @@ const startUpstream = async (name: string) => {
   return { port: (server.address() as AddressInfo).port, close }
 }
 
-describe("a node as clients and upstreams see it", () => {
+describe("a node as clients and upstreams see it (proxy-behaviour.md)", () => {
   let cluster: Cluster
   let upstreams: ReadonlyArray<Awaited<ReturnType<typeof startUpstream>>>
   let plain: string
