@@ -51,6 +51,9 @@ const where = (fault: Fault): string => fault.path.map((part) => (typeof part ==
 
 const said = (fault: Fault): string => formatFault({ ...fault, path: [] })
 
+/** Keys come from outside: without a prototype, `__proto__` is a name like any other. */
+const bare = (): Record<string, unknown> => Object.create(null)
+
 /** Sets `message` at `path`; what is about the whole entity stands under `@entity`, as a list. */
 const place = (fields: Record<string, unknown>, fault: Fault): void => {
   const [first, ...rest] = fault.path
@@ -62,8 +65,7 @@ const place = (fields: Record<string, unknown>, fault: Fault): void => {
   let key = String(first)
   for (const part of rest) {
     const inner = at[key]
-    const next: Record<string, unknown> =
-      typeof inner === "object" && inner !== null ? (inner as Record<string, unknown>) : {}
+    const next = typeof inner === "object" && inner !== null ? (inner as Record<string, unknown>) : bare()
     at[key] = next
     at = next
     key = typeof part === "number" ? String(part + 1) : part
@@ -72,7 +74,7 @@ const place = (fields: Record<string, unknown>, fault: Fault): void => {
 }
 
 const fieldsOf = (faults: ReadonlyArray<Fault>): Row => {
-  const fields: Record<string, unknown> = {}
+  const fields = bare()
   for (const fault of faults) place(fields, fault)
   return fields
 }

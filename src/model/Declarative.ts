@@ -33,7 +33,7 @@ const parentField = (child: string, parent: Entity): string =>
   E.entityByName.get(child)?.references.find(({ to }) => to === parent.name)?.field ?? parent.singular
 
 const flatten = (document: Row, freshId: () => string): Flattened => {
-  const table: Record<string, unknown> = {}
+  const others: Array<readonly [string, unknown]> = []
   const sections = new Map<string, Array<unknown>>()
   const origins = new Map<string, Array<Path>>()
   const faults: Array<Fault> = []
@@ -85,10 +85,10 @@ const flatten = (document: Row, freshId: () => string): Flattened => {
   for (const [key, value] of Object.entries(document)) {
     if (E.entityByName.has(key) || E.knownButNotServed.has(key) || key === "plugins")
       visitAll(key, value, [key], undefined)
-    else table[key] = value
+    else others.push([key, value])
   }
-  for (const [section, rows] of sections) table[section] = rows
-  return { table, origins, faults }
+  // Not by assignment: a key named __proto__ must stay a key, to be refused as any unknown one.
+  return { table: Object.fromEntries([...others, ...sections]), origins, faults }
 }
 
 const inDocument =

@@ -80,22 +80,16 @@ export const isRecord = (value: unknown): value is Row =>
  * Makes the spellings of absence one: `null` becomes absent, Lua's `{}` for an empty array becomes `[]`, ignored keys
  * go. Rule: `hybrid-protocol-v1.md` §14.6.
  */
-const settle = (fields: Field.Fields, row: Row): Row => {
-  const settled: Record<string, unknown> = {}
-  for (const [key, value] of Object.entries(row)) {
-    if (value === null || value === undefined || ignoredKeys.has(key)) continue
-    const field = Object.hasOwn(fields, key) ? fields[key] : undefined
-    settled[key] =
-      field === undefined
-        ? value
-        : field.shape === "array" && isEmptyObject(value)
-          ? []
-          : field.fields !== undefined && isRecord(value)
-            ? settle(field.fields, value)
-            : value
-  }
-  return settled
-}
+const settle = (fields: Field.Fields, row: Row): Row =>
+  // Not by assignment: a key named __proto__ must stay a key, to be refused as any unknown one.
+  Object.fromEntries(
+    Object.entries(row).flatMap(([key, value]) => {
+      if (value === null || value === undefined || ignoredKeys.has(key)) return []
+      const field = Object.hasOwn(fields, key) ? fields[key] : undefined
+      if (field?.shape === "array" && isEmptyObject(value)) return [[key, []]]
+      return [[key, field?.fields !== undefined && isRecord(value) ? settle(field.fields, value) : value]]
+    })
+  )
 
 const valueAt = (root: unknown, path: ReadonlyArray<string | number>): unknown =>
   path.reduce<unknown>(

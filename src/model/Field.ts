@@ -41,8 +41,11 @@ const rule = <T>(expected: string, holds: (value: T) => boolean) =>
 
 // --- texts ---
 
+/** Half a surrogate pair is JSON that Lua's decoder refuses, and with it the whole configuration. */
+const wellFormed = Schema.String.check(rule("well-formed Unicode text", (value: string) => value.isWellFormed()))
+
 const text = (expected: string, holds: (value: string) => boolean) =>
-  field("string", Schema.String.check(rule(expected, holds)))
+  field("string", wellFormed.check(rule(expected, holds)))
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const namePattern = /^(?:[A-Za-z0-9._~-]|[^\p{ASCII}])+$/u
@@ -112,8 +115,10 @@ const isRoutePath = (value: string): boolean =>
     ? regexBodyHasValidTriplets(value)
     : value.startsWith("/") && !value.includes("//") && regexBodyHasValidTriplets(value)
 
-export const string = field("string", Schema.String)
-export const secret = field("string", Schema.NonEmptyString, { sensitive: true })
+const notEmpty = rule<string>("text that is not empty", (value) => value !== "")
+
+export const string = field("string", wellFormed)
+export const secret = field("string", wellFormed.check(notEmpty), { sensitive: true })
 export const uuid = text("a UUID", isUuid)
 export const name = text("a name of letters, digits, '.', '-', '_', '~' or non-ASCII characters", (v) =>
   namePattern.test(v)
@@ -136,7 +141,7 @@ export const routePath = text(
 export const headerName = text("a header name", (v) => tokenPattern.test(v))
 export const method = text("an upper-case HTTP method", (v) => /^[A-Z]+$/.test(v))
 export const pem = text("PEM text", (v) => v.includes("-----BEGIN ") || v.startsWith("{vault://"))
-export const nonEmpty = field("string", Schema.NonEmptyString)
+export const nonEmpty = field("string", wellFormed.check(notEmpty))
 
 export const oneOf = <const L extends ReadonlyArray<string>>(literals: L) => field("string", Schema.Literals(literals))
 

@@ -180,6 +180,9 @@ export const decodeReconfigure = (json: Uint8Array): DecodedReconfigure => {
 /** Sent only to control planes that ask for reports: others end the session over it (§2, §7). */
 export const encodeErrorReport = (error: ErrorReport): Uint8Array => encode({ type: "error", error })
 
+/** A data plane does not decide how much of a log it fills. */
+const reportTextMax = 2_000
+
 export const decodeErrorReport = (bytes: Uint8Array): DecodedErrorReport => {
   const parsed = parse(bytes)
   if (parsed._tag === "Wrong") return parsed
@@ -187,11 +190,11 @@ export const decodeErrorReport = (bytes: Uint8Array): DecodedErrorReport => {
   if (type !== "error" || !isRecord(error))
     return wrong({ path: ["type"], message: `expected "error" with its report`, value: type ?? null })
   const text = (key: "source" | "message" | "config_hash") =>
-    typeof error[key] === "string" ? { [key]: error[key] } : {}
+    typeof error[key] === "string" ? { [key]: error[key].slice(0, reportTextMax) } : {}
   return {
     _tag: "Right",
     message: {
-      name: typeof error.name === "string" ? error.name : "generic or unknown error",
+      name: typeof error.name === "string" ? error.name.slice(0, reportTextMax) : "generic or unknown error",
       ...text("source"),
       ...text("message"),
       ...text("config_hash")

@@ -3,6 +3,7 @@
  * An empty value counts as not given, so that a template whose variable is unset changes nothing.
  */
 import type { Fault } from "./Fault.ts"
+import { inlinePem } from "./Pem.ts"
 import { type FileLine, readSettingsFile } from "./SettingsFile.ts"
 import type { Setting } from "./SettingTable.ts"
 import { type SettingName, type SettingValues, settingTable } from "./SettingTable.ts"
@@ -87,8 +88,12 @@ export const parseSettings = (sources: SettingSources): ParsedSettings => {
 
 const sixAsterisks = "******"
 
+/** A certificate setting may hold, or be base64 of, PEM that has the key in it as well. */
+const holdsKey = (text: string): boolean => inlinePem(text)?.includes("PRIVATE KEY") === true
+
 const showSetting = (value: unknown): string | number | boolean | ReadonlyArray<string> => {
   if (typeof value === "number" || typeof value === "boolean") return value
+  if (typeof value === "string") return holdsKey(value) ? sixAsterisks : value
   if (Array.isArray(value)) return value.map((entry) => String(showSetting(entry)))
   if (typeof value !== "object" || value === null) return String(value)
   if (!("host" in value && "port" in value)) return Object.entries(value).map(([key, text]) => `${key}:${text}`)

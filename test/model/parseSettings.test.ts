@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { formatFault } from "../../src/model/Fault.ts"
 import { effectiveSettings, parseSettings } from "../../src/model/parseSettings.ts"
 import { type SettingName, settingTable } from "../../src/model/SettingTable.ts"
+import { keyLike } from "../support/pems.ts"
 
 const parse = (env: Record<string, string>, text?: string) =>
   parseSettings({ env, ...(text === undefined ? {} : { file: { name: "node.conf", text } }) })
@@ -147,6 +148,14 @@ describe("parseSettings", () => {
 })
 
 describe("effectiveSettings", () => {
+  it("hides a key that stands in a certificate setting, as PEM or as base64 of it", () => {
+    const combined = `-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n${keyLike}\nsecret`
+    for (const text of [combined, Buffer.from(combined).toString("base64")]) {
+      const { values } = parseSettings({ env: { KONG_CLUSTER_CERT: text, KONG_SSL_CERT: "/a/path.pem" } })
+      assert.deepInclude(effectiveSettings(values), { cluster_cert: "******", ssl_cert: "/a/path.pem" })
+    }
+  })
+
   it("shows settings as a user would write them, and secrets as six asterisks", () => {
     const { values } = parse({
       KONG_ADMIN_TOKEN: "hunter2",

@@ -7,7 +7,7 @@ import type { Entity, Row } from "../../src/model/Entity.ts"
 import type { AdminListener } from "../../src/services/control/Listeners.ts"
 import { clusterCertificate } from "../support/certificates.ts"
 import { type AdminReply, adminPort, call, type Given, memoryControlPlane } from "../support/controlPlane.ts"
-import { caCert, leafCert, leafKey } from "../support/pems.ts"
+import { caCert, expiredCaCert, leafCert, leafKey } from "../support/pems.ts"
 import { type Sample, samples } from "../support/samples.ts"
 
 const withAdmin = <A, E>(test: Effect.Effect<A, E, AdminListener>, given?: Given) =>
@@ -265,6 +265,44 @@ describe("writes", () => {
         assert.match(String(inner.body.message), /^schema violation \(healthchecks\.active\.timeout: /)
         const whole = yield* call("POST", "/routes", { name: "r" })
         assert.isArray((whole.body.fields as Row)["@entity"])
+      })
+    )
+  )
+
+  it.live("with hostile names are refused and harm nobody", () =>
+    withAdmin(
+      Effect.gen(function* () {
+        const headers = JSON.parse('{"__proto__":[1],"constructor":[2]}')
+        const refused = yield* call("POST", "/routes", { paths: ["/a"], headers })
+        assert.strictEqual(refused.status, 400, refused.text)
+        assert.notProperty({}, "1")
+        const unknown = yield* call("POST", "/services", JSON.parse('{"host":"h","__proto__":{"port":1}}'))
+        assert.strictEqual(unknown.status, 400, unknown.text)
+        const document = JSON.parse('{"_format_version":"3.0","__proto__":[{}],"services":[{"name":"s","host":"h"}]}')
+        assert.strictEqual((yield* call("POST", "/config", document)).status, 400)
+        assert.strictEqual((yield* call("POST", "/services", { host: "h" })).status, 201)
+      })
+    )
+  )
+
+  it.live("of text that no data plane could read are refused", () =>
+    withAdmin(
+      Effect.gen(function* () {
+        const refused = yield* call("POST", "/consumers", { username: "\ud800" })
+        assert.strictEqual(refused.status, 400, refused.text)
+        assert.match(refused.text, /well-formed Unicode/)
+      })
+    )
+  )
+
+  it.live("of an expired authority, or of an alternative of the same kind, are refused", () =>
+    withAdmin(
+      Effect.gen(function* () {
+        const expired = yield* call("POST", "/ca_certificates", { cert: expiredCaCert })
+        assert.match(expired.text, /expected a certificate that has not expired/)
+        const twice = { cert: leafCert, key: leafKey, cert_alt: leafCert, key_alt: leafKey }
+        const same = yield* call("POST", "/certificates", twice)
+        assert.match(same.text, /expected a key of another type than cert's, which is ec/)
       })
     )
   )

@@ -20,15 +20,20 @@ export const leafKey = leaf.key
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }
 
-const authority = await x509.X509CertificateGenerator.createSelfSigned({
-  name: "CN=Test CA",
-  ...validity,
-  signingAlgorithm: algorithm,
-  keys: await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]),
-  extensions: [new x509.BasicConstraintsExtension(true, undefined, true)]
-})
+const makeAuthority = async (notAfter: Date): Promise<string> => {
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: "CN=Test CA",
+    notBefore: new Date(notAfter.getTime() - 2 * dayMs),
+    notAfter,
+    signingAlgorithm: algorithm,
+    keys: await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]),
+    extensions: [new x509.BasicConstraintsExtension(true, undefined, true)]
+  })
+  return `${certificate.toString("pem")}\n`
+}
 
-export const caCert = `${authority.toString("pem")}\n`
+export const caCert = await makeAuthority(validity.notAfter)
+export const expiredCaCert = await makeAuthority(validity.notBefore)
 
 /** What a key looks like to whoever only looks. */
 export const keyLike = `-----BEGIN ${"PRIVATE KEY"}-----`

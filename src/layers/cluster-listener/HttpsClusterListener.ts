@@ -194,7 +194,7 @@ const make = Effect.gen(function* () {
     sockets,
     own,
     check,
-    checkRevocation: revocationCheck(settings),
+    checkRevocation: revocationCheck(settings, own),
     isShared
   }
   const addresses = yield* Effect.forEach(settings.cluster_listen, (address) => open(bridge, address))

@@ -23,7 +23,6 @@ class SessionRefused extends Data.TaggedError("SessionRefused")<{ readonly reaso
 
 const firstFrameLimitMs = 5_000
 const shownSections = 3
-const errorTextMax = 2_000
 
 const normalClosure = 1000
 const goingAway = 1001
@@ -81,7 +80,7 @@ const noteErrorReport = Effect.fnUntraced(function* (peer: Peer, bytes: Uint8Arr
   if (decoded._tag === "Wrong") return yield* end("unexpected binary frame")
   const { name, source, message = "", config_hash } = decoded.message
   yield* note(peer, {
-    lastError: { atMs: yield* Clock.currentTimeMillis, name, message: message.slice(0, errorTextMax) }
+    lastError: { atMs: yield* Clock.currentTimeMillis, name, message }
   })
   // Its message may quote the configuration, which is not for the log; the fleet view shows it.
   yield* Effect.logWarning("data plane refused the configuration").pipe(
@@ -104,14 +103,16 @@ const nextPing = (peer: Peer): Effect.Effect<string, SessionEnded, Registry> =>
 
 const readPings = Effect.fnUntraced(function* (peer: Peer) {
   const registry = yield* Registry
+  // Kept here as well: a node whose id is no UUID has no record, and would seem to change with each ping.
+  let last = (yield* registry.find(peer.identity.nodeId))?.configHash
   while (true) {
     const configHash = yield* nextPing(peer).pipe(
       Effect.timeoutOrElse({ duration: silenceLimitMs, orElse: () => end("no ping for 45 s", policyViolation) })
     )
     yield* peer.pong
     const lastSeenMs = yield* Clock.currentTimeMillis
-    const known = yield* registry.find(peer.identity.nodeId)
-    const isChange = known?.configHash !== configHash
+    const isChange = last !== configHash
+    last = configHash
     // A node that runs another configuration than before has got over its last refusal.
     yield* note(peer, isChange ? { configHash, lastSeenMs, lastError: undefined } : { lastSeenMs })
     if (isChange)

@@ -11,7 +11,7 @@ export interface Prepared {
   readonly faults: ReadonlyArray<Fault>
 }
 
-type Rule = (row: Row) => Prepared
+type Rule = (row: Row, nowMs: number) => Prepared
 
 const attempt = <A>(make: () => A): A | undefined => {
   try {
@@ -39,12 +39,23 @@ const pairFaults = (row: Row, certField: string, keyField: string): ReadonlyArra
     : [{ path: [keyField], message: `expected the key of ${certField}` }]
 }
 
+const keyTypeOf = (pem: unknown): string | undefined =>
+  typeof pem === "string" ? attempt(() => new X509Certificate(pem).publicKey.asymmetricKeyType) : undefined
+
+/** The alternative is for clients that can't read the first one: of the same kind, a data plane refuses it. */
+const alternativeFaults = ({ cert, cert_alt }: Row): ReadonlyArray<Fault> => {
+  const type = keyTypeOf(cert)
+  return type === undefined || type !== keyTypeOf(cert_alt)
+    ? []
+    : [{ path: ["cert_alt"], message: `expected a key of another type than cert's, which is ${type}` }]
+}
+
 const certificates: Rule = (row) => ({
   row,
-  faults: [...pairFaults(row, "cert", "key"), ...pairFaults(row, "cert_alt", "key_alt")]
+  faults: [...pairFaults(row, "cert", "key"), ...pairFaults(row, "cert_alt", "key_alt"), ...alternativeFaults(row)]
 })
 
-const caCertificates: Rule = (row) => {
+const caCertificates: Rule = (row, nowMs) => {
   const cert = String(row.cert)
   if (isVaultReference(cert)) return { row, faults: [] }
   const wrong = (message: string): Prepared => ({ row, faults: [{ path: ["cert"], message }] })
@@ -52,11 +63,16 @@ const caCertificates: Rule = (row) => {
   const certificate = attempt(() => new X509Certificate(cert))
   if (certificate === undefined) return wrong("expected a certificate that can be read")
   if (!certificate.ca) return wrong('expected the certificate of an authority ("CA" in its basic constraints)')
+  if (certificate.validToDate.getTime() <= nowMs) {
+    return wrong(
+      `expected a certificate that has not expired; this one did on ${certificate.validToDate.toISOString()}`
+    )
+  }
   return { row: { ...row, cert_digest: certificate.fingerprint256.replaceAll(":", "").toLowerCase() }, faults: [] }
 }
 
 const rules: Readonly<Record<string, Rule>> = { certificates, ca_certificates: caCertificates }
 
 /** The row as it is stored, with values derived from others; or what is wrong with them. */
-export const onWrite = (entity: Entity, row: Row): Prepared =>
-  Object.hasOwn(rules, entity.name) ? (rules[entity.name]?.(row) ?? { row, faults: [] }) : { row, faults: [] }
+export const onWrite = (entity: Entity, row: Row, nowMs: number): Prepared =>
+  Object.hasOwn(rules, entity.name) ? (rules[entity.name]?.(row, nowMs) ?? { row, faults: [] }) : { row, faults: [] }

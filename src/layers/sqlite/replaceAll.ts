@@ -51,7 +51,7 @@ const settleAll = (given: StoredRows, former: StoredRows, nowMs: number) => {
   const settled = entities.flatMap((entity) => {
     const known = new Map((former.get(entity.name) ?? []).map((row) => [row[entity.primaryKey], row]))
     const rows = (given.get(entity.name) ?? []).map((row, index) => {
-      const prepared = onWrite(entity, row)
+      const prepared = onWrite(entity, row, nowMs)
       faults.push(...prepared.faults.map(within(entity.name, index)))
       return timed(entity, prepared.row, known.get(row[entity.primaryKey]), nowMs)
     })

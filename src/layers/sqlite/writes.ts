@@ -57,10 +57,11 @@ export const makeWrites = (rows: Rows, ids: Ids["Service"]) => {
   /** The row as it is stored, or every reason why not. */
   const settle = Effect.fnUntraced(function* (entity: Entity, input: Row) {
     const { resolved, broken } = yield* resolve(entity, input)
-    const decoded = decodeRow(entity, stamped(entity, resolved, yield* Clock.currentTimeMillis))
+    const nowMs = yield* Clock.currentTimeMillis
+    const decoded = decodeRow(entity, stamped(entity, resolved, nowMs))
     if (decoded._tag === "Wrong") return yield* refuse({ _tag: "SchemaViolation", faults: decoded.faults })
     if (broken.length > 0) return yield* refuse({ _tag: "ForeignKeyViolation", broken })
-    const { row, faults } = onWrite(entity, decoded.row)
+    const { row, faults } = onWrite(entity, decoded.row, nowMs)
     if (faults.length > 0) return yield* refuse({ _tag: "SchemaViolation", faults })
     yield* requireUnique(entity, row)
     return row

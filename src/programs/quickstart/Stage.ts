@@ -1,6 +1,6 @@
 /** The quickstart's stage: a directory with certificates, settings and logs, and three processes that use them. */
 
-import { mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { Effect, type Scope } from "effect"
 import { clusterCertificateDays } from "../../layers/credentials/ClusterCertificate.ts"
@@ -38,16 +38,30 @@ const conf = (settings: Readonly<Record<string, string>>): string =>
     .map(([name, value]) => `${name} = ${value.includes("#") ? JSON.stringify(value) : value}\n`)
     .join("")
 
-const prepare = (directory: string): Effect.Effect<void, StartError> =>
+/** Says that what bears the names above was made by a quickstart, and may go. */
+const marker = "made-by-holdfast-quickstart"
+
+const refuseForeign = (directory: string): Effect.Effect<void, StartError> => {
+  const found = existsSync(join(directory, marker)) ? [] : leftovers.filter((name) => existsSync(join(directory, name)))
+  if (found.length === 0) return Effect.void
+  const message = `expected an empty directory or one of a former quickstart, for it would replace ${found.join(", ")}`
+  return Effect.fail(new StartError({ faults: [{ path: ["--dir"], message, value: directory }], exitCode: 1 }))
+}
+
+const clean = (directory: string): Effect.Effect<void, StartError> =>
   Effect.try({
     try: () => {
       for (const name of leftovers) rmSync(join(directory, name), { recursive: true, force: true })
+      writeFileSync(join(directory, marker), "")
       mkdirSync(join(directory, "control-plane"), { recursive: true })
       mkdirSync(join(directory, "data-plane"), { recursive: true })
     },
     catch: (cause) =>
       new StartError({ faults: [{ path: ["--dir"], message: String(cause), value: directory }], exitCode: 1 })
   })
+
+const prepare = (directory: string): Effect.Effect<void, StartError> =>
+  Effect.andThen(refuseForeign(directory), clean(directory))
 
 const writeSettings = (directory: string, ports: Ports): Effect.Effect<void, StartError> =>
   Effect.gen(function* () {

@@ -7,7 +7,7 @@ import { Effect, Fiber, Logger, Queue, References } from "effect"
 import { TestClock } from "effect/testing"
 import { judge } from "../../../src/layers/cluster-listener/ocsp/judge.ts"
 import { encodeQuestion } from "../../../src/layers/cluster-listener/ocsp/messages.ts"
-import { revocationCheck } from "../../../src/layers/cluster-listener/ocsp/Revocation.ts"
+import { issuerOf, revocationCheck } from "../../../src/layers/cluster-listener/ocsp/Revocation.ts"
 import { clusterPort, memoryControlPlane } from "../../support/controlPlane.ts"
 import { type AnswerOptions, answer, refusal, responder, revokedAt } from "../../support/ocsp.ts"
 import * as openssl from "../../support/opensslOcsp.ts"
@@ -160,6 +160,16 @@ describe("cluster_ocsp (§1.2)", () => {
     )
   }
 
+  it.live("asks about the authority that signed, not about one that only bears its name", () =>
+    Effect.gen(function* () {
+      const [real, forged] = [yield* authority("test root"), yield* authority("test root")]
+      const node = x509(yield* leaf(real, { commonName: "dp-1" }))
+      assert.isTrue(node.checkIssued(x509(forged)), "alike by name")
+      assert.strictEqual(issuerOf(node, [forged, real].map(x509))?.fingerprint256, x509(real).fingerprint256)
+      assert.isUndefined(issuerOf(node, [x509(forged)]))
+    })
+  )
+
   it.effect("gives a responder five seconds", () =>
     Effect.gen(function* () {
       const root = yield* authority("test root")
@@ -170,7 +180,9 @@ describe("cluster_ocsp (§1.2)", () => {
         getPeerCertificate: () => ({ issuerCertificate: { raw: x509(root).raw } })
       } as unknown as TLSSocket
       const given = { role: "control_plane", cluster_cert: "c", cluster_cert_key: "k", cluster_ca_cert: "a" }
-      const check = revocationCheck(settings({ ...given, cluster_mtls: "pki", cluster_ocsp: "on" }))
+      const check = revocationCheck(settings({ ...given, cluster_mtls: "pki", cluster_ocsp: "on" }), {
+        authorities: []
+      })
       if (check === undefined) throw new Error("expected a check")
       const fiber = yield* Effect.forkChild(check(socket), { startImmediately: true })
       while (heard.length === 0) yield* Effect.promise(() => new Promise((done) => setTimeout(done, 5)))

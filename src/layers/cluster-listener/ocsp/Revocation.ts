@@ -3,9 +3,10 @@
  * `hybrid-protocol-v1.md` §1.2. The answer is asked for anew each time: a node connects rarely.
  */
 import { X509Certificate } from "node:crypto"
-import type { TLSSocket } from "node:tls"
+import type { DetailedPeerCertificate, TLSSocket } from "node:tls"
 import { Clock, Effect } from "effect"
 import type { SettingValues } from "../../../model/SettingTable.ts"
+import type { ClusterCredentials } from "../../../services/ClusterIdentity.ts"
 import type { Verdict } from "./judge.ts"
 
 /** Ends with the reason for which the peer of this socket is refused; `undefined` lets it in. */
@@ -75,23 +76,50 @@ const ask = (leaf: X509Certificate, issuer: X509Certificate, url: string): Effec
     )
   })
 
-const examine = (socket: TLSSocket): Effect.Effect<Verdict> => {
+/** The certificates that a client sent along. Some releases of Node hide them from a listener (nodejs/node#65579). */
+const shownChain = (socket: TLSSocket): ReadonlyArray<X509Certificate> => {
+  const chain: Array<X509Certificate> = []
+  const seen = new Set<string>()
+  let link: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true).issuerCertificate
+  // The last one is its own issuer.
+  while (link?.raw !== undefined && !seen.has(link.fingerprint256)) {
+    seen.add(link.fingerprint256)
+    chain.push(new X509Certificate(link.raw))
+    link = link.issuerCertificate
+  }
+  return chain
+}
+
+/**
+ * Who signed the leaf, by the signature itself. Node pairs certificates by their names, and a client may send along a
+ * certificate of its own making under its authority's name; asking about that one would ask in vain, or the forger.
+ */
+export const issuerOf = (
+  leaf: X509Certificate,
+  candidates: ReadonlyArray<X509Certificate>
+): X509Certificate | undefined =>
+  candidates.find((candidate) => leaf.checkIssued(candidate) && leaf.verify(candidate.publicKey))
+
+const examine = (socket: TLSSocket, authorities: ReadonlyArray<X509Certificate>): Effect.Effect<Verdict> => {
   const leaf = socket.getPeerX509Certificate()
-  // Some releases of Node hide from a listener the chain that a client sent (nodejs/node#65579).
-  const issuer: Buffer | undefined = socket.getPeerCertificate(true).issuerCertificate?.raw
   const url = leaf === undefined ? undefined : responderUrl(leaf)
   if (leaf === undefined || url === undefined) return Effect.succeed(unclear("the certificate names no OCSP responder"))
+  const issuer = issuerOf(leaf, [...authorities, ...shownChain(socket)])
   if (issuer === undefined)
     return Effect.succeed(unclear("its issuer is not known; cluster_ca_cert may hold intermediate authorities as well"))
-  return ask(leaf, new X509Certificate(issuer), url)
+  return ask(leaf, issuer, url)
 }
 
 /** `undefined` when nobody is to be asked. */
-export const revocationCheck = ({ cluster_mtls, cluster_ocsp }: SettingValues): RevocationCheck | undefined => {
+export const revocationCheck = (
+  { cluster_mtls, cluster_ocsp }: SettingValues,
+  own: Pick<ClusterCredentials, "authorities">
+): RevocationCheck | undefined => {
   if (cluster_mtls === "shared" || cluster_ocsp === "off") return undefined
+  const authorities = own.authorities.map((pem) => new X509Certificate(pem))
   return Effect.fnUntraced(function* (socket: TLSSocket) {
     // The peer may be gone, and its certificate with it; what can't be examined is not let in unseen.
-    const verdict = yield* Effect.suspend(() => examine(socket)).pipe(
+    const verdict = yield* Effect.suspend(() => examine(socket, authorities)).pipe(
       Effect.catchDefect(() => Effect.succeed(unclear("the certificate can't be examined")))
     )
     if (verdict._tag === "Good") return undefined
