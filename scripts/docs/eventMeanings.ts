@@ -51,6 +51,9 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "configuration serves but can't be cached; trying again": dp(
     "The disk is full or the prefix can't be written. Traffic is fine; a restart now would start from older data."
   ),
+  "configuration serves but is still being cached": dp(
+    "The disk has not answered for 5 s. Traffic is fine, and the next configuration is taken; a restart now would start from older data."
+  ),
   "applying a configuration failed": dp(
     "A defect of Holdfast's own; the running configuration stays. Please report it."
   ),

@@ -187,6 +187,58 @@ describe("receiving configurations", () => {
     })
   )
 
+  it.effect("serves and announces on while the disk never answers, and writes the newest once it does", () =>
+    Effect.gen(function* () {
+      const answered = yield* Deferred.make<void>()
+      const written = yield* Ref.make<ReadonlyArray<string>>([])
+      const announced = yield* Ref.make(0)
+      const cache = Layer.succeed(ConfigCache, {
+        read: Effect.succeed(Option.none()),
+        write: ({ hash }) =>
+          Deferred.await(answered).pipe(
+            Effect.andThen(Ref.update(written, (all) => [...all, hash.slice(0, 1)])),
+            Effect.uninterruptible
+          ),
+        byHand: {
+          file: "dead",
+          state: Effect.as(Deferred.await(answered), "own" as const),
+          read: Effect.succeed(Option.none())
+        }
+      })
+      const heartbeat = Layer.succeed(Heartbeat, {
+        beat: () => Effect.never,
+        watch: () => Effect.never,
+        announce: Ref.update(announced, (count) => count + 1)
+      })
+      yield* Effect.gen(function* () {
+        const receiver = yield* ConfigReceiver
+        const live = yield* LiveConfig
+        const health = yield* NodeHealth
+        for (const [index, digit] of ["1", "2", "3", "3"].entries()) {
+          yield* receiver.receive(push(digit))
+          yield* settle
+          assert.strictEqual((yield* SubscriptionRef.get(live.state)).hash, digit.repeat(32))
+          yield* TestClock.adjust("5 seconds")
+          yield* settle
+          assert.strictEqual(yield* Ref.get(announced), index + 1)
+          assert.strictEqual(MutableRef.get(health.cacheProblem), "still being written")
+        }
+        yield* Deferred.succeed(answered, undefined)
+        yield* settle
+        assert.deepEqual(yield* Ref.get(written), ["1", "3"])
+        assert.isUndefined(MutableRef.get(health.cacheProblem))
+      }).pipe(
+        // A failed expectation must not leave the write hanging, which the scope waits for.
+        Effect.onExit(() => Deferred.succeed(answered, undefined)),
+        Effect.provide(
+          SlidingConfigReceiver.layer.pipe(
+            Layer.provideMerge(Layer.mergeAll(cache, heartbeat, liveLayer, NodeHealth.layer, plain))
+          )
+        )
+      )
+    })
+  )
+
   it.effect("survives a defect of the cache", () =>
     Effect.gen(function* () {
       const broken = yield* Deferred.make<void>()
