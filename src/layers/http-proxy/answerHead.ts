@@ -1,9 +1,10 @@
 /** Status and headers of the answer to the client (`proxy-behaviour.md` §2, §3.1). */
-import { type IncomingMessage, type OutgoingHttpHeaders, STATUS_CODES } from "node:http"
+import { type IncomingMessage, STATUS_CODES } from "node:http"
 import { errorFormat, renderError } from "../../model/ErrorBody.ts"
 import type { GatewayError } from "../../model/GatewayError.ts"
 import type { Exchange } from "./exchange.ts"
 import { connectionNames, copyHeaders } from "./hopByHop.ts"
+import { http2Fields } from "./http2Fields.ts"
 
 /** Milliseconds that a proxied answer reports. */
 export interface Latencies {
@@ -11,24 +12,9 @@ export interface Latencies {
   readonly upstreamMs: number
 }
 
-/** HTTP/2 takes no raw list: repeated names become arrays. */
-const groupHeaders = (raw: ReadonlyArray<string>): OutgoingHttpHeaders => {
-  const grouped: Record<string, Array<string>> = {}
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = (raw[at] ?? "").toLowerCase()
-    if (name === "connection" || name === "upgrade") continue
-    const values = grouped[name] ?? []
-    values.push(raw[at + 1] ?? "")
-    grouped[name] = values
-  }
-  return Object.fromEntries(
-    Object.entries(grouped).map(([name, values]) => [name, values.length === 1 ? values[0] : values])
-  )
-}
-
 const writeHead = (exchange: Exchange, status: number, reason: string | undefined, headers: Array<string>): void => {
   const { request, response } = exchange
-  if (request.httpVersionMajor >= 2) response.writeHead(status, groupHeaders(headers))
+  if (request.httpVersionMajor >= 2) response.writeHead(status, http2Fields(headers))
   // Always with a reason: the response remembers the one of an attempt that failed.
   else response.writeHead(status, reason ?? STATUS_CODES[status] ?? "", headers)
 }
@@ -96,6 +82,8 @@ export const writeAnswerHead = (exchange: Exchange, answer: IncomingMessage, opt
     writeHead(exchange, answer.statusCode ?? 0, answer.statusMessage, headers)
     return true
   } catch {
+    // What was set before the refusal is of an answer that nobody gets.
+    for (const name of exchange.response.getHeaderNames()) exchange.response.removeHeader(name)
     return false
   }
 }
@@ -140,8 +128,14 @@ export const answerError = (exchange: Exchange, error: GatewayError, options: Er
   }
   const isClosing = endsConnection(exchange, options.isContinued) && !error.headers.includes("Upgrade")
   if (isClosing) all.push("Connection", "close")
-  writeHead(exchange, error.status, undefined, all)
-  response.end(body)
+  try {
+    writeHead(exchange, error.status, undefined, all)
+    response.end(body)
+  } catch (cause) {
+    // Called from events, where a throw would end the process.
+    node.reportDefect(cause, id)
+    response.destroy()
+  }
 }
 
 /** An answer that broke off must not look complete, whatever told the client its end. */

@@ -17,6 +17,7 @@ import { answerError, breakOff, type Latencies, switchingHead, writeAnswerHead }
 import { writeHints } from "./earlyHints.ts"
 import type { Exchange } from "./exchange.ts"
 import { pairsOf } from "./hopByHop.ts"
+import { http2Fields } from "./http2Fields.ts"
 import { RequestBody } from "./requestBody.ts"
 import { tunnel } from "./tunnel.ts"
 import { errorFor, isResolveFailure, UpstreamSilence } from "./upstreamFailure.ts"
@@ -250,7 +251,9 @@ export class Transfer {
     if (this.#plan.takesTrailers && answer.rawTrailers.length > 0) {
       // HTTP/2 takes no list of pairs.
       const isList = this.#exchange.request.httpVersionMajor < 2
-      response.addTrailers(isList ? pairsOf(answer.rawTrailers) : (answer.trailers as Record<string, string>))
+      // Node's types know no repeated trailers; its HTTP/2 does.
+      const fields = http2Fields(answer.rawTrailers) as Record<string, string>
+      response.addTrailers(isList ? pairsOf(answer.rawTrailers) : fields)
     }
     this.#receiving.disarm()
     response.end()
