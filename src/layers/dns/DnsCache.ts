@@ -44,6 +44,9 @@ export interface DnsOptions {
   readonly maxNames: number
 }
 
+/** No server answered; with any other failure one did, and may know the name's next variant. */
+const isSilence = (code: string): boolean => code === "ETIMEOUT" || code === "ECONNREFUSED" || code === "ECANCELLED"
+
 type Done = (found: Address | ResolveFailure) => void
 
 interface Entry {
@@ -188,7 +191,7 @@ export class DnsCache {
       }
       this.#counts.failures++
       // Servers that don't answer one question would keep the requests waiting over each of its variants.
-      const others = rest.filter(({ type }) => type !== question.type)
+      const others = isSilence(answer.code) ? rest.filter(({ type }) => type !== question.type) : rest
       this.#askNext(entry, others, answer)
     })
   }

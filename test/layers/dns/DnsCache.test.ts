@@ -10,6 +10,7 @@ interface Asked {
 
 const notFound: Answer = { _tag: "NotFound" }
 const broken: Answer = { _tag: "Failed", code: "ESERVFAIL" }
+const silent: Answer = { _tag: "Failed", code: "ETIMEOUT" }
 const records = (ttlSeconds: number, ...hosts: ReadonlyArray<string>): Answer => ({
   _tag: "Records",
   ttlSeconds,
@@ -174,13 +175,29 @@ describe("the DNS cache (proxy-behaviour.md §9)", () => {
     assert.strictEqual(plain.answer(broken), "SRV a.test")
   })
 
-  it("tells the failure when one type failed and the others are not there; a type that fails is not varied", () => {
+  it("tells the failure when one type failed and the others are not there; what nobody answers is not varied", () => {
     const candidates = (name: string) => [name, `${name}.internal`]
     const { asked, resolve, answer } = setup({ order: ["SRV", "A"], candidates })
     const found = resolve("a")
-    assert.deepEqual([answer(broken), answer(notFound), answer(notFound)], ["SRV a", "A a", "A a.internal"])
+    assert.deepEqual([answer(silent), answer(notFound), answer(notFound)], ["SRV a", "A a", "A a.internal"])
     assert.lengthOf(asked, 0)
-    assert.strictEqual(found.told, "ESERVFAIL")
+    assert.strictEqual(found.told, "ETIMEOUT")
+  })
+
+  it("finds a name although a server fails over its variant of a search domain", () => {
+    const candidates = (name: string) => [`${name}.broken.corp`, name]
+    for (const code of ["ESERVFAIL", "EREFUSED", "EFORMERR", "EBADNAME", "ENOTIMP"]) {
+      const failure: Answer = { _tag: "Failed", code }
+      const { resolve, answer } = setup({ order: ["A"], candidates })
+      const found = resolve("a.test")
+      assert.deepEqual([answer(failure), answer(records(5, "10.0.0.1"))], ["A a.test.broken.corp", "A a.test"])
+      assert.strictEqual(found.told, "10.0.0.1:80")
+      const lost = setup({ order: ["A"], candidates })
+      const notThere = lost.resolve("a.test")
+      lost.answer(failure)
+      lost.answer(notFound)
+      assert.strictEqual(notThere.told, code)
+    }
   })
 
   it("follows SRV records by weight to names, which are asked for their addresses only; their port wins (§6)", () => {
