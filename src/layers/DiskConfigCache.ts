@@ -20,6 +20,7 @@ const ownerOnly = 0o600
 
 const codeOf = (cause: unknown): string | undefined => (cause as { readonly code?: string }).code
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+const notProcessed = (cause: unknown): string => `can't be processed (${messageOf(cause)})`
 
 const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
 
@@ -79,7 +80,10 @@ const make = Effect.gen(function* () {
     const inflated = yield* compression
       .gunzip(found.bytes, inflatedMaxBytes)
       .pipe(Effect.mapError((error) => failed(error.message)))
-    const cached = decodeCachedTable(new TextDecoder().decode(inflated))
+    const cached = yield* Effect.try({
+      try: () => decodeCachedTable(new TextDecoder().decode(inflated)),
+      catch: (cause) => failed(notProcessed(cause))
+    })
     if (cached === undefined) return yield* failed("expected a config table as JSON")
     const { raw, hash, receivedAtMs = found.modifiedAtMs } = cached
     return Option.some<Offer>({ raw, hash, receivedAtMs, source: "disk" })
@@ -95,11 +99,16 @@ const make = Effect.gen(function* () {
   const write = Effect.fnUntraced(
     function* (snapshot: Snapshot) {
       const startedAtMs = yield* Clock.currentTimeMillis
-      const bytes = yield* compression.gzip(new TextEncoder().encode(encodeCachedTable(snapshot)))
+      const failed = (message: string) => new ConfigCacheError({ operation: "write", file, message })
+      const text = yield* Effect.try({
+        try: () => encodeCachedTable(snapshot),
+        catch: (cause) => failed(notProcessed(cause))
+      })
+      const bytes = yield* compression.gzip(new TextEncoder().encode(text))
       attempted = digest(bytes)
       yield* Effect.tryPromise({
         try: () => replaceFile(prefix, file, bytes),
-        catch: (cause) => new ConfigCacheError({ operation: "write", file, message: messageOf(cause) })
+        catch: (cause) => failed(messageOf(cause))
       })
       own = attempted
       const tookMs = (yield* Clock.currentTimeMillis) - startedAtMs

@@ -8,13 +8,25 @@ import { isAtLeastAsGood, type Snapshot, zeroHash } from "../model/Snapshot.ts"
 import { type Applied, ConfigRejected, LiveConfig, type LiveState, type Offer } from "../services/LiveConfig.ts"
 import { Router } from "../services/Router.ts"
 
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+/** What throws at a configuration would throw again: it refuses the configuration, and stops nothing else. */
+const attempt = <A>({ source, hash }: Pick<Offer, "source" | "hash">, step: () => A) =>
+  Effect.try({
+    try: step,
+    catch: (cause) =>
+      new ConfigRejected({ source, hash, faults: [{ path: [], message: `can't be processed (${messageOf(cause)})` }] })
+  })
+
 const makeSnapshot = Effect.fnUntraced(function* (offer: Offer) {
-  const decoded = decodeTable(offer.raw)
+  const decoded = yield* attempt(offer, () => decodeTable(offer.raw))
   if (decoded._tag === "Wrong") {
     return yield* new ConfigRejected({ source: offer.source, hash: offer.hash, faults: decoded.faults })
   }
   // A configuration of nothing but workspaces counts as none, whatever its source calls it (hybrid-protocol-v1.md §6.9).
-  const hash = isEmptyTable(offer.raw) ? zeroHash : (offer.hash ?? hashTable(offer.raw).config)
+  const hash = yield* attempt(offer, () =>
+    isEmptyTable(offer.raw) ? zeroHash : (offer.hash ?? hashTable(offer.raw).config)
+  )
   const { raw, source, receivedAtMs } = offer
   return { raw, source, receivedAtMs, hash, table: decoded.table, notServed: decoded.notServed } satisfies Snapshot
 })
@@ -60,7 +72,7 @@ const make = Effect.gen(function* () {
   })
 
   const swap = Effect.fnUntraced(function* (snapshot: Snapshot) {
-    const compiled = router.compile(snapshot.table)
+    const compiled = yield* attempt(snapshot, () => router.compile(snapshot.table))
     const from = (yield* SubscriptionRef.get(state)).source
     MutableRef.set(current, compiled)
     running = snapshot

@@ -15,8 +15,17 @@ export interface Fault {
 
 const maxShownLength = 80
 
+/** What is nested too deep for JSON still has to be refused in words. */
+const asJson = (value: unknown): string => {
+  try {
+    return JSON.stringify(value) ?? String(value)
+  } catch {
+    return Array.isArray(value) ? "[…]" : "{…}"
+  }
+}
+
 const show = (value: unknown): string => {
-  const text = typeof value === "string" ? `"${value}"` : (JSON.stringify(value) ?? String(value))
+  const text = typeof value === "string" ? `"${value}"` : asJson(value)
   return text.length > maxShownLength ? `${text.slice(0, maxShownLength)}…` : text
 }
 

@@ -12,7 +12,7 @@ import type { Snapshot } from "../../src/model/Snapshot.ts"
 import { ConfigCache } from "../../src/services/ConfigCache.ts"
 import { temporaryFolder } from "../support/folder.ts"
 import { settingsLayer } from "../support/settings.ts"
-import { table } from "../support/tables.ts"
+import { deepText, table } from "../support/tables.ts"
 
 const snapshot = (raw: Row, hash: string): Snapshot => ({
   raw,
@@ -113,7 +113,8 @@ describe("the cache on disk", () => {
           [whole.subarray(0, whole.length - 20), /expected gzip/],
           [Buffer.from("PK\u0003\u0004 not ours"), /expected gzip/],
           [gzipSync("[1,2]"), /expected a config table/],
-          [gzipSync("{"), /expected a config table/]
+          [gzipSync("{"), /expected a config table/],
+          [gzipSync(`{"_format_version":"3.0","x":${deepText}}`), /can't be processed \(.*call stack/]
         ]
         for (const [bytes, expected] of cases) {
           yield* put(prefix, bytes)
@@ -159,6 +160,19 @@ describe("the cache on disk", () => {
         const error = yield* Effect.flip(cache.write(snapshot(table("/b"), hash)))
         assert.strictEqual(error.operation, "write")
         assert.deepEqual(Option.getOrThrow(yield* cache.read).raw, table("/a"))
+      })
+    )
+  )
+
+  it.live("says that it can't write what can't be processed", () =>
+    withCache((prefix, cache) =>
+      Effect.gen(function* () {
+        yield* cache.write(snapshot(table("/a"), hash))
+        const error = yield* Effect.flip(cache.write(snapshot({ ...table("/b"), x: JSON.parse(deepText) }, hash)))
+        assert.strictEqual(error.operation, "write")
+        assert.match(error.message, /can't be processed/)
+        assert.deepEqual(Option.getOrThrow(yield* cache.read).raw, table("/a"))
+        assert.deepEqual(yield* Effect.promise(() => readdir(prefix)), ["config.json.gz"])
       })
     )
   )

@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, MutableRef, SubscriptionRef } from "effect"
+import { Effect, Layer, MutableRef, SubscriptionRef } from "effect"
+import * as RefLiveConfig from "../../src/layers/RefLiveConfig.ts"
+import { emptyConfig } from "../../src/model/CompiledConfig.ts"
 import { zeroHash } from "../../src/model/Snapshot.ts"
 import { LiveConfig, type Offer } from "../../src/services/LiveConfig.ts"
+import { Router } from "../../src/services/Router.ts"
 import { liveLayer } from "../support/live.ts"
-import { table } from "../support/tables.ts"
+import { deepText, table } from "../support/tables.ts"
 
 const hash = (digit: string) => digit.repeat(32)
 const offer = (more: Partial<Offer> = {}): Offer => ({
@@ -91,5 +94,41 @@ describe("the live configuration", () => {
       assert.match(snapshot.hash, /^[0-9a-f]{32}$/)
       assert.notStrictEqual(snapshot.hash, zeroHash)
     }).pipe(Effect.provide(liveLayer))
+  )
+
+  it.effect("refuses what it can't process, at whichever step; the running configuration stays", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      yield* live.apply(offer())
+      const running = MutableRef.get(live.current)
+      const deep = JSON.parse(deepText)
+      for (const [more, expected] of [
+        [{ raw: { ...table(), parameters: [deep] } }, /parameters\[0\]: .*, got \[…\]/],
+        [{ raw: { ...table(), parameters: [{ key: "a", value: "b", tags: deep }] } }, /parameters/],
+        [{ raw: { ...table(), keys: [deep] } }, /can't be processed \(.*call stack/],
+        [{ raw: table("/throws"), hash: hash("2") }, /can't be processed \(bug in the router\)/]
+      ] as const) {
+        const rejected = yield* Effect.flip(live.apply(offer({ hash: undefined, ...more })))
+        assert.lengthOf(rejected.faults, 1)
+        assert.match(rejected.message, expected)
+        const { hash: served, lastRejection } = yield* SubscriptionRef.get(live.state)
+        assert.strictEqual(served, hash("1"))
+        assert.match(lastRejection?.reasons.join() ?? "", expected)
+        assert.strictEqual(MutableRef.get(live.current), running)
+      }
+    }).pipe(
+      Effect.provide(
+        RefLiveConfig.layer.pipe(
+          Layer.provide(
+            Layer.succeed(Router, {
+              compile: ({ routes }) => {
+                if (JSON.stringify(routes).includes("/throws")) throw new Error("bug in the router")
+                return { ...emptyConfig, routeCount: routes.length }
+              }
+            })
+          )
+        )
+      )
+    )
   )
 })

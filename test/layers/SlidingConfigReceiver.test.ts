@@ -9,7 +9,7 @@ import { Heartbeat } from "../../src/services/Heartbeat.ts"
 import { LiveConfig } from "../../src/services/LiveConfig.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"
 import { liveLayer, memoryCache, settle } from "../support/live.ts"
-import { table } from "../support/tables.ts"
+import { deepText, table } from "../support/tables.ts"
 
 /** Payloads are plain JSON here: gzip has its own tests, and a thread pool would escape the virtual clock. */
 const plain = Layer.succeed(Compression, { gzip: Effect.succeed, gunzip: Effect.succeed })
@@ -108,6 +108,26 @@ describe("receiving configurations", () => {
       yield* receiver.receive(bad)
       yield* settle
       assert.strictEqual((yield* SubscriptionRef.get(live.state)).lastRejection, first)
+    })
+  )
+
+  it.effect("refuses once what it can't even process", () =>
+    Effect.gen(function* () {
+      const { context, events } = yield* setup
+      const receiver = yield* ConfigReceiver.pipe(Effect.provide(context))
+      const live = yield* LiveConfig.pipe(Effect.provide(context))
+      const deep = new TextEncoder().encode(
+        `{"type":"reconfigure","config_table":{"_format_version":"3.0","keys":[${deepText}]}}`
+      )
+      yield* receiver.receive(deep)
+      yield* settle
+      const first = (yield* SubscriptionRef.get(live.state)).lastRejection
+      assert.match(first?.reasons.join() ?? "", /can't be processed/)
+      yield* TestClock.adjust("1 minute")
+      yield* receiver.receive(deep)
+      yield* settle
+      assert.strictEqual((yield* SubscriptionRef.get(live.state)).lastRejection, first)
+      assert.deepEqual(yield* Ref.get(events), [])
     })
   )
 

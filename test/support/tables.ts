@@ -11,3 +11,6 @@ export const table = (path = "/a", more: Row = {}): Row => ({
   routes: [{ id: routeId, name: "r1", service: serviceId, paths: [path] }],
   ...more
 })
+
+/** JSON that is read without trouble, and nested deeper than recursion goes. */
+export const deepText = `${"[".repeat(20_000)}${"]".repeat(20_000)}`
