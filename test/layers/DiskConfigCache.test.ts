@@ -104,6 +104,52 @@ describe("the cache on disk", () => {
     )
   )
 
+  it.live("notices edits to which the wire's own hash is blind (hybrid-protocol-v1.md §5)", () =>
+    withCache((prefix, cache) =>
+      Effect.gen(function* () {
+        const edits: ReadonlyArray<readonly [Row, Row]> = [
+          [{ services: [{ port: 80 }] }, { services: [{ port: "80" }] }],
+          [{ routes: [{ paths: ["/a", "/b"] }] }, { routes: [{ paths: ["/a;/b"] }] }]
+        ]
+        for (const [before, after] of edits) {
+          const computed = hashTable(after).config
+          assert.strictEqual(hashTable(before).config, computed)
+          for (const given of [hash, computed]) {
+            yield* cache.write(snapshot(before, given))
+            const { _holdfast } = JSON.parse(
+              gunzipSync(yield* Effect.promise(() => readFile(fileOf(prefix)))).toString()
+            )
+            yield* put(prefix, gzipSync(JSON.stringify({ ...after, _holdfast })))
+            const offer = Option.getOrThrow(yield* cache.read)
+            assert.notStrictEqual(offer.hash, given)
+            assert.match(offer.hash ?? "", /^[0-9a-f]{32}$/)
+          }
+        }
+      })
+    )
+  )
+
+  it.live("believes the control plane's hash of a table that came with provenance of another node", () =>
+    withCache((_, cache) =>
+      Effect.gen(function* () {
+        yield* cache.write(snapshot({ ...table(), _holdfast: { hash: "of another" } }, hash))
+        assert.deepInclude(Option.getOrThrow(yield* cache.read), { raw: table(), hash })
+      })
+    )
+  )
+
+  it.live("takes a file of a former version, whose content went by the wire's hash, for a changed one", () =>
+    withCache((prefix, cache) =>
+      Effect.gen(function* () {
+        const computed = hashTable(table()).config
+        const _holdfast = { hash, table_hash: computed, received_at_ms: 7 }
+        yield* put(prefix, gzipSync(JSON.stringify({ ...table(), _holdfast })))
+        const offer = Option.getOrThrow(yield* cache.read)
+        assert.deepEqual(offer, { raw: table(), hash: computed, receivedAtMs: 7, source: "disk" })
+      })
+    )
+  )
+
   it.live("says what is wrong with a file that is empty, cut short, foreign or no table", () =>
     withCache((prefix, cache) =>
       Effect.gen(function* () {
