@@ -207,6 +207,16 @@ export const settingTable = {
     "off",
     "Whether answers to requests with a Kong-Debug header name their route and service."
   ),
+  client_body_timeout: preset(
+    Type.number(0.001, 86_400),
+    "60",
+    "Seconds between two pieces of a request's body; a client that stays silent longer is answered 408."
+  ),
+  send_timeout: preset(
+    Type.number(0.001, 86_400),
+    "60",
+    "Seconds in which a client must take some of the answer that waits for it; its connection is closed otherwise."
+  ),
   client_ssl: preset(Type.onOff, "off", "Whether upstreams that ask are shown client_ssl_cert."),
   client_ssl_cert: optional(
     Type.text,

@@ -84,6 +84,8 @@ const make = Effect.gen(function* () {
     answerPolicy: makeAnswerPolicy(settings),
     upstreamHeaderPolicy: makeUpstreamHeaderPolicy(settings),
     allowsDebug: settings.allow_debug_header,
+    clientBodyTimeoutMs: settings.client_body_timeout * 1000,
+    sendTimeoutMs: settings.send_timeout * 1000,
     pools: makeUpstreamPools(settings, parts.upstreamDefaults),
     resolve,
     nowMs: () => performance.now(),

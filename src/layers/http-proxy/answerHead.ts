@@ -5,6 +5,7 @@ import type { GatewayError } from "../../model/GatewayError.ts"
 import type { Exchange } from "./exchange.ts"
 import { connectionNames, copyHeaders } from "./hopByHop.ts"
 import { http2Fields } from "./http2Fields.ts"
+import { endWithAnswer, limitSending } from "./slowClients.ts"
 
 /** Milliseconds that a proxied answer reports. */
 export interface Latencies {
@@ -101,6 +102,8 @@ export interface ErrorOptions {
   /** Set when the request had been on its way to an upstream: such an answer counts as proxied. */
   readonly latencies: Latencies | undefined
   readonly isContinued: boolean
+  /** What is left of the request will never come. */
+  readonly isLast?: boolean
 }
 
 /** What an answer of the gateway's gets that never was on its way to an upstream. */
@@ -126,21 +129,17 @@ export const answerError = (exchange: Exchange, error: GatewayError, options: Er
     if (node.answerPolicy.hasVia) all.push("Via", `1.1 ${node.product}`)
     pushProxied(exchange, options.latencies, error.status, all)
   }
-  const isClosing = endsConnection(exchange, options.isContinued) && !error.headers.includes("Upgrade")
+  const isLast = options.isLast === true || endsConnection(exchange, options.isContinued)
+  const isClosing = isLast && !error.headers.includes("Upgrade")
   if (isClosing) all.push("Connection", "close")
   try {
     writeHead(exchange, error.status, undefined, all)
+    endWithAnswer(exchange)
     response.end(body)
+    limitSending(exchange)
   } catch (cause) {
     // Called from events, where a throw would end the process.
     node.reportDefect(cause, id)
     response.destroy()
   }
-}
-
-/** An answer that broke off must not look complete, whatever told the client its end. */
-export const breakOff = ({ listener, request, response }: Exchange): void => {
-  // Without a length and without chunks, only a reset says that something is missing; TLS has a word of its own for it.
-  if (request.httpVersion === "1.0" && !listener.isTls) response.socket?.resetAndDestroy()
-  response.destroy(request.httpVersionMajor >= 2 ? new Error("the upstream's answer broke off") : undefined)
 }

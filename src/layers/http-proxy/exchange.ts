@@ -23,6 +23,8 @@ export interface ProxyNode {
   readonly upstreamHeaderPolicy: UpstreamHeaderPolicy
   /** `allow_debug_header`. */
   readonly allowsDebug: boolean
+  readonly clientBodyTimeoutMs: number
+  readonly sendTimeoutMs: number
   readonly pools: UpstreamPools
   readonly resolve: Resolver["Service"]["resolve"]
   /** Monotonic. */

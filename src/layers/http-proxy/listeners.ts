@@ -1,6 +1,6 @@
 /** The servers of `proxy_listen`: each accepts connections, wraps what arrives on them into exchanges, and hands those on. */
 import http, { type IncomingMessage, ServerResponse } from "node:http"
-import http2 from "node:http2"
+import http2, { type Http2Session } from "node:http2"
 import https from "node:https"
 import type { AddressInfo } from "node:net"
 import type { Duplex } from "node:stream"
@@ -12,6 +12,7 @@ import { readAgain } from "./readAgain.ts"
 import { isWebSocket } from "./requestHead.ts"
 import type { CertificateOptions, SniCallback } from "./secureContexts.ts"
 import { refuseExpectation, serve } from "./servePath.ts"
+import { closeWhenIdle } from "./slowClients.ts"
 import type { Traffic } from "./traffic.ts"
 
 export type Server = http.Server
@@ -34,6 +35,8 @@ const backlog = 16_384
 /** Missing and doubled Host headers are refused by us: with a body that says so. */
 const httpOptions = {
   noDelay: true,
+  // A client that vanished without a word is found out some day.
+  keepAlive: true,
   requireHostHeader: false,
   maxHeaderSize: maxHeaderBytes
 }
@@ -84,6 +87,8 @@ const responseFor = (request: IncomingMessage, upgrade: Upgrade): ServerResponse
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(upgrade.socket as never)
+  // Only a refusal that the client does not take has a limit here.
+  upgrade.socket.on("timeout", () => upgrade.socket.destroy())
   response.once("finish", () => upgrade.socket.end(() => upgrade.socket.destroy()))
   return response
 }
@@ -116,6 +121,7 @@ export const attach = ({ server, node, isTls, outerPort, traffic }: AttachOption
   }
 
   server.on("connection", (socket: Duplex) => traffic.opened(socket))
+  server.on("session", (session: Http2Session) => closeWhenIdle(session, keepAliveTimeoutMs))
   server.on("request", (request, response) => serve(begin(request, response)))
   server.on("checkContinue", (request, response) => serve(begin(request, response, { expectsContinue: true })))
   server.on("checkExpectation", (request, response) => refuseExpectation(begin(request, response)))

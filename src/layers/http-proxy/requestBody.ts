@@ -41,6 +41,9 @@ export interface RequestBodyOptions {
   readonly trailerNames: ReadonlyArray<string>
   readonly sending: Watchdog
   readonly writeTimeoutMs: number
+  /** For the client. */
+  readonly waiting: Watchdog
+  readonly waitTimeoutMs: number
 }
 
 export class RequestBody {
@@ -74,6 +77,7 @@ export class RequestBody {
   /** No upstream for the moment: what the client sends meanwhile waits. */
   hold(): void {
     this.#sink = undefined
+    this.#options.waiting.disarm()
     if (this.#isStarted) this.#options.request.pause()
   }
 
@@ -83,12 +87,14 @@ export class RequestBody {
   }
 
   #start(): void {
-    const { request, keepsCopy } = this.#options
+    const { request, keepsCopy, waiting, waitTimeoutMs } = this.#options
     this.#isStarted = true
+    waiting.arm(waitTimeoutMs)
     if (keepsCopy) this.#copy = new Copy()
     request.on("data", (chunk: Buffer) => this.#onData(chunk))
     request.on("end", () => {
       this.#hasEnded = true
+      waiting.disarm()
       this.#finish()
     })
   }
@@ -97,23 +103,32 @@ export class RequestBody {
     const bytes = this.#copy?.bytes()
     const isTaken = bytes === undefined || bytes.length === 0 || sink.write(bytes)
     if (this.#hasEnded) this.#finish()
-    else if (isTaken) this.#options.request.resume()
+    else if (isTaken) this.#read()
     else this.#options.sending.arm(this.#options.writeTimeoutMs)
   }
 
   #onData(chunk: Buffer): void {
     const sink = this.#sink
+    this.#options.waiting.touch()
     if (this.#copy?.add(chunk) === false) this.#copy = undefined
     // What still arrives when nobody wants it is read and dropped, so that the connection stays usable.
     if (sink === undefined || sink.destroyed || sink.write(chunk)) return
     this.#options.request.pause()
+    this.#options.waiting.disarm()
     this.#options.sending.arm(this.#options.writeTimeoutMs)
   }
 
   #onDrain(sink: ClientRequest): void {
     if (sink !== this.#sink) return
-    if (!this.#hasEnded) this.#options.sending.disarm()
-    this.#options.request.resume()
+    if (this.#hasEnded) return
+    this.#options.sending.disarm()
+    this.#read()
+  }
+
+  #read(): void {
+    const { request, waiting, waitTimeoutMs } = this.#options
+    waiting.arm(waitTimeoutMs)
+    request.resume()
   }
 
   #finish(): void {

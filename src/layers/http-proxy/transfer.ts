@@ -11,14 +11,16 @@
 import type { ClientRequest, IncomingMessage, InformationEvent } from "node:http"
 import type { Duplex } from "node:stream"
 import type { Address } from "../../model/CompiledConfig.ts"
-import { type GatewayError, invalidResponse, noPeer, unexpected } from "../../model/GatewayError.ts"
+import { type GatewayError, invalidResponse, noPeer, requestTimeout, unexpected } from "../../model/GatewayError.ts"
 import { ResolveFailure } from "../../services/Resolver.ts"
-import { answerError, breakOff, type Latencies, switchingHead, writeAnswerHead } from "./answerHead.ts"
+import { answerError, type Latencies, switchingHead, writeAnswerHead } from "./answerHead.ts"
+import { breakOff } from "./breakOff.ts"
 import { writeHints } from "./earlyHints.ts"
 import type { Exchange } from "./exchange.ts"
 import { pairsOf } from "./hopByHop.ts"
 import { http2Fields } from "./http2Fields.ts"
 import { RequestBody } from "./requestBody.ts"
+import { limitSending, unlimitSending } from "./slowClients.ts"
 import { tunnel } from "./tunnel.ts"
 import { errorFor, isResolveFailure, UpstreamSilence } from "./upstreamFailure.ts"
 import { addressFor, type UpstreamPlan } from "./upstreamPlan.ts"
@@ -33,6 +35,8 @@ export class Transfer {
   readonly #plan: UpstreamPlan
   readonly #sending: Watchdog
   readonly #receiving: Watchdog
+  /** Of the client. */
+  readonly #waiting: Watchdog
   /** The try that counts; events of earlier ones are void. */
   #upstream: ClientRequest | undefined
   #answer: IncomingMessage | undefined
@@ -54,6 +58,7 @@ export class Transfer {
     const onSilence = () => this.#upstream?.destroy(new UpstreamSilence())
     this.#sending = new Watchdog(onSilence)
     this.#receiving = new Watchdog(onSilence)
+    this.#waiting = new Watchdog(() => this.#onClientSilence())
     this.#isIdempotent = !notIdempotent.has(plan.method)
     this.#body = plan.framing._tag === "None" ? undefined : this.#makeBody()
   }
@@ -70,6 +75,8 @@ export class Transfer {
       keepsCopy: this.#isIdempotent && compiled.route.request_buffering,
       trailerNames,
       sending: this.#sending,
+      waiting: this.#waiting,
+      waitTimeoutMs: this.#exchange.node.clientBodyTimeoutMs,
       writeTimeoutMs: service.write_timeout
     })
   }
@@ -228,9 +235,11 @@ export class Transfer {
         // The client is slow, not the upstream.
         answer.pause()
         this.#receiving.disarm()
+        limitSending(this.#exchange)
       }
     })
     response.on("drain", () => {
+      unlimitSending(this.#exchange)
       if (!this.#isEnded && !answer.complete) this.#receiving.arm(this.#plan.service.read_timeout)
       answer.resume()
     })
@@ -257,6 +266,7 @@ export class Transfer {
     }
     this.#receiving.disarm()
     response.end()
+    limitSending(this.#exchange)
   }
 
   #onSwitch(upstream: ClientRequest, answer: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -273,6 +283,21 @@ export class Transfer {
   }
 
   // --- ends ---
+
+  #onClientSilence(): void {
+    if (this.#isEnded) return
+    if (this.#answer !== undefined) {
+      // The limits of the upstream count until it has said all; a client may be silent as long as it is told something.
+      if (this.#exchange.response.writableEnded) this.#breakOff()
+      else this.#waiting.arm(this.#exchange.node.clientBodyTimeoutMs)
+      return
+    }
+    const upstream = this.#upstream
+    this.#upstream = undefined
+    this.#disarm()
+    answerError(this.#exchange, requestTimeout, { latencies: undefined, isContinued: true, isLast: true })
+    upstream?.destroy()
+  }
 
   #breakOff(): void {
     if (this.#isEnded) return
@@ -293,6 +318,7 @@ export class Transfer {
   #disarm(): void {
     this.#sending.disarm()
     this.#receiving.disarm()
+    this.#waiting.disarm()
   }
 
   #latencies(): Latencies {
