@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process"
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { gunzipSync } from "node:zlib"
+import { gunzipSync, gzipSync } from "node:zlib"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import {
   adminReady,
@@ -14,6 +14,7 @@ import {
   publish,
   readiness
 } from "../support/processes.ts"
+import { deepText } from "../support/tables.ts"
 
 describe("the cache file (resilience.md §2, §4)", () => {
   let cluster: Cluster
@@ -70,25 +71,32 @@ describe("the cache file (resilience.md §2, §4)", () => {
     assert.notStrictEqual(ids[0], ids[1])
   })
 
-  it("never stops a node when it is damaged: the next rung serves, and the log says why", async () => {
-    const third = await cluster.makeNode("third")
-    await mkdir(third.prefix, { recursive: true })
-    await writeFile(third.cache, (await readFile(first.cache)).subarray(0, 60))
-    const port = await cluster.upstream("file")
-    const text = JSON.stringify({
-      _format_version: "3.0",
-      services: [{ name: "f", url: `http://127.0.0.1:${port}`, routes: [{ name: "f", paths: ["/file"] }] }]
-    })
-    const node = third.start({ KONG_DECLARATIVE_CONFIG_STRING: text })
-    await eventually(
-      "the file is served",
-      15_000,
-      () => ask(`${third.proxy}/file/c`),
-      ({ text }) => text === "file /c"
-    )
-    assert.match(node.log(), /cached configuration can't be read/)
-    assert.include(node.log(), third.cache)
-  })
+  const damages = [
+    { name: "cut", damaged: (whole: Buffer) => whole.subarray(0, 60) },
+    { name: "too-deep", damaged: () => gzipSync(`{"_format_version":"3.0","keys":[${deepText}]}`) }
+  ]
+  it.each(damages)(
+    "never stops a node when it is $name: the next rung serves, and the log says why",
+    async (damage) => {
+      const third = await cluster.makeNode(damage.name)
+      await mkdir(third.prefix, { recursive: true })
+      await writeFile(third.cache, damage.damaged(await readFile(first.cache)))
+      const port = await cluster.upstream("file")
+      const text = JSON.stringify({
+        _format_version: "3.0",
+        services: [{ name: "f", url: `http://127.0.0.1:${port}`, routes: [{ name: "f", paths: ["/file"] }] }]
+      })
+      const node = third.start({ KONG_DECLARATIVE_CONFIG_STRING: text })
+      await eventually(
+        "the file is served",
+        15_000,
+        () => ask(`${third.proxy}/file/c`),
+        ({ text }) => text === "file /c"
+      )
+      assert.match(node.log(), /cached configuration can't be read/)
+      assert.include(node.log(), third.cache)
+    }
+  )
 
   it("is not needed to serve: a prefix that can't be written is told in the status", async () => {
     const fourth = await cluster.makeNode("fourth")
