@@ -127,10 +127,14 @@ export const attach = ({ server, node, isTls, outerPort, traffic }: AttachOption
   server.on("checkExpectation", (request, response) => refuseExpectation(begin(request, response)))
   server.on("connect", (_request: IncomingMessage, socket: Duplex) => refuseConnect(node, socket))
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (!isWebSocket(request)) return readAgain(server, request, socket, head, isTls)
-    socket.on("error", () => socket.destroy())
-    const upgrade = { socket, head }
-    serve(begin(request, responseFor(request, upgrade), { upgrade }))
+    traffic.afterAnswers(socket, () => {
+      // The limit of an idle connection, which an earlier answer left behind.
+      request.socket.setTimeout(0)
+      if (!isWebSocket(request)) return readAgain(server, request, socket, head, isTls)
+      socket.on("error", () => socket.destroy())
+      const upgrade = { socket, head }
+      serve(begin(request, responseFor(request, upgrade), { upgrade }))
+    })
   })
   server.on("clientError", (cause, socket) => refuseBroken(node, socket, cause, traffic.isAnswering(socket)))
 }

@@ -48,6 +48,28 @@ export class Traffic {
     return [...(this.#answers.get(connection) ?? [])].some((response) => response.headersSent)
   }
 
+  /**
+   * Calls back once all answers on a connection that Node gave away are out: at once, unless requests were pipelined.
+   * Until then what Node no longer does for those answers is done here. Never, when the connection ends before.
+   */
+  afterAnswers(connection: Duplex, then: () => void): void {
+    const answers = [...(this.#answers.get(connection) ?? [])]
+    const last = answers.at(-1)
+    if (last === undefined) {
+      then()
+      return
+    }
+    const onError = () => connection.destroy()
+    const onDrain = () => answers.find(({ socket }) => socket === connection)?.emit("drain")
+    connection.on("error", onError)
+    connection.on("drain", onDrain)
+    last.once("close", () => {
+      connection.removeListener("error", onError)
+      connection.removeListener("drain", onDrain)
+      if (connection.writable) then()
+    })
+  }
+
   /** Calls back once nothing is under way. */
   whenIdle(onIdle: () => void): void {
     if (this.#inFlight === 0) onIdle()

@@ -115,6 +115,46 @@ describe("§10 upgrades that nobody serves", () => {
   )
 })
 
+describe("§10 upgrades behind a request that is not answered yet", () => {
+  const slow = "GET /slow HTTP/1.1\r\nHost: h\r\n\r\n"
+  const bytes = 4 * 1024 * 1024
+
+  /** Everything said until `end` is among it. */
+  const until = (port: number, text: string, end: string) =>
+    Effect.promise(
+      () =>
+        new Promise<string>((resolve) => {
+          let received = ""
+          const client = net.connect(port, "127.0.0.1", () => client.write(text))
+          client.on("data", (chunk) => {
+            received += chunk.toString("latin1")
+            if (received.includes(end)) client.destroy()
+          })
+          client.on("close", () => resolve(received))
+        })
+    )
+
+  it.live.each([
+    ["h2c", "Upgrade: h2c\r\n"],
+    [
+      "a WebSocket",
+      "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    ]
+  ] as const)("§10 wait for their turn: %s", ([, upgrade]) =>
+    Effect.gen(function* () {
+      const upstream = yield* startUpstream((request, response) => {
+        if (request.url === "/slow") setTimeout(() => response.end(Buffer.alloc(bytes, "s")), 50)
+        else response.end("the second")
+      })
+      const { port, proxy } = yield* startProxy(oneRoute(upstream.port, {}, { strip_path: false }))
+      const second = `GET /second HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n${upgrade}\r\n`
+      const text = yield* until(port, slow + second, "the second")
+      assert.isAbove(text.indexOf("the second"), bytes)
+      assert.strictEqual(proxy.counts().requests, 2)
+    })
+  )
+})
+
 describe("interim answers", () => {
   const hints =
     "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nLink: </b.js>; rel=preload\r\nX-Other: x\r\n\r\n"
