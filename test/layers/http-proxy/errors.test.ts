@@ -2,6 +2,8 @@
 import net from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { startDnsServer, type Zone } from "../../support/dnsServer.ts"
+import { settings } from "../../support/settings.ts"
 import { configOf, get, id, oneRoute, send, sendRaw, startProxy, startRawUpstream, startUpstream } from "./support.ts"
 
 const messageOf = (body: string): string => JSON.parse(body).message
@@ -147,16 +149,22 @@ describe("§3 errors of the upstream", () => {
     })
   )
 
-  it.live("§3 503 when the name resolves to nothing", () =>
+  it.live("§3 503 when the name resolves to nothing, 500 when nobody can say", () =>
     Effect.gen(function* () {
-      const { port } = yield* startProxy(oneRoute(80, { host: "nowhere.invalid" }))
-      const answer = yield* get(port)
-      // A resolver that can't be reached is another failure than one that says no.
-      assert.include(
-        ["name resolution failed", "failed the initial dns/balancer resolve for 'nowhere.invalid' with: EAI_AGAIN"],
-        messageOf(answer.body)
+      const zone: Zone = new Map([["broken.test", "servfail"]])
+      const { address } = yield* startDnsServer(zone)
+      const { dns_resolver } = settings({ dns_resolver: address })
+      const { port, serve } = yield* startProxy(oneRoute(80, { host: "nowhere.test" }), { settings: { dns_resolver } })
+      const nowhere = yield* get(port)
+      assert.strictEqual(nowhere.status, 503)
+      assert.strictEqual(messageOf(nowhere.body), "name resolution failed")
+      serve(oneRoute(80, { host: "broken.test" }))
+      const broken = yield* get(port)
+      assert.strictEqual(broken.status, 500)
+      assert.strictEqual(
+        messageOf(broken.body),
+        "failed the initial dns/balancer resolve for 'broken.test' with: ESERVFAIL"
       )
-      assert.strictEqual(answer.status, messageOf(answer.body) === "name resolution failed" ? 503 : 500)
     })
   )
 
