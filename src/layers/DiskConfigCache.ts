@@ -8,6 +8,7 @@ import { join } from "node:path"
 import { Clock, Effect, Layer, Option, Semaphore } from "effect"
 import { decodeCachedTable, encodeCachedTable } from "../model/CachedTable.ts"
 import type { Snapshot } from "../model/Snapshot.ts"
+import { codeOf, messageOf } from "../model/thrown.ts"
 import { Compression, inflatedMaxBytes } from "../services/Compression.ts"
 import { ConfigCache, ConfigCacheError } from "../services/ConfigCache.ts"
 import type { Offer } from "../services/LiveConfig.ts"
@@ -18,8 +19,6 @@ const fileName = "config.json.gz"
 const formerFileName = "config.cache.json.gz"
 const ownerOnly = 0o600
 
-const codeOf = (cause: unknown): string | undefined => (cause as { readonly code?: string }).code
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 const notProcessed = (cause: unknown): string => `can't be processed (${messageOf(cause)})`
 
 const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")

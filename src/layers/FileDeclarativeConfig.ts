@@ -5,6 +5,7 @@ import { extname } from "node:path"
 import { Clock, Effect, Layer, Option } from "effect"
 import { decodeDeclarative } from "../model/Declarative.ts"
 import type { Fault } from "../model/Fault.ts"
+import { messageOf } from "../model/thrown.ts"
 import { DeclarativeConfig } from "../services/DeclarativeConfig.ts"
 import { ConfigRejected, type Offer } from "../services/LiveConfig.ts"
 import { Settings } from "../services/Settings.ts"
@@ -16,8 +17,6 @@ interface Text {
 
 const rejected = (...faults: ReadonlyArray<Fault>) =>
   new ConfigRejected({ source: "declarative_file", hash: undefined, faults })
-
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 /** Loaded on use: most starts need no YAML. JSON is YAML, so that both find their places by one reader. */
 const readYaml = Effect.fnUntraced(function* (text: Text) {

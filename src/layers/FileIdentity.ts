@@ -5,6 +5,7 @@ import { hostname } from "node:os"
 import { join } from "node:path"
 import { Effect, Layer } from "effect"
 import { isUuid } from "../model/Field.ts"
+import { codeOf } from "../model/thrown.ts"
 import { Identity } from "../services/Identity.ts"
 import { Settings } from "../services/Settings.ts"
 
@@ -13,7 +14,7 @@ const readId = async (file: string): Promise<string | undefined> => {
     const text = (await readFile(file, "utf8")).trim()
     return isUuid(text) ? text.toLowerCase() : undefined
   } catch (cause) {
-    if ((cause as { readonly code?: string }).code === "ENOENT") return undefined
+    if (codeOf(cause) === "ENOENT") return undefined
     throw cause
   }
 }

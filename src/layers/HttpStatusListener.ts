@@ -9,6 +9,7 @@ import { formatFault } from "../model/Fault.ts"
 import { listenFault } from "../model/listenFault.ts"
 import { askedMemoryFormat } from "../model/MemoryUnit.ts"
 import type { ListenAddress } from "../model/SettingTypes.ts"
+import { codeOf } from "../model/thrown.ts"
 import { viewOfUpstreams } from "../model/UpstreamViews.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import { Identity } from "../services/Identity.ts"
@@ -32,8 +33,6 @@ const maxBodyBytes = 4096
 
 const json = (body: unknown, status: number) => HttpServerResponse.jsonUnsafe(body, { status })
 const notFound = json({ message: "Not found" }, 404)
-
-const codeOf = (cause: unknown): string | undefined => (cause as { readonly code?: string }).code
 
 const partsOf = (path: string): ReadonlyArray<string> | undefined => {
   try {

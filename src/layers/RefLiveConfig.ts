@@ -5,10 +5,9 @@ import { hashTable } from "../model/ConfigHash.ts"
 import { decodeTable, isEmptyTable } from "../model/ConfigTable.ts"
 import { formatFault } from "../model/Fault.ts"
 import { isAtLeastAsGood, type Snapshot, zeroHash } from "../model/Snapshot.ts"
+import { messageOf } from "../model/thrown.ts"
 import { type Applied, ConfigRejected, LiveConfig, type LiveState, type Offer } from "../services/LiveConfig.ts"
 import { Router } from "../services/Router.ts"
-
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 /** What throws at a configuration would throw again: it refuses the configuration, and stops nothing else. */
 const attempt = <A>({ source, hash }: Pick<Offer, "source" | "hash">, step: () => A) =>

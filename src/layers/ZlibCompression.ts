@@ -2,13 +2,14 @@
 import { promisify } from "node:util"
 import { gunzip, gzip } from "node:zlib"
 import { Effect, Layer } from "effect"
+import { codeOf } from "../model/thrown.ts"
 import { Compression, CompressionError } from "../services/Compression.ts"
 
 const gzipBytes = promisify(gzip)
 const gunzipBytes = promisify<Uint8Array, { readonly maxOutputLength: number }, Buffer>(gunzip)
 
 const describe = (cause: unknown, maxBytes: number): CompressionError =>
-  (cause as { readonly code?: string }).code === "ERR_BUFFER_TOO_LARGE"
+  codeOf(cause) === "ERR_BUFFER_TOO_LARGE"
     ? new CompressionError({ reason: "tooLarge", message: `expected at most ${maxBytes} bytes when inflated` })
     : new CompressionError({
         reason: "notGzip",

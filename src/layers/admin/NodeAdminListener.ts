@@ -6,11 +6,11 @@ import { Effect, Layer } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { type AdminAnswer, answers } from "../../model/AdminErrors.ts"
 import { resolveAdminPath } from "../../model/AdminPath.ts"
-import { isRecord } from "../../model/Entity.ts"
 import { splitHostPort } from "../../model/Field.ts"
 import { isLoopback } from "../../model/Loopback.ts"
 import { listenFault } from "../../model/listenFault.ts"
 import type { ListenAddress } from "../../model/SettingTypes.ts"
+import { codeOf } from "../../model/thrown.ts"
 import type { ClusterHub } from "../../services/control/ClusterHub.ts"
 import type { ConfigStore } from "../../services/control/ConfigStore.ts"
 import { AdminListener } from "../../services/control/Listeners.ts"
@@ -74,9 +74,6 @@ const handle = Effect.gen(function* () {
 }).pipe(
   Effect.catchDefect((defect) => Effect.as(Effect.logError("admin request failed", defect), toResponse(answers.failed)))
 )
-
-const codeOf = (cause: unknown): string | undefined =>
-  isRecord(cause) && typeof cause.code === "string" ? cause.code : undefined
 
 const closeAll = (server: Server) => Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
 

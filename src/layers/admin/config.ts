@@ -8,6 +8,7 @@ import { toDeclarativeDocument } from "../../model/declarativeDocument.ts"
 import { isRecord, type Row } from "../../model/Entity.ts"
 import type { StoredRows } from "../../model/exportTable.ts"
 import type { Fault } from "../../model/Fault.ts"
+import { messageOf } from "../../model/thrown.ts"
 import { ConfigStore } from "../../services/control/ConfigStore.ts"
 import { answerFailures } from "./answerFailures.ts"
 import { multipart, readBody, urlencoded } from "./body.ts"
@@ -30,8 +31,6 @@ const loadYaml = Effect.promise(() => import("yaml"))
 
 const invalid = (...faults: ReadonlyArray<Fault>) =>
   Effect.fail<AdminAnswer>(refusalAnswer({ _tag: "InvalidDeclarative", faults }))
-
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 const parseYaml = Effect.fnUntraced(function* (text: string) {
   const yaml = yield* loadYaml

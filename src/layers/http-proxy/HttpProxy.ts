@@ -8,6 +8,7 @@ import { errorRenderers } from "../../model/ErrorBody.ts"
 import type { Fault } from "../../model/Fault.ts"
 import { listenFault } from "../../model/listenFault.ts"
 import type { ListenAddress } from "../../model/SettingTypes.ts"
+import { codeOf } from "../../model/thrown.ts"
 import { ErrorTemplates } from "../../services/ErrorTemplates.ts"
 import { LiveConfig } from "../../services/LiveConfig.ts"
 import { Proxy } from "../../services/Proxy.ts"
@@ -24,9 +25,6 @@ import { makeCertificates } from "./secureContexts.ts"
 import { Traffic } from "./traffic.ts"
 import { makeUpstreamHeaderPolicy } from "./upstreamHeaders.ts"
 import { makeUpstreamPools } from "./upstreamPools.ts"
-
-const codeOf = (cause: unknown): string | undefined =>
-  cause instanceof Error && "code" in cause ? String(cause.code) : undefined
 
 const closeServer = (server: Server): Effect.Effect<void> =>
   Effect.sync(() => {
