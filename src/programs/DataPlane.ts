@@ -9,6 +9,7 @@ import type { Compression } from "../services/Compression.ts"
 import type { ConfigCache } from "../services/ConfigCache.ts"
 import { Connection } from "../services/Connection.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
+import type { Disk } from "../services/Disk.ts"
 import { Identity } from "../services/Identity.ts"
 import type { LiveConfig } from "../services/LiveConfig.ts"
 import * as LocalReload from "../services/LocalReload.ts"
@@ -16,10 +17,12 @@ import { serveLocalRungs } from "../services/LocalRungs.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
 import { Proxy } from "../services/Proxy.ts"
 import type { Reload } from "../services/Reload.ts"
+import type { SecureRandom } from "../services/SecureRandom.ts"
 import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 import { supervise } from "../services/supervise.ts"
+import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
 
@@ -39,6 +42,9 @@ const serveLocal = Effect.gen(function* () {
   yield* serveLocalRungs
   yield* follow
 })
+
+/** What every other part may lean on: the machine, by way of services. */
+const machine = (parts: DataPlaneParts) => Layer.mergeAll(parts.disk, parts.secureRandom, parts.trustedClock)
 
 /** Everything that answers, in the order in which it opens: the status listener, the local rungs, the proxy. */
 const serving = (parts: DataPlaneParts) => {
@@ -110,13 +116,22 @@ export type DataPlaneServices =
   | Identity
   | ConnectionStatus
   | NodeHealth
+  | Disk
+  | SecureRandom
+  | TrustedClock
 
 /** The node of whoever provides the settings: the daemon's. */
 const layerFromSettings = (
   parts: Partial<DataPlaneParts> = {}
 ): Layer.Layer<DataPlaneServices, StartError, Settings> => {
   const all: DataPlaneParts = { ...dataPlaneParts, ...parts }
-  return apart(Layer.effectDiscard(operate).pipe(Layer.provide(connecting(all)), Layer.provideMerge(serving(all))))
+  return apart(
+    Layer.effectDiscard(operate).pipe(
+      Layer.provide(connecting(all)),
+      Layer.provideMerge(serving(all)),
+      Layer.provideMerge(machine(all))
+    )
+  )
 }
 
 /**

@@ -1,4 +1,6 @@
 /** Every part of a data plane that can be swapped, with the layer that stands there by default. */
+
+import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
 import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServerCertificate.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as PemUpstreamCredentials from "../layers/credentials/PemUpstreamCredentials.ts"
@@ -9,6 +11,7 @@ import * as FileErrorTemplates from "../layers/FileErrorTemplates.ts"
 import * as FileIdentity from "../layers/FileIdentity.ts"
 import * as HttpStatusListener from "../layers/HttpStatusListener.ts"
 import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
+import * as NodeDisk from "../layers/NodeDisk.ts"
 import * as OutletConnection from "../layers/OutletConnection.ts"
 import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
 import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
@@ -17,9 +20,16 @@ import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
 import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
+import { TrustedClock } from "../services/TrustedClock.ts"
 import type { PartsOf } from "./parts.ts"
 
 export const dataPlaneParts = {
+  /** The file system. */
+  disk: NodeDisk.layer,
+  /** What nobody can guess. */
+  secureRandom: CryptoSecureRandom.layer,
+  /** What time the node believes it is. */
+  trustedClock: TrustedClock.layerWall,
   /** Who the node is: its id, host name and version. */
   identity: FileIdentity.layer,
   /** Makes the request path's data out of a validated configuration. */
