@@ -29,8 +29,12 @@ export const onPayload = (state: SessionState, payload: Payload): Step => {
   return isUnderWay ? stay(state) : stay({ ...state, pending: payload })
 }
 
-const takeNext = (state: SessionState): Step =>
-  state.pending === undefined ? stay(state) : begin({ ...state, pending: undefined }, state.pending, 0)
+/** What waited may have been refused meanwhile: the same bytes can have been under way and waiting at once. */
+const takeNext = (state: SessionState): Step => {
+  const { pending, ...rest } = state
+  const next = { ...rest, pending: undefined }
+  return pending === undefined || state.refused.includes(pending.digest) ? stay(next) : begin(next, pending, 0)
+}
 
 const whileApplying = (
   state: SessionState,
@@ -67,11 +71,13 @@ const write = (state: SessionState, hash: string, failures: number): Step => [
   [{ _tag: "persist", hash }]
 ]
 
-/** The write that is under way may have been begun for what served before. */
+/**
+ * Something newer is written at once, but the pauses go on growing: they are the disk's, whichever configuration it
+ * refused. The write that is under way may have been begun for what served before.
+ */
 const persist = (state: SessionState, hash: string): Step => {
   const now = state.persist
-  if (now.phase !== "writing")
-    return write(state, hash, now.phase === "retrying" && now.hash === hash ? now.failures : 0)
+  if (now.phase !== "writing") return write(state, hash, now.phase === "retrying" ? now.failures : 0)
   return stay({ ...state, persist: { ...now, next: now.hash === hash ? undefined : hash } })
 }
 
