@@ -71,14 +71,16 @@ const eventsFor = (state: SessionState, nowMs: number): ReadonlyArray<SessionEve
   ]
 }
 
-const nameOf = ({ link }: SessionState, event: SessionEvent): string => {
+/** Where it matters to the link alone, the other regions have no word for it. */
+const nameOf = (region: Region, { link }: SessionState, event: SessionEvent): string => {
+  const isLink = region === regions[0]
   switch (event._tag) {
     case "tick":
-      return link.phase === "live" && event.nowMs === link.silentAtMs ? "45 s of silence" : "deadline"
+      return isLink && link.phase === "live" && event.nowMs === link.silentAtMs ? "45 s of silence" : "deadline"
     case "frame":
       return event.payload === undefined ? "frame" : "configuration"
     case "refused":
-      return event.rejection === undefined ? "refused" : "refused, to be reported"
+      return isLink && event.rejection !== undefined ? "refused, to be reported" : "refused"
     default:
       return event._tag
   }
@@ -114,7 +116,7 @@ const explore = (): ReadonlyMap<Region, ReadonlyArray<Edge>> => {
           .filter((tag) => region.actions.has(tag))
           .join(", ")
         if (from === to && does === "") continue
-        const edge = { from, event: nameOf(state, event), to, does }
+        const edge = { from, event: nameOf(region, state, event), to, does }
         edges.get(region)?.set(Object.values(edge).join("|"), edge)
       }
       // What was refused is remembered by name; the diagram's two payloads are to stay fresh.
