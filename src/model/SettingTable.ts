@@ -109,6 +109,11 @@ export const settingTable = {
   ),
   cluster_cert: optional(Type.text, "Cluster certificate: a path, PEM text, or base64 of PEM."),
   cluster_cert_key: secret(optional(Type.text, "Key of the cluster certificate: a path, PEM text, or base64 of PEM.")),
+  cluster_cert_overlap: preset(
+    Type.number(0, 2_147_483),
+    "86400",
+    "Seconds for which the former certificate counts beside a new one in the shared mode, once its file was replaced; 0 for none."
+  ),
   cluster_ca_cert: optional(
     Type.text,
     "Authority of the peer's certificate in the pki modes: a path, PEM text, or base64 of PEM. A control plane needs it."

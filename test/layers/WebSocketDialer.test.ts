@@ -5,11 +5,14 @@ import type { TLSSocket } from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Queue, type Scope } from "effect"
 import { type WebSocket, WebSocketServer } from "ws"
+import * as TlsClusterTransport from "../../src/layers/cluster-transport/TlsClusterTransport.ts"
 import { makeClusterCertificate } from "../../src/layers/credentials/ClusterCertificate.ts"
 import * as PemClusterIdentity from "../../src/layers/credentials/PemClusterIdentity.ts"
+import * as StatFileWatch from "../../src/layers/StatFileWatch.ts"
 import * as WebSocketDialer from "../../src/layers/WebSocketDialer.ts"
 import { ClusterDialer } from "../../src/services/ClusterDialer.ts"
 import { Identity } from "../../src/services/Identity.ts"
+import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { settingsLayer } from "../support/settings.ts"
 
 const pair = makeClusterCertificate({ now: new Date() })
@@ -39,7 +42,9 @@ const controlPlane = Effect.fnUntraced(function* ({ cert, key }: { readonly cert
 
 const dialler = (port: number, { cert, key }: { readonly cert: string; readonly key: string }, max = "4194304") =>
   WebSocketDialer.layer.pipe(
+    Layer.provide(TlsClusterTransport.layer),
     Layer.provide(Layer.orDie(PemClusterIdentity.layerToleratingExpiry)),
+    Layer.provide([StatFileWatch.layer, TrustedClock.layerWall]),
     Layer.provide(
       Layer.succeed(Identity, { nodeId: "5b1b701d-de2b-4588-9aa2-3b97061d9f52", hostname: "a host", version: "3.9.0" })
     ),
