@@ -9,7 +9,15 @@ import type { HostPort } from "../../model/SettingTypes.ts"
 import { isVerificationFailure, verificationFailure } from "../../model/TlsFailure.ts"
 import { tunnelRefusal } from "../../model/TunnelAnswer.ts"
 import { ClusterUnreachable } from "../../services/ClusterTransport.ts"
-import { type Attempt, askForTunnel, openTcp, openTls, type StepFailure, type TunnelAnswer } from "./opening.ts"
+import {
+  type Attempt,
+  answerHeadMaxBytes,
+  askForTunnel,
+  openTcp,
+  openTls,
+  type StepFailure,
+  type TunnelAnswer
+} from "./opening.ts"
 
 export interface ProxyRoute {
   readonly proxy: ForwardProxy
@@ -26,6 +34,7 @@ const failed = (message: string) => new ClusterUnreachable({ reason: "failed", m
 
 const tlsProblem = (proxy: ForwardProxy, { code, message }: StepFailure): string => {
   if (isVerificationFailure(code)) return `the certificate of ${nameOf(proxy)} ${verificationFailure(code)}`
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `the certificate of ${nameOf(proxy)} is refused: ${message}`
   if (code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG")
     return `${nameOf(proxy)} speaks no TLS, as https:// in proxy_server says`
   return `${nameOf(proxy)} can't be spoken to by TLS: ${message}`
@@ -33,7 +42,8 @@ const tlsProblem = (proxy: ForwardProxy, { code, message }: StepFailure): string
 
 const connectProblem = (proxy: ForwardProxy, { code, message }: StepFailure): string => {
   const name = nameOf(proxy)
-  if (code === "HPE_HEADER_OVERFLOW") return `${name} answers CONNECT with more headers than anybody can mean`
+  if (code === "HPE_HEADER_OVERFLOW")
+    return `${name} answers CONNECT with more than ${answerHeadMaxBytes} bytes of headers`
   if (code.startsWith("HPE_"))
     return `${name} answers CONNECT with something other than HTTP${proxy.isTls ? "" : "; if it speaks TLS, proxy_server begins with https://"}`
   if (code === "ECONNRESET" || code === "EPIPE") return `${name} closed the connection instead of answering CONNECT`

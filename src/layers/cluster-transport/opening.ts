@@ -30,7 +30,7 @@ export interface TunnelAnswer {
   readonly rest: Uint8Array
 }
 
-const answerHeadMaxBytes = 16_384
+export const answerHeadMaxBytes = 16_384
 
 /** Several addresses may have failed together; then only the code says how. */
 const failureOf = (error: unknown): StepFailure => {
