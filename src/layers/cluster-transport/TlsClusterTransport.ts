@@ -108,9 +108,7 @@ const make = Effect.gen(function* () {
     const socket = yield* underneath(attempt, to, known)
     attempt.missing = `no TLS from ${formatAddress(to)}`
     const tls = { socket, host: to.host, servername: to.serverName, secureContext, checkServerIdentity: checkPeer }
-    const stream = yield* openTls(attempt, tls).pipe(Effect.mapError(handshakeFailure))
-    stream.once("close", () => socket.destroy())
-    return stream
+    return yield* openTls(attempt, tls).pipe(Effect.mapError(handshakeFailure))
   })
 
   const openInTime = (to: ClusterEndpoint, { shows = "current", limitMs = dialLimitMs }: TransportOptions) =>

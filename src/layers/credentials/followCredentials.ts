@@ -10,6 +10,8 @@ import type { LoadedCredentials } from "./clusterCredentials.ts"
 
 /** Certificate and key are copied one after the other; in this time most copies are done. */
 const settleDelay = "1 second"
+/** What was refused may have been refused for a passing reason that no file tells of, such as too many open files. */
+const lookAgainDelay = "30 seconds"
 
 /** Looks at the files now; whenever one of them changes from here on, a mark is left. */
 export const watchFiles = Effect.fnUntraced(function* (
@@ -48,9 +50,11 @@ export const follow = Effect.fnUntraced(function* ({ marks, load, take }: Follow
   })
 
   const look = Effect.gen(function* () {
-    yield* Queue.take(marks)
-    yield* Effect.sleep(settleDelay)
-    const loaded = yield* load
+    const mark = Queue.take(marks)
+    yield* toldReasons === "" ? mark : Effect.raceFirst(mark, Effect.sleep(lookAgainDelay))
+    const settled = Effect.andThen(Effect.sleep(settleDelay), load)
+    // A file that is read while somebody writes it is no file that is wrong.
+    const loaded = yield* Effect.catch(settled, () => settled)
     toldReasons = ""
     yield* take(loaded)
   }).pipe(Effect.catch(refuse))
