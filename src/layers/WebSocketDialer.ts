@@ -169,9 +169,9 @@ const make = Effect.gen(function* () {
 
   const attempt = Effect.fnUntraced(function* (
     left: Effect.Effect<number>,
-    shows: TransportOptions["shows"] & string
+    as: NonNullable<TransportOptions["as"]>
   ): Effect.fn.Return<WebSocket, ClusterUnreachable, Scope.Scope> {
-    const stream = yield* transport.connect(endpoint, { shows, limitMs: yield* left })
+    const stream = yield* transport.connect(endpoint, { as, limitMs: yield* left })
     return yield* Effect.acquireRelease(
       upgrade(url, options, stream).pipe(
         Effect.provideService(TrustedClock, clock),
@@ -182,13 +182,13 @@ const make = Effect.gen(function* () {
     )
   })
 
-  /** A control plane that has not got our new certificate yet breaks off; it still knows the former one. */
+  /** A control plane that has not got our new certificate yet can't be trusted by it, and breaks off when it is shown. */
   const dial = Effect.gen(function* () {
     const left = yield* startLimit
     const { former } = yield* SubscriptionRef.get(current)
     return yield* attempt(left, "current").pipe(
       Effect.catchIf(
-        ({ reason }) => reason === "brokenOff" && former !== undefined,
+        ({ reason }) => former !== undefined && (reason === "untrusted" || reason === "brokenOff"),
         () => attempt(left, "former")
       )
     )

@@ -14,13 +14,13 @@ export interface ClusterCredentials extends ClusterCertificate {
   readonly commonName: string | undefined
   /** Milliseconds since the epoch. */
   readonly expiresAtMs: number
-  /** PEM texts of all that a peer's chain may end in; in the shared mode the certificate itself, and the former one. */
+  /** PEM texts of all that a peer's chain may end in; in the shared mode the certificate itself. */
   readonly authorities: ReadonlyArray<string>
   /** PEM texts by which a forward proxy over TLS is known; empty where none is judged. */
   readonly proxyAuthorities: ReadonlyArray<string>
   /**
    * In the shared mode, for a while after the certificate was replaced: the one before. Peers that have not got the new
-   * one yet are still known by it, and still know us by it.
+   * one yet are still known by it, and still know us by it. It is its own authority.
    */
   readonly former: ClusterCertificate | undefined
 }

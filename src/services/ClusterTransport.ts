@@ -17,8 +17,8 @@ export interface ClusterEndpoint {
 }
 
 export interface TransportOptions {
-  /** Which certificate is shown while both count (`ClusterCredentials.former`); the current one unless told. */
-  readonly shows?: "current" | "former"
+  /** By which certificate we come and know the other end, while both count (`ClusterCredentials.former`). */
+  readonly as?: "current" | "former"
   /** What is left of a caller's own limit; `dialLimitMs` unless told. */
   readonly limitMs?: number
 }
@@ -26,11 +26,12 @@ export interface TransportOptions {
 /** No stream came about. The message names the host that failed, says what it did, and holds no secret. */
 export class ClusterUnreachable extends Data.TaggedError("ClusterUnreachable")<{
   /**
-   * - `failed`: no connection, no tunnel, a certificate that is not to be trusted, no answer in time.
+   * - `failed`: no connection, no tunnel, no answer in time.
+   * - `untrusted`: the other end's certificate does not hold.
    * - `brokenOff`: the other side ended the connection without a word, as with a certificate that it refuses.
    * - `refused`: a forward proxy answered with an HTTP status.
    */
-  readonly reason: "failed" | "brokenOff" | "refused"
+  readonly reason: "failed" | "untrusted" | "brokenOff" | "refused"
   readonly message: string
   /** How long whoever refused asks to be left alone. */
   readonly retryAfterMs?: number

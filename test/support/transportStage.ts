@@ -13,7 +13,7 @@ import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { settingsLayer } from "./settings.ts"
 
 /** Asks for a client certificate, and sends back whatever arrives. */
-export const echo = Effect.fnUntraced(function* ({ cert, key }: CertificatePair, host = "127.0.0.1") {
+export const echo = Effect.fnUntraced(function* ({ cert, key }: CertificatePair) {
   const arrived = yield* Queue.unbounded<TLSSocket>()
   const open = new Set<TLSSocket>()
   const connections = new Set<Socket>()
@@ -27,7 +27,7 @@ export const echo = Effect.fnUntraced(function* ({ cert, key }: CertificatePair,
   server.on("connection", (socket: Socket) => connections.add(socket))
   const port = yield* Effect.acquireRelease(
     Effect.callback<number>((resume) => {
-      server.listen(0, host, () => resume(Effect.succeed((server.address() as AddressInfo).port)))
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as AddressInfo).port)))
     }),
     () =>
       Effect.sync(() => {

@@ -42,12 +42,15 @@ const verify =
     return tooDeep === undefined ? undefined : problem(tooDeep)
   }
 
-type Purpose = NonNullable<TransportOptions["shows"]> | "proxy"
+type Purpose = NonNullable<TransportOptions["as"]> | "proxy"
 
 const contextFor = (credentials: ClusterCredentials, purpose: Purpose): SecureContext => {
   if (purpose === "proxy") return createSecureContext({ ca: [...credentials.proxyAuthorities], minVersion: "TLSv1.2" })
-  const { cert, key } = purpose === "former" ? (credentials.former ?? credentials) : credentials
-  return createSecureContext({ cert, key, ca: [...credentials.authorities], minVersion: "TLSv1.2" })
+  const { former } = credentials
+  // One after the other, never both at once: of two anchors under the same name OpenSSL looks at one only.
+  const { cert, key, authorities } =
+    purpose === "former" && former !== undefined ? { ...former, authorities: [former.cert] } : credentials
+  return createSecureContext({ cert, key, ca: [...authorities], minVersion: "TLSv1.2" })
 }
 
 /** Each is made once for the same credentials: a machine's store of authorities is hundreds of certificates. */
@@ -64,7 +67,11 @@ const makeContexts = () => {
 }
 
 const handshakeFailure = ({ code, message }: StepFailure): ClusterUnreachable => {
-  if (isVerificationFailure(code)) return failed(`the control plane's certificate ${verificationFailure(code)}`)
+  if (isVerificationFailure(code))
+    return new ClusterUnreachable({
+      reason: "untrusted",
+      message: `the control plane's certificate ${verificationFailure(code)}`
+    })
   return code === "ECONNRESET" ? new ClusterUnreachable({ reason: "brokenOff", message: brokenOff }) : failed(message)
 }
 
@@ -102,19 +109,19 @@ const make = Effect.gen(function* () {
     return yield* openTunnel(attempt, route, to)
   })
 
-  const open = Effect.fnUntraced(function* (attempt: Attempt, to: ClusterEndpoint, shows: Purpose) {
+  const open = Effect.fnUntraced(function* (attempt: Attempt, to: ClusterEndpoint, as: Purpose) {
     const known = yield* SubscriptionRef.get(current)
-    const secureContext = yield* contextOf(known, shows)
+    const secureContext = yield* contextOf(known, as)
     const socket = yield* underneath(attempt, to, known)
     attempt.missing = `no TLS from ${formatAddress(to)}`
     const tls = { socket, host: to.host, servername: to.serverName, secureContext, checkServerIdentity: checkPeer }
     return yield* openTls(attempt, tls).pipe(Effect.mapError(handshakeFailure))
   })
 
-  const openInTime = (to: ClusterEndpoint, { shows = "current", limitMs = dialLimitMs }: TransportOptions) =>
+  const openInTime = (to: ClusterEndpoint, { as = "current", limitMs = dialLimitMs }: TransportOptions) =>
     Effect.suspend(() => {
       const attempt: Attempt = { opened: [], missing: "" }
-      return open(attempt, to, shows).pipe(
+      return open(attempt, to, as).pipe(
         Effect.timeoutOrElse({
           duration: limitMs,
           orElse: () => Effect.fail(failed(`${attempt.missing} within ${limitMs} ms`))

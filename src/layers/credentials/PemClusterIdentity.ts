@@ -41,21 +41,15 @@ const whatChanged = (before: LoadedCredentials, now: LoadedCredentials): string 
       : ["authorities"])
   ].join(", ")
 
-const compose = (held: LoadedCredentials, former: ClusterCertificate | undefined): ClusterCredentials => ({
-  ...held,
-  authorities: former === undefined ? held.authorities : [...held.authorities, former.cert],
-  former
-})
-
 /** Holds what was loaded last, and beside it for a while the certificate before. */
 const makeRotation = Effect.fnUntraced(function* (settings: SettingValues, first: LoadedCredentials) {
   const overlapSeconds = settings.cluster_mtls === "shared" ? settings.cluster_cert_overlap : 0
-  const current = yield* SubscriptionRef.make(compose(first, undefined))
+  const current = yield* SubscriptionRef.make<ClusterCredentials>({ ...first, former: undefined })
   const forgetting = yield* FiberHandle.make<void>()
   let held = first
   let former: ClusterCertificate | undefined
 
-  const publish = Effect.suspend(() => SubscriptionRef.set(current, compose(held, former)))
+  const publish = Effect.suspend(() => SubscriptionRef.set(current, { ...held, former }))
 
   const forgetFormer = Effect.gen(function* () {
     yield* Effect.sleep(Duration.seconds(overlapSeconds))
