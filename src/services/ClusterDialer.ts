@@ -13,7 +13,7 @@ export class SessionEnd extends Data.TaggedError("SessionEnd")<{
    */
   readonly reason: "dialFailed" | "refused" | "closed" | "broken" | "silent"
   readonly message: string
-  /** Of a refusal with `Retry-After`: how long whoever refused asks to be left alone. Not bounded by any setting yet. */
+  /** Of a refusal with `Retry-After`: how long whoever refused asks to be left alone, however long. */
   readonly retryAfterMs?: number
 }> {}
 

@@ -124,7 +124,7 @@ const make = Effect.gen(function* () {
       return open(attempt, to, as).pipe(
         Effect.timeoutOrElse({
           duration: limitMs,
-          orElse: () => Effect.fail(failed(`${attempt.missing} within ${limitMs} ms`))
+          orElse: () => Effect.fail(failed(`${attempt.missing} within ${Math.round(limitMs)} ms`))
         }),
         Effect.onError(() =>
           Effect.sync(() => {

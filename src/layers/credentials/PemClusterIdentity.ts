@@ -85,7 +85,7 @@ const make = Effect.fnUntraced(function* (role: SettingValues["role"]) {
   const clock = yield* TrustedClock
   const { watch } = yield* FileWatch
   const load = loadClusterCredentials(role, settings)
-  /** At a start the former credentials may be no better; here they are never worse. */
+  /** Whoever runs has credentials already, and is not better off with some that have expired. */
   const reload = Effect.gen(function* () {
     const loaded = yield* load
     return loaded.expiresAtMs <= (yield* clock.nowMs) ? yield* Effect.fail([expiryFault(loaded)]) : loaded

@@ -119,7 +119,9 @@ describe("whatever happens to the files", () => {
     fc.record({ passesMs: fc.integer({ min: 1, max: 3_000 }) })
   )
 
-  it("only what belongs together is taken, never a moment that was not, and in the end what is there", async () => {
+  it("only what belongs together is taken, never a moment that was not, and in the end what is there", {
+    timeout: 600_000
+  }, async () => {
     const run = (steps: ReadonlyArray<Step>) =>
       Effect.gen(function* () {
         const { files, taken, logs, pass, write } = yield* stage()
