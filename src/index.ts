@@ -7,6 +7,7 @@
 
 export * as ConsoleLog from "./layers/ConsoleLog.ts"
 export * as CryptoSecureRandom from "./layers/CryptoSecureRandom.ts"
+export * as TlsClusterTransport from "./layers/cluster-transport/TlsClusterTransport.ts"
 export * as GeneratedServerCertificate from "./layers/credentials/GeneratedServerCertificate.ts"
 export * as PemClusterIdentity from "./layers/credentials/PemClusterIdentity.ts"
 export * as PemUpstreamCredentials from "./layers/credentials/PemUpstreamCredentials.ts"
@@ -44,6 +45,7 @@ export type { GivenSettings, ProgramOptions } from "./programs/parts.ts"
 
 export * from "./services/ClusterDialer.ts"
 export * from "./services/ClusterIdentity.ts"
+export * from "./services/ClusterTransport.ts"
 export * from "./services/Compression.ts"
 export * from "./services/ConfigCache.ts"
 export * from "./services/ConfigReceiver.ts"

@@ -88,8 +88,20 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "unknown settings, perhaps misspelt": both("`HOLDFAST_…` variables that mean nothing."),
   "setting not served": both("A setting of Kong's that matters is understood and not served: see `setting`."),
   "settings of Kong's that mean nothing here": both("`KONG_…` variables and lines of the file that have no effect."),
-  "cluster certificate expired; the peer will refuse it": dp(
-    "The node serves what it has, but can't join its control plane until the certificate is renewed."
+  "cluster certificate expires soon": both(
+    "30, 7 and 1 days before its end. Replace the files of `cluster_cert` and `cluster_cert_key`; no restart is needed."
+  ),
+  "cluster certificate expired; the peer will refuse it": both(
+    "Sessions that stand stay; no new one begins until the certificate is renewed. A data plane serves what it has."
+  ),
+  "cluster credentials replaced; the next connection uses them": both(
+    "Certificate or authorities changed on disk and are in use. In the shared mode the former certificate counts for `former_counts_for_seconds` more."
+  ),
+  "changed cluster credentials can't be used; the former ones stay": both(
+    "A file changed and is wrong, or a certificate waits for its key. Nothing was taken over; the files are looked at again when one of them changes."
+  ),
+  "former cluster certificate counts no longer": both(
+    "`cluster_cert_overlap` is over. Who still has the former certificate can't connect any more."
   ),
   "control plane ready": cp("The admin API and the cluster listener are open."),
   "configuration pushed": cp("A change went out to the connected data planes."),

@@ -3,7 +3,7 @@
  * rungs serve, the proxy listeners open, the control plane is dialled, for ever. The whole is one layer: building it
  * starts the node, closing its scope drains and stops it.
  */
-import { Effect, Layer, MutableRef } from "effect"
+import { Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
 import type { Compression } from "../services/Compression.ts"
 import type { ConfigCache } from "../services/ConfigCache.ts"
@@ -26,6 +26,14 @@ import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
 
+const identityOf = (parts: DataPlaneParts) => parts.clusterIdentity.pipe(Layer.provide(parts.fileWatch))
+
+const tellExpiry = Effect.gen(function* () {
+  const { current } = yield* ClusterIdentity
+  const { clusterCertificateExpiresAtMs } = yield* NodeHealth
+  MutableRef.set(clusterCertificateExpiresAtMs, () => SubscriptionRef.getUnsafe(current).expiresAtMs)
+})
+
 /** Read before anything opens: a node that could never join says so at once. A node on its own needs none. */
 const credentials = (parts: DataPlaneParts) =>
   Layer.unwrap(
@@ -33,7 +41,7 @@ const credentials = (parts: DataPlaneParts) =>
       const settings = yield* Settings
       return settings.cluster_control_plane === undefined
         ? Layer.empty
-        : Layer.effectDiscard(ClusterIdentity).pipe(Layer.provide(parts.clusterIdentity))
+        : Layer.effectDiscard(tellExpiry).pipe(Layer.provide(identityOf(parts)))
     })
   )
 
@@ -76,7 +84,8 @@ const connecting = (parts: DataPlaneParts) =>
       return parts.connection.pipe(
         Layer.provide([parts.configReceiver, parts.heartbeat, parts.reconnectPolicy]),
         Layer.provide(parts.clusterDialer),
-        Layer.provide(parts.clusterIdentity)
+        Layer.provide(parts.clusterTransport),
+        Layer.provide(identityOf(parts))
       )
     })
   )

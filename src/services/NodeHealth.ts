@@ -10,6 +10,8 @@ export class NodeHealth extends Context.Service<
     readonly isDraining: MutableRef.MutableRef<boolean>
     /** Why the running configuration is not on disk, while that is so. */
     readonly cacheProblem: MutableRef.MutableRef<string | undefined>
+    /** Set on a node that has a control plane; milliseconds since the epoch, of the certificate that is current when asked. */
+    readonly clusterCertificateExpiresAtMs: MutableRef.MutableRef<(() => number) | undefined>
   }
 >()("holdfast/services/NodeHealth") {
   static readonly layer = Layer.effect(
@@ -17,7 +19,8 @@ export class NodeHealth extends Context.Service<
     Effect.sync(() => ({
       proxy: MutableRef.make<(() => ProxyCounts) | undefined>(undefined),
       isDraining: MutableRef.make(false),
-      cacheProblem: MutableRef.make<string | undefined>(undefined)
+      cacheProblem: MutableRef.make<string | undefined>(undefined),
+      clusterCertificateExpiresAtMs: MutableRef.make<(() => number) | undefined>(undefined)
     }))
   )
 }

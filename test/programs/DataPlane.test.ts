@@ -1,11 +1,14 @@
+import { X509Certificate } from "node:crypto"
 import { createServer, type Server } from "node:http"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, MutableRef } from "effect"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { DataPlane } from "../../src/programs/DataPlane.ts"
+import { NodeHealth } from "../../src/services/NodeHealth.ts"
 import { Proxy } from "../../src/services/Proxy.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
+import { clusterCertificate } from "../support/certificates.ts"
 import { temporaryFolder } from "../support/folder.ts"
 import { settingsLayer } from "../support/settings.ts"
 
@@ -51,6 +54,20 @@ describe("a data plane node", () => {
         assert.strictEqual((yield* ask(status, "/status/ready")).status, 200)
         assert.include((yield* ask(status, "/status")).text, '"state":"disabled"')
       }).pipe(Effect.provide(node(prefix, { declarative_config_string: documentFor(port, "/own") })))
+    })
+  )
+
+  it.live("with a control plane can say when its certificate ends, and one on its own has none", () =>
+    Effect.gen(function* () {
+      const { cert, key } = yield* clusterCertificate
+      const folder = yield* temporaryFolder
+      const endMs = Effect.map(NodeHealth, (health) => MutableRef.get(health.clusterCertificateExpiresAtMs)?.())
+      const joined = { cluster_control_plane: "127.0.0.1:1", cluster_cert: cert, cluster_cert_key: key }
+      assert.strictEqual(
+        yield* endMs.pipe(Effect.provide(node(join(folder, "a"), joined))),
+        new X509Certificate(cert).validToDate.getTime()
+      )
+      assert.isUndefined(yield* endMs.pipe(Effect.provide(node(join(folder, "b"), {}))))
     })
   )
 
