@@ -12,7 +12,7 @@ export interface LicensePolicy {
   readonly onExpiry: "stop" | "warn"
   /** Whole days after its expiry for which a licence still counts. */
   readonly graceDays: number
-  /** Refuses what no known key has signed. A signature that a known key proves wrong is refused either way. */
+  /** Refuses what no known key has signed. What names a known key that did not sign it is refused either way. */
   readonly requiresSignature: boolean
 }
 

@@ -192,7 +192,7 @@ export const settingTable = {
   license_require_signature: preset(
     Type.onOff,
     "off",
-    "Whether a licence that license_public_key has not verified is refused. One that it proves wrong always is."
+    "Whether a licence that no key of license_public_key has signed is refused. One that was changed since always is."
   ),
   license_public_key: optional(
     Type.text,

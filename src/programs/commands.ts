@@ -79,7 +79,7 @@ export const commands: ReadonlyArray<Command> = [
   },
   {
     name: "license verify",
-    summary: "Show what a licence says, and whether it is valid; exit code 1 when it is not.",
+    summary: "Show what a licence says; exit code 1 when it has expired or its signature does not fit.",
     flags: { "public-key": { value: "FILE", help: "Public keys to check the signature by, one or several." } },
     operands: ["FILE"],
     endsBySignal: never,

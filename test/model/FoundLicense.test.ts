@@ -26,7 +26,9 @@ describe("the licences of a configuration", () => {
     assert.strictEqual(payloadOf(row("a", null), row("b", -1)), "b")
     assert.strictEqual(payloadOf(row("a", 1, { created_at: 2 }), row("b", 1, { created_at: 1 })), "a")
     assert.strictEqual(payloadOf(row("a", 1), row("b", 1)), "b")
-    assert.strictEqual(payloadOf(row("a", "9"), row("b", 1)), "b")
+    for (const wrong of ["9", Number.POSITIVE_INFINITY, Number.NaN, null]) {
+      assert.strictEqual(payloadOf(row("a", wrong), row("b", 1)), "b")
+    }
   })
 
   it("an older one never stands in for a newer one that can't be read", () => {

@@ -38,6 +38,13 @@ describe("license.json (resilience.md §6.1)", () => {
     assert.notStrictEqual(parsed(licenseOf({ ...right, signature: "ac".repeat(64) })).digest, digest)
   })
 
+  it("may be as large as a licence can be, and no larger", () => {
+    const text = licenseOf(right)
+    const room = licenseMaxBytes - Buffer.byteLength(text)
+    assert.strictEqual(parseLicense(text + " ".repeat(room))._tag, "Right")
+    assert.strictEqual(parseLicense(text + " ".repeat(room + 1))._tag, "Wrong")
+  })
+
   it("tells everything that is wrong at once, and shows no value", () => {
     const secret = "s3cret"
     const payload = { license_expiration_date: secret, license_creation_date: secret, license_key: secret }
@@ -135,6 +142,8 @@ describe("dates", () => {
     "2024-01-01\n",
     "-2024-01-01",
     "+02024-01-01",
+    "+010000-01",
+    "-000001-01",
     "２０２４-01-01",
     ""
   ])("%j is none", (text) => assert.isUndefined(dateMs(text)))

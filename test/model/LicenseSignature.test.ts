@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync } from "node:crypto"
+import { createPublicKey, generateKeyPairSync, sign } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
 import { issueLicense, readPrivateKey, readPublicKeys, signatureVerdict } from "../../src/model/LicenseSignature.ts"
@@ -12,12 +12,26 @@ describe("signatures of licences", () => {
   it("are 128 hexadecimal digits, as in the example of resilience.md §6.1", () =>
     assert.match(parsed(licenseUntil("2030-01-01")).signature, /^[0-9a-f]{128}$/))
 
-  it("are verified by any of the keys, invalid by none of them, unverifiable without any", () => {
+  it("are verified by any of the keys, and unverifiable without the one that would tell", () => {
     const license = parsed(licenseUntil("2030-01-01"))
     assert.strictEqual(signatureVerdict(license, [ours]), "verified")
     assert.strictEqual(signatureVerdict(license, [other, ours]), "verified")
-    assert.strictEqual(signatureVerdict(license, [other]), "invalid")
+    assert.strictEqual(signatureVerdict(license, [other]), "unverifiable")
     assert.strictEqual(signatureVerdict(license, []), "unverifiable")
+  })
+
+  it("of somebody else's, who names no key, are unverifiable; verified all the same when one of ours made them", () => {
+    const kongs = { payload: payloadUntil("2030-01-01"), signature: "ab".repeat(64), version: "1" }
+    const license = parsed(JSON.stringify({ license: kongs }))
+    assert.strictEqual(signatureVerdict(license, [ours, other]), "unverifiable")
+    const signature = sign(null, Buffer.from(license.signedText), licenseKey(1)).toString("hex")
+    assert.strictEqual(signatureVerdict({ ...license, signature }, [other, ours]), "verified")
+  })
+
+  it("name their key, which both halves of the pair call the same", () => {
+    const names = [1, 2].map((seed) => parsed(licenseUntil("2030-01-01", {}, seed)).payload.signing_key)
+    assert.match(String(names[0]), /^ed25519:[0-9a-f]{16}$/)
+    assert.notStrictEqual(names[0], names[1])
   })
 
   it.each(["00", "ab".repeat(63), "ab".repeat(64), "ab".repeat(65)])("of other bytes are invalid: %s", (signature) =>
@@ -68,7 +82,15 @@ describe("keys", () => {
     assert.isUndefined(readPrivateKey(pemOf(privateKey)))
     assert.isUndefined(readPrivateKey(publicPem(1)))
     const broken = publicPem(1).replace("MCow", "AAAA")
-    for (const pem of ["", "x", pemOf(publicKey), pemOf(licenseKey(1)), publicPem(1) + pemOf(licenseKey(1)), broken])
+    for (const pem of [
+      "",
+      "x",
+      pemOf(publicKey),
+      pemOf(licenseKey(1)),
+      publicPem(1) + pemOf(licenseKey(1)),
+      broken,
+      publicPem(1) + broken
+    ])
       assert.isUndefined(readPublicKeys(pem))
   })
 })

@@ -41,8 +41,8 @@ const signatureFault = (signature: SignatureVerdict): Fault => ({
   path: ["license", "signature"],
   message:
     signature === "invalid"
-      ? "expected a signature by one of the keys of license_public_key"
-      : "expected a signature that can be verified, for license_require_signature is on"
+      ? "expected the signature of the key that the licence names: it was changed since, or not signed by that key"
+      : "expected a signature by one of the keys of license_public_key, for license_require_signature is on"
 })
 
 type Read =

@@ -20,20 +20,22 @@ const readKeys = Effect.fnUntraced(function* (file: string | boolean | undefined
 
 const verdicts: Readonly<Record<SignatureVerdict, string>> = {
   verified: "verified",
-  invalid: "invalid: made by another key, or the licence was changed since",
-  unverifiable: "not checked: no --public-key was given"
+  invalid: "invalid: the licence was changed since, or was not signed by the key that it names",
+  unverifiable: "unverifiable: signed by nobody whose key this is"
 }
+
+const notChecked = "not checked: no --public-key was given"
 
 const daysOf = ({ state, daysLeft }: LicenseStanding): string => {
   if (state === "expired") return "expired"
   return daysLeft === 1 ? "1 day left" : `${daysLeft} days left`
 }
 
-const linesOf = ({ payload }: License, signature: SignatureVerdict, standing: LicenseStanding) => [
+const linesOf = ({ payload }: License, signature: string, standing: LicenseStanding) => [
   ["customer", String(payload.customer ?? "")],
   ["created", String(payload.license_creation_date ?? "")],
   ["expires", `${payload.license_expiration_date}, 00:00 UTC (${daysOf(standing)})`],
-  ["signature", verdicts[signature]]
+  ["signature", signature]
 ]
 
 /** Control characters of a licence stay out of whoever's terminal this is. */
@@ -56,8 +58,10 @@ export const runVerify: RunCommand = ({ flags, operands }) =>
         requiresSignature: false
       }
     )
-    for (const [name = "", value = ""] of linesOf(parsed.license, signature, standing)) {
+    const isChecked = publicKeys.length > 0
+    const verdict = isChecked ? verdicts[signature] : notChecked
+    for (const [name = "", value = ""] of linesOf(parsed.license, verdict, standing)) {
       process.stdout.write(`${name.padEnd(10)} ${printable(value)}\n`)
     }
-    return signature === "invalid" || standing.state === "expired" ? 1 : 0
+    return (isChecked && signature !== "verified") || standing.state === "expired" ? 1 : 0
   })

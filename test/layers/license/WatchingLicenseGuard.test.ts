@@ -37,10 +37,10 @@ describe("the licence's way", () => {
         assert.strictEqual(yield* stateNow, "valid prefix")
         const told: Array<readonly [string, ...ReadonlyArray<string>]> = []
         for (const daysBefore of [120, 90, 60, 30, 16, 8, 7, 6, 1, 0, -1]) {
-          // What lies between is as if slept through: only the last minute runs by.
+          // What lies between is jumped over: only the last quarter of a minute runs by.
           const instantMs = at("2026-06-01") - daysBefore * dayMs
-          bench.clock.offsetMs += instantMs - 60_000 - (yield* now)
-          yield* pass(59_999)
+          yield* bench.jump(instantMs - 15_000 - (yield* now))
+          yield* pass(14_999)
           assert.deepStrictEqual(bench.told(), [], "not a millisecond too early")
           yield* pass(1)
           const days = bench.log.map(({ facts }) => facts.daysLeft).join()
@@ -63,11 +63,11 @@ describe("the licence's way", () => {
 
   it.effect("stops at the very millisecond, not one before", () =>
     Effect.gen(function* () {
-      yield* startAt("2026-05-31T23:59:00Z")
+      yield* startAt("2026-05-31T23:59:45Z")
       const bench = yield* makeBench
       bench.files.set(prefixFile, licenseUntil("2026-06-01"))
       yield* Effect.gen(function* () {
-        yield* pass(59_999)
+        yield* pass(14_999)
         assert.deepStrictEqual([yield* stateNow, yield* answer], ["expiring prefix", "serves"])
         yield* pass(1)
         assert.deepStrictEqual([yield* stateNow, yield* answer], ["expired prefix", "license expired"])
@@ -223,6 +223,27 @@ describe("renewal, with no other waiting than for the news", () => {
         yield* configure(renewed)
         assert.deepStrictEqual([yield* stateNow, yield* answer], ["valid configuration", "serves"])
         assert.deepStrictEqual(bench.told().slice(-2), ["Info licence renewed", "Info requests are served again"])
+      }).pipe(Effect.provide(bench.layer()))
+    })
+  )
+
+  it.effect("is told of a licence that lasts longer, not of one that is merely another", () =>
+    Effect.gen(function* () {
+      const bench = yield* start
+      yield* Effect.gen(function* () {
+        yield* configure(renewed)
+        for (const [text, said] of [
+          [licenseUntil("2027-01-01", { customer: "Other" }), "Info licence found"],
+          [licenseUntil("2026-12-31"), "Info licence found"],
+          [licenseUntil("2027-01-01"), "Info licence renewed"]
+        ] as const) {
+          bench.told()
+          yield* configure(text)
+          assert.deepStrictEqual(
+            bench.told().filter((line) => line.includes("licence")),
+            [said]
+          )
+        }
       }).pipe(Effect.provide(bench.layer()))
     })
   )
@@ -388,7 +409,10 @@ describe("a malformed licence is told once and leaves the state as it was", () =
   it.effect.each<{ readonly name: string; readonly content: string | Uint8Array | { readonly code: string } }>([
     { name: "unreadable", content: { code: "EACCES" } },
     { name: "too large", content: { code: "EFBIG" } },
-    { name: "of other bytes than UTF-8", content: Buffer.from([0xff, 0xfe]) },
+    {
+      name: "of other bytes than UTF-8",
+      content: Buffer.from(licenseUntil("2030-01-01", { customer: "é" }), "latin1")
+    },
     { name: "empty", content: "" }
   ])("a file that is $name", ({ content }) =>
     Effect.gen(function* () {
@@ -399,9 +423,10 @@ describe("a malformed licence is told once and leaves the state as it was", () =
         yield* settle
         bench.told()
         yield* bench.put(prefixFile, content)
-        yield* bench.put(prefixFile, content)
-        assert.deepInclude(yield* report, { state: "valid", source: "prefix" })
         assert.deepStrictEqual(bench.told(), ["Error licence refused; what stood before it stays"])
+        yield* bench.put(prefixFile, content)
+        assert.deepStrictEqual(bench.told(), [])
+        assert.deepInclude(yield* report, { state: "valid", source: "prefix" })
         yield* bench.put(prefixFile, licenseUntil("2028-01-01"))
         assert.deepInclude(yield* report, { expiresAtMs: at("2028-01-01"), refused: [] })
       }).pipe(Effect.provide(bench.layer()))
@@ -467,16 +492,46 @@ describe("signatures", () => {
     })
   )
 
-  it.effect("by our key are verified; proved wrong by it, they are refused whatever is required", () =>
+  it.effect.each([
+    { name: "signed by a known key", text: ours, off: "valid verified", on: "valid verified" },
+    { name: "signed by somebody else", text: theirs, off: "valid unverifiable", on: "malformed undefined" },
+    {
+      name: "changed since a known key signed it",
+      text: ours.replace("2027-01-01", "2028-01-01"),
+      off: "malformed undefined",
+      on: "malformed undefined"
+    }
+  ])("$name: $off, and $on when license_require_signature is on", ({ text, off, on }) =>
     Effect.gen(function* () {
-      for (const license_require_signature of ["off", "on"]) {
+      for (const [license_require_signature, expected] of [
+        ["off", off],
+        ["on", on]
+      ] as const) {
         const bench = yield* start
-        const given = { license_public_key: publicPem(1), license_require_signature }
-        const judged = (license_data: string) => verdict.pipe(Effect.provide(bench.layer({ ...given, license_data })))
-        assert.strictEqual(yield* judged(ours), "valid verified")
-        assert.strictEqual(yield* judged(theirs), "malformed undefined")
-        assert.strictEqual(yield* judged(ours.replace("2027-01-01", "2028-01-01")), "malformed undefined")
+        const given = { license_public_key: publicPem(1), license_require_signature, license_data: text }
+        assert.strictEqual(yield* verdict.pipe(Effect.provide(bench.layer(given))), expected)
       }
+    })
+  )
+
+  it.effect("the reason says which of the two it is", () =>
+    Effect.gen(function* () {
+      const bench = yield* start
+      const given = { license_public_key: publicPem(1), license_require_signature: "on" }
+      const reasons = (license_data: string) =>
+        Effect.map(report, ({ refused }) => refused.flatMap((one) => one.reasons).join()).pipe(
+          Effect.provide(bench.layer({ ...given, license_data }))
+        )
+      assert.strictEqual(
+        yield* reasons(ours.replace("2027-01-01", "2028-01-01")),
+        "license.signature: expected the signature of the key that the licence names: " +
+          "it was changed since, or not signed by that key"
+      )
+      assert.strictEqual(
+        yield* reasons(theirs),
+        "license.signature: expected a signature by one of the keys of license_public_key, " +
+          "for license_require_signature is on"
+      )
     })
   )
 

@@ -73,8 +73,9 @@ describe("holdfast license issue", () => {
       assert.deepStrictEqual([code, text], [0, `${out}\n`])
       assert.strictEqual(statSync(out).mode & 0o777, 0o600)
       const license = parsed(readFileSync(out, "utf8"))
-      const { license_key: licenseKey, ...payload } = license.payload
+      const { license_key: licenseKey, signing_key: signingKey, ...payload } = license.payload
       assert.match(String(licenseKey), /^[0-9a-f-]{36}$/)
+      assert.match(String(signingKey), /^ed25519:/)
       assert.deepStrictEqual(payload, {
         customer: "Example Ltd",
         product_subscription: "",
@@ -155,9 +156,13 @@ describe("holdfast license verify", () => {
       assert.strictEqual(unchecked.code, 0)
       assert.match(unchecked.text, /\(1 day left\)\nsignature {2}not checked: no --public-key was given\n$/)
 
-      const forged = yield* verify("2026-06-01", { "public-key": theirs })
+      const foreign = yield* verify("2026-06-01", { "public-key": theirs })
+      assert.strictEqual(foreign.code, 1)
+      assert.match(foreign.text, /\(31 days left\)\nsignature {2}unverifiable: /)
+      const changed = write(folder, "c.json", licenseUntil("2026-06-01").replace("2026-06-01", "2026-07-01"))
+      const forged = yield* run(runVerify, { "public-key": ours }, changed)
       assert.strictEqual(forged.code, 1)
-      assert.match(forged.text, /\(31 days left\)\nsignature {2}invalid: /)
+      assert.match(forged.text, /\(61 days left\)\nsignature {2}invalid: /)
 
       const expired = yield* verify("2026-05-01", { "public-key": ours })
       assert.strictEqual(expired.code, 1)
