@@ -26,6 +26,8 @@ interface Refused {
 
 export interface Holder {
   readonly source: LicenseSource
+  /** Where the source is a file. */
+  readonly file: string | undefined
   readonly held: () => Held | undefined
   readonly refused: () => Refused | undefined
   /** Looks at the source as it is now. */
@@ -80,7 +82,7 @@ const tell = (source: LicenseSource, { isMissing, reasons }: Refused): Effect.Ef
     ? Effect.logWarning("there is no licence where one was said to be").pipe(Effect.annotateLogs({ source, reasons }))
     : Effect.logError("licence refused; what stood before it stays").pipe(Effect.annotateLogs({ source, reasons }))
 
-export const makeHolder = ({ source, look }: Place, judgement: Judgement): Holder => {
+export const makeHolder = ({ source, file, look }: Place, judgement: Judgement): Holder => {
   let held: Held | undefined
   let refused: Refused | undefined
 
@@ -101,5 +103,5 @@ export const makeHolder = ({ source, look }: Place, judgement: Judgement): Holde
     return Effect.void
   }
 
-  return { source, held: () => held, refused: () => refused, look: Effect.flatMap(look, take) }
+  return { source, file, held: () => held, refused: () => refused, look: Effect.flatMap(look, take) }
 }

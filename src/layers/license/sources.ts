@@ -14,7 +14,7 @@ import { Settings } from "../../services/Settings.ts"
 export interface Place {
   readonly source: LicenseSource
   /** Where it is a file, which may change under way. */
-  readonly file?: string
+  readonly file: string | undefined
   readonly look: Effect.Effect<FoundLicense>
 }
 
@@ -57,18 +57,13 @@ export const findPlaces = Effect.gen(function* () {
   const live = yield* LiveConfig
   const disk = yield* Disk
   const inPrefix = join(prefix, "license.json")
-  const fromPath: Place = {
-    source: "license_path",
-    look: path === undefined ? Effect.succeed(nothing) : lookAt(disk, path, noFile),
-    ...(path === undefined ? {} : { file: path })
-  }
+  const inConfig = Effect.map(SubscriptionRef.get(live.state), ({ snapshot }) => newestLicense(snapshot?.raw.licenses))
+  const inSettings: FoundLicense = data === undefined ? nothing : { _tag: "Text", text: data }
+  const atPath = path === undefined ? Effect.succeed(nothing) : lookAt(disk, path, noFile)
   const places: ReadonlyArray<Place> = [
-    {
-      source: "configuration",
-      look: Effect.map(SubscriptionRef.get(live.state), ({ snapshot }) => newestLicense(snapshot?.raw.licenses))
-    },
-    { source: "license_data", look: Effect.succeed(data === undefined ? nothing : { _tag: "Text", text: data }) },
-    fromPath,
+    { source: "configuration", file: undefined, look: inConfig },
+    { source: "license_data", file: undefined, look: Effect.succeed(inSettings) },
+    { source: "license_path", file: path, look: atPath },
     { source: "prefix", file: inPrefix, look: lookAt(disk, inPrefix, nothing) }
   ]
   return places
