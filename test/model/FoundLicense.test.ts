@@ -46,6 +46,6 @@ describe("the licences of a configuration", () => {
   it("never throw, whatever stands there", () =>
     void fc.assert(
       fc.property(fc.oneof(fc.jsonValue(), fc.array(fc.jsonValue())), (section) => void newestLicense(section)),
-      cases
+      cases()
     ))
 })

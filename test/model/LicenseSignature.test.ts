@@ -59,7 +59,7 @@ describe("signatures of licences", () => {
         const { support_plan: _, ...less } = license.payload
         assert.strictEqual(verdict(less), "invalid")
       }),
-      cases
+      cases()
     )
   })
 

@@ -125,7 +125,7 @@ describe("any licence, policy and instants", () => {
         for (const [index, { daysLeft }] of standings.entries())
           assert.isAtMost(daysLeft ?? 0, standings[index - 1]?.daysLeft ?? Number.POSITIVE_INFINITY)
       }),
-      cases
+      cases()
     ))
 
   it("changes at nextChangeAtMs and at no instant before; where there is none, never again", () =>
@@ -142,7 +142,7 @@ describe("any licence, policy and instants", () => {
           }
         }
       }),
-      cases
+      cases()
     ))
 
   it("is warned of at 90, 30, 16, 7 and 1 days, each reached at its exact millisecond", () =>
@@ -164,6 +164,6 @@ describe("any licence, policy and instants", () => {
         assert.isUndefined(warningAt(expiresAtMs, expiresAtMs))
         assert.isUndefined(warningAt(expiresAtMs, expiresAtMs - 90 * dayMs - 1))
       }),
-      cases
+      cases()
     ))
 })
