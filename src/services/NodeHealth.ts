@@ -1,5 +1,6 @@
 /** What the parts of a node tell of themselves so that the status listener, which opens first, can be asked at any time. */
 import { Context, Effect, Layer, MutableRef } from "effect"
+import { type LicenseReport, unlicensed } from "./LicenseGuard.ts"
 import type { ProxyCounts } from "./Proxy.ts"
 
 export class NodeHealth extends Context.Service<
@@ -12,6 +13,8 @@ export class NodeHealth extends Context.Service<
     readonly cacheProblem: MutableRef.MutableRef<string | undefined>
     /** Set on a node that has a control plane; milliseconds since the epoch, of the certificate that is current when asked. */
     readonly clusterCertificateExpiresAtMs: MutableRef.MutableRef<(() => number) | undefined>
+    /** How the licence stands, once it has been judged. */
+    readonly license: MutableRef.MutableRef<LicenseReport>
   }
 >()("holdfast/services/NodeHealth") {
   static readonly layer = Layer.effect(
@@ -20,7 +23,8 @@ export class NodeHealth extends Context.Service<
       proxy: MutableRef.make<(() => ProxyCounts) | undefined>(undefined),
       isDraining: MutableRef.make(false),
       cacheProblem: MutableRef.make<string | undefined>(undefined),
-      clusterCertificateExpiresAtMs: MutableRef.make<(() => number) | undefined>(undefined)
+      clusterCertificateExpiresAtMs: MutableRef.make<(() => number) | undefined>(undefined),
+      license: MutableRef.make(unlicensed)
     }))
   )
 }

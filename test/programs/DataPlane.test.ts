@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto"
+import { writeFile } from "node:fs/promises"
 import { createServer, type Server } from "node:http"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -10,6 +11,7 @@ import { Proxy } from "../../src/services/Proxy.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
 import { clusterCertificate } from "../support/certificates.ts"
 import { temporaryFolder } from "../support/folder.ts"
+import { licenseUntil } from "../support/licenses.ts"
 import { settingsLayer } from "../support/settings.ts"
 
 const upstream = Effect.acquireRelease(
@@ -68,6 +70,30 @@ describe("a data plane node", () => {
         new X509Certificate(cert).validToDate.getTime()
       )
       assert.isUndefined(yield* endMs.pipe(Effect.provide(node(join(folder, "b"), {}))))
+    })
+  )
+
+  it.live("with an expired licence never serves a first request, wherever the licence stands (DESIGN.md, life 7)", () =>
+    Effect.gen(function* () {
+      const port = yield* upstream
+      const folder = yield* temporaryFolder
+      const expired = licenseUntil("2001-02-03")
+      const document = JSON.parse(documentFor(port, "/own"))
+      const licensed = JSON.stringify({ ...document, licenses: [{ payload: expired }] })
+      const first = Effect.gen(function* () {
+        const { proxy, status } = yield* ports
+        const answers = [yield* ask(proxy, "/own/x"), yield* ask(status, "/status/ready")]
+        return answers.map(({ status, text }) => `${status} ${JSON.parse(text).message}`)
+      })
+      const stopped = ["503 license expired", "503 license expired (2001-02-03T00:00:00.000Z)"]
+      const plain = { declarative_config_string: JSON.stringify(document) }
+      const started = (name: string, given: Partial<Record<SettingName, string>>) =>
+        first.pipe(Effect.provide(node(join(folder, name), given)))
+      assert.deepEqual(yield* started("a", { declarative_config_string: licensed }), stopped)
+      assert.deepEqual(yield* started("b", { ...plain, license_data: expired }), stopped)
+      const file = join(folder, "elsewhere.json")
+      yield* Effect.promise(() => writeFile(file, expired))
+      assert.deepEqual(yield* started("c", { ...plain, license_path: file }), stopped)
     })
   )
 
