@@ -25,6 +25,7 @@ export * as RefLiveConfig from "./layers/RefLiveConfig.ts"
 export * as SlidingConfigReceiver from "./layers/SlidingConfigReceiver.ts"
 export * as StatFileWatch from "./layers/StatFileWatch.ts"
 export * as TraditionalCompatibleRouter from "./layers/TraditionalCompatibleRouter.ts"
+export * as TrustedClockOnDisk from "./layers/TrustedClockOnDisk.ts"
 export * as WebSocketDialer from "./layers/WebSocketDialer.ts"
 export * as ZlibCompression from "./layers/ZlibCompression.ts"
 

@@ -62,6 +62,19 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "node id can't be kept; this run has one of its own": dp(
     "The prefix can't be written: after a restart the control plane sees another node."
   ),
+  "wall clock differs from the trusted time; not believed yet": dp(
+    "The machine's clock jumped, it was suspended, or the node was off for long. Licences and ages go by the trusted time meanwhile; nothing else notices. A clock that flaps is told once in ten minutes."
+  ),
+  "wall clock agrees with the trusted time again": dp("The machine's clock came back by itself: nothing was changed."),
+  "wall clock believed": dp(
+    "The trusted time was corrected by `bySeconds`, for the clock agreed with itself for ten minutes or a control plane confirmed it (`because`)."
+  ),
+  "kept time can't be read; the wall clock is believed": dp(
+    "`<prefix>/clock.json` is damaged or unreadable: this start believes the clock that it finds. The file is written anew."
+  ),
+  "trusted time can't be kept; a restart believes the clock that it finds": dp(
+    "The prefix can't be written. Told once; it is tried again every minute."
+  ),
   "control plane connected": dp("The session is open; the newest configuration follows."),
   "control plane lost; serving goes on": dp(
     "The session ended. The node serves from memory and dials again, for ever."

@@ -44,7 +44,8 @@ const serveLocal = Effect.gen(function* () {
 })
 
 /** What every other part may lean on: the machine, by way of services. */
-const machine = (parts: DataPlaneParts) => Layer.mergeAll(parts.disk, parts.secureRandom, parts.trustedClock)
+const machine = (parts: DataPlaneParts) =>
+  Layer.merge(parts.trustedClock.pipe(Layer.provideMerge(parts.disk)), parts.secureRandom)
 
 /** Everything that answers, in the order in which it opens: the status listener, the local rungs, the proxy. */
 const serving = (parts: DataPlaneParts) => {

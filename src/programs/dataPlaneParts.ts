@@ -18,9 +18,9 @@ import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
 import * as SlidingConfigReceiver from "../layers/SlidingConfigReceiver.ts"
 import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
+import * as TrustedClockOnDisk from "../layers/TrustedClockOnDisk.ts"
 import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
-import { TrustedClock } from "../services/TrustedClock.ts"
 import type { PartsOf } from "./parts.ts"
 
 export const dataPlaneParts = {
@@ -29,7 +29,7 @@ export const dataPlaneParts = {
   /** What nobody can guess. */
   secureRandom: CryptoSecureRandom.layer,
   /** What time the node believes it is. */
-  trustedClock: TrustedClock.layerWall,
+  trustedClock: TrustedClockOnDisk.layer,
   /** Who the node is: its id, host name and version. */
   identity: FileIdentity.layer,
   /** Makes the request path's data out of a validated configuration. */

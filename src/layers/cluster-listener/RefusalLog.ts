@@ -17,6 +17,7 @@ const summaryIntervalMs = 300_000
 const keysMax = 1_000
 
 interface Told {
+  /** By the monotonic clock. */
   readonly atMs: number
   readonly unsaid: number
 }
@@ -25,7 +26,7 @@ export const makeRefusalLog: Effect.Effect<RefusalLog> = Effect.sync(() => {
   const told = new Map<string, Told>()
   return Effect.fnUntraced(function* (refusal) {
     const key = `${refusal.ip} ${refusal.reason}`
-    const nowMs = yield* Clock.currentTimeMillis
+    const nowMs = Number(yield* Clock.monotonicTimeNanos) / 1_000_000
     const before = told.get(key)
     if (before !== undefined && nowMs - before.atMs < summaryIntervalMs) {
       told.set(key, { ...before, unsaid: before.unsaid + 1 })

@@ -22,17 +22,27 @@ const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
   )
 })
 
+const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1_000_000)
+
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const settings = yield* Settings
   const purgeDelayMs = settings.cluster_data_plane_purge_delay * 1000
   const records = yield* load(sql)
   const unsaved = new Set<string>()
+  const wallMs = yield* Clock.currentTimeMillis
+  const startedAtMs = yield* monotonicMs
+  /** By the monotonic clock, when each node was heard of last: a wall clock that jumps must not empty the fleet. */
+  const heardAtMs = new Map(
+    [...records.values()].map(({ id, lastSeenMs }) => [id, startedAtMs - Math.max(0, wallMs - lastSeenMs)] as const)
+  )
 
-  const purge = Effect.map(Clock.currentTimeMillis, (nowMs) => {
+  const purge = Effect.map(monotonicMs, (nowMs) => {
     for (const record of records.values()) {
-      if (!isPurged(record, nowMs, purgeDelayMs)) continue
+      const silentMs = nowMs - (heardAtMs.get(record.id) ?? nowMs)
+      if (!isPurged(silentMs, purgeDelayMs)) continue
       records.delete(record.id)
+      heardAtMs.delete(record.id)
       unsaved.add(record.id)
     }
   })
@@ -69,9 +79,12 @@ const make = Effect.gen(function* () {
 
   return Registry.of({
     update: (id, change) =>
-      Effect.sync(() => {
+      Effect.map(monotonicMs, (nowMs) => {
         if (!isUuid(id)) return
-        records.set(id, change(records.get(id)))
+        const before = records.get(id)
+        const after = change(before)
+        records.set(id, after)
+        if (after.lastSeenMs !== before?.lastSeenMs) heardAtMs.set(id, nowMs)
         unsaved.add(id)
       }),
     all: Effect.andThen(
