@@ -58,6 +58,6 @@ export const commands: ReadonlyArray<Command> = [
     flags: { port: { value: "PORT", help: "Port on 127.0.0.1.", isRequired: true } },
     isHidden: true,
     endsBySignal: always,
-    load: async () => (await import("./quickstart/Echo.ts")).runEcho
+    load: async () => (await import("./stage/Echo.ts")).runEcho
   }
 ]

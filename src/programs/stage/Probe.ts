@@ -1,9 +1,9 @@
-/** Requests of the quickstart to its own processes, and waiting until one is answered as hoped. */
+/** Requests of a story to its own processes, and waiting until one is answered as hoped. */
 
 import { request } from "node:http"
-import { Data, Effect, Schedule } from "effect"
+import { Clock, Data, Duration, Effect } from "effect"
 
-/** A step of the quickstart that did not happen as it should. */
+/** A step of a story that did not happen as it should. */
 export class StepFailed extends Data.TaggedError("StepFailed")<{ readonly reason: string }> {
   override get message(): string {
     return this.reason
@@ -17,17 +17,18 @@ export interface Answer {
 
 export interface Ask {
   readonly url: string
-  readonly method?: "GET" | "POST" | "PATCH" | "PUT"
+  readonly method?: "GET" | "POST" | "PATCH" | "PUT" | "DELETE"
   readonly json?: unknown
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 const answerTimeoutMs = 2_000
 
 /** A new connection each time: a kept one would hide that nobody listens any more. */
-export const ask = ({ url, method = "GET", json }: Ask): Effect.Effect<Answer, StepFailed> =>
+export const ask = ({ url, method = "GET", json, headers: given = {} }: Ask): Effect.Effect<Answer, StepFailed> =>
   Effect.callback<Answer, StepFailed>((resume) => {
     const fail = (error: Error) => resume(Effect.fail(new StepFailed({ reason: `${method} ${url}: ${error.message}` })))
-    const headers = json === undefined ? {} : { "content-type": "application/json" }
+    const headers = json === undefined ? given : { ...given, "content-type": "application/json" }
     const outgoing = request(url, { method, agent: false, headers, timeout: answerTimeoutMs }, (response) => {
       const chunks: Array<Buffer> = []
       response.on("data", (chunk: Buffer) => chunks.push(chunk))
@@ -54,10 +55,23 @@ export const expectStatus = (question: Ask, ...statuses: ReadonlyArray<number>):
         )
   )
 
+const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1_000_000)
+
 /** Again and again until it succeeds; after `withinMs` with its last failure. */
-export const eventually = <A>(withinMs: number, check: Effect.Effect<A, StepFailed>): Effect.Effect<A, StepFailed> => {
-  const untilThen = Schedule.spaced("50 millis").pipe(Schedule.upTo({ duration: withinMs }))
-  return Effect.retry(check, untilThen).pipe(
-    Effect.mapError(({ reason }) => new StepFailed({ reason: `not within ${withinMs / 1000} s: ${reason}` }))
-  )
-}
+export const eventually = <A>(withinMs: number, check: Effect.Effect<A, StepFailed>): Effect.Effect<A, StepFailed> =>
+  Effect.gen(function* () {
+    // By the monotonic clock: a story about clocks that jump must not be led astray by one.
+    const endMs = (yield* monotonicMs) + withinMs
+    for (;;) {
+      const outcome = yield* Effect.result(check)
+      if (outcome._tag === "Success") return outcome.success
+      if ((yield* monotonicMs) >= endMs) {
+        return yield* new StepFailed({ reason: `not within ${withinMs / 1000} s: ${outcome.failure.reason}` })
+      }
+      yield* Effect.sleep("50 millis")
+    }
+  })
+
+/** How long it took, in whole milliseconds. */
+export const elapsed = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<number, E> =>
+  Effect.map(Effect.timed(self), ([duration]) => Math.round(Duration.toMillis(duration)))
