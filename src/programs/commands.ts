@@ -43,6 +43,17 @@ export const commands: ReadonlyArray<Command> = [
     load: async () => (await import("./Quickstart.ts")).runQuickstart
   },
   {
+    name: "drill",
+    summary: "Rehearse an outage: cp-loss, cold-start, corrupt-cache, disk-full, expire-license or clock-skew.",
+    flags: {
+      config: { value: "FILE", help: "A declarative file to drill; its upstreams are replaced by the drill's own." },
+      report: { value: "DIR", help: "Where a report in Markdown and JSON goes." }
+    },
+    operands: ["DRILL"],
+    endsBySignal: never,
+    load: async () => (await import("./Drill.ts")).runDrill
+  },
+  {
     name: "certs",
     summary: "Make the certificate and key that both planes share.",
     flags: {
@@ -59,5 +70,13 @@ export const commands: ReadonlyArray<Command> = [
     isHidden: true,
     endsBySignal: always,
     load: async () => (await import("./stage/Echo.ts")).runEcho
+  },
+  {
+    name: "drill-node",
+    summary: "Run a data plane whose clock and disk a drill steers.",
+    flags: { conf: configFile, "wall-error-ms": { value: "N", help: "How far its wall clock is off at the start." } },
+    isHidden: true,
+    endsBySignal: always,
+    load: async () => (await import("./drill/DrillNode.ts")).runDrillNode
   }
 ]

@@ -1,6 +1,6 @@
 /** Requests of a story to its own processes, and waiting until one is answered as hoped. */
 
-import { request } from "node:http"
+import { type IncomingHttpHeaders, request } from "node:http"
 import { Clock, Data, Duration, Effect } from "effect"
 
 /** A step of a story that did not happen as it should. */
@@ -13,6 +13,7 @@ export class StepFailed extends Data.TaggedError("StepFailed")<{ readonly reason
 export interface Answer {
   readonly status: number
   readonly body: string
+  readonly headers: IncomingHttpHeaders
 }
 
 export interface Ask {
@@ -34,7 +35,13 @@ export const ask = ({ url, method = "GET", json, headers: given = {} }: Ask): Ef
       response.on("data", (chunk: Buffer) => chunks.push(chunk))
       response.on("error", fail)
       response.on("end", () =>
-        resume(Effect.succeed({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }))
+        resume(
+          Effect.succeed({
+            status: response.statusCode ?? 0,
+            body: Buffer.concat(chunks).toString(),
+            headers: response.headers
+          })
+        )
       )
     })
     outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer within ${answerTimeoutMs} ms`)))

@@ -26,8 +26,8 @@ export interface StageOptions {
   /** Absolute, there, and free of what a stage leaves behind. */
   readonly directory: string
   readonly ports: Ports
-  /** The command that the data plane runs. */
-  readonly dataPlaneCommand?: string
+  /** How the data plane is run, in words of the command line; its settings file follows. */
+  readonly dataPlaneCommand?: ReadonlyArray<string>
   readonly dataPlaneSettings?: GivenSettings
 }
 
@@ -82,7 +82,7 @@ const makeFolders = (directory: string): Effect.Effect<void, StartError> =>
 /** Nothing runs yet: the story starts what it needs, when it needs it. */
 export const raiseStage = (options: StageOptions): Effect.Effect<Stage, StartError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { directory, ports, dataPlaneCommand = "data-plane" } = options
+    const { directory, ports, dataPlaneCommand = ["data-plane"] } = options
     yield* makeFolders(directory)
     const certificate = yield* writeClusterCertificate(join(directory, "certs"), clusterCertificateDays)
     const write = (name: string, settings: GivenSettings) =>
@@ -102,7 +102,7 @@ export const raiseStage = (options: StageOptions): Effect.Effect<Stage, StartErr
       ports,
       echo: yield* child("echo", ["echo", "--port", String(ports.echo)]),
       controlPlane: yield* child("control-plane", ["control-plane", "-c", join(directory, "control-plane.conf")]),
-      dataPlane: yield* child("data-plane", [dataPlaneCommand, "-c", join(directory, "data-plane.conf")]),
+      dataPlane: yield* child("data-plane", [...dataPlaneCommand, "-c", join(directory, "data-plane.conf")]),
       urls: {
         proxy: `http://127.0.0.1:${ports.proxy}`,
         admin: `http://127.0.0.1:${ports.admin}`,
