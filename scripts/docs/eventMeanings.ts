@@ -48,6 +48,12 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "SIGHUP ignored: there is no file to reload": both("A reload was asked for, and nothing here comes from a file."),
   "configuration cached": dp("The configuration is on disk, flushed."),
   "configuration cached at last": dp("It could not be cached at first; now it is on disk."),
+  "configuration can't be taken just now; trying again": dp(
+    "Memory is short. What serves goes on; the same configuration is tried again with growing pauses, until it works or a newer one comes."
+  ),
+  "reconnect policy failed": dp(
+    "An embedder's reconnect policy threw; the delay before is waited again, or 10 s when there was none."
+  ),
   "configuration serves but can't be cached; trying again": dp(
     "The disk is full or the prefix can't be written. Traffic is fine; a restart now would start from older data."
   ),

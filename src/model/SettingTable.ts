@@ -138,6 +138,22 @@ export const settingTable = {
     "Window in seconds within which a control plane collapses a burst of changes into one push."
   ),
 
+  cluster_reconnect_policy: preset(
+    Type.oneOf(["kong", "backoff"]),
+    "kong",
+    "How long a data plane waits between attempts: kong, 5 to 10 s each time; backoff, at random up to a limit that doubles."
+  ),
+  cluster_reconnect_backoff_max: preset(
+    Type.number(10, 3600),
+    "120",
+    "Seconds that the limit of cluster_reconnect_policy=backoff grows to."
+  ),
+  cluster_retry_after_max: preset(
+    Type.number(0, 86_400),
+    "300",
+    "Longest time in seconds that a control plane's Retry-After keeps a data plane away; up to 5 s of jitter come on top."
+  ),
+
   konnect_mode: preset(
     Type.onOff,
     "off",

@@ -75,8 +75,7 @@ const connecting = (parts: DataPlaneParts) =>
       const settings = yield* Settings
       if (settings.cluster_control_plane === undefined) return Layer.succeed(Connection, { run: Effect.never })
       return parts.connection.pipe(
-        Layer.provide(parts.configReceiver),
-        Layer.provide(parts.heartbeat),
+        Layer.provide([parts.configReceiver, parts.heartbeat, parts.reconnectPolicy]),
         Layer.provide(parts.clusterDialer),
         Layer.provide(parts.clusterIdentity)
       )

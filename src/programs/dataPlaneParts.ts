@@ -9,18 +9,19 @@ import * as DnsResolver from "../layers/dns/DnsResolver.ts"
 import * as FileDeclarativeConfig from "../layers/FileDeclarativeConfig.ts"
 import * as FileErrorTemplates from "../layers/FileErrorTemplates.ts"
 import * as FileIdentity from "../layers/FileIdentity.ts"
+import * as GzipConfigReceiver from "../layers/GzipConfigReceiver.ts"
 import * as HttpStatusListener from "../layers/HttpStatusListener.ts"
 import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
-import * as OutletConnection from "../layers/OutletConnection.ts"
+import * as OutletConnection from "../layers/outlet/OutletConnection.ts"
 import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
 import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
-import * as SlidingConfigReceiver from "../layers/SlidingConfigReceiver.ts"
 import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
 import * as TrustedClockOnDisk from "../layers/TrustedClockOnDisk.ts"
 import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
+import { ReconnectPolicy } from "../services/ReconnectPolicy.ts"
 import type { PartsOf } from "./parts.ts"
 
 export const dataPlaneParts = {
@@ -59,9 +60,11 @@ export const dataPlaneParts = {
   clusterIdentity: PemClusterIdentity.layerToleratingExpiry,
   /** Opens the WebSocket to the control plane. */
   clusterDialer: WebSocketDialer.layer,
+  /** How long to wait between two attempts. */
+  reconnectPolicy: ReconnectPolicy.layer,
   heartbeat: PingHeartbeat.layer,
   /** Takes what the control plane sends. */
-  configReceiver: SlidingConfigReceiver.layer,
+  configReceiver: GzipConfigReceiver.layer,
   /** Connects to the control plane, for ever. */
   connection: OutletConnection.layer
 }

@@ -6,8 +6,10 @@ import { Context, Data, type Effect, type Queue, type Scope } from "effect"
 
 /** Why there is no session: the dial failed, or the session ended. Always followed by another attempt. */
 export class SessionEnd extends Data.TaggedError("SessionEnd")<{
-  readonly reason: "dialFailed" | "closed" | "broken" | "silent"
+  readonly reason: "dialFailed" | "refused" | "closed" | "broken" | "silent"
   readonly message: string
+  /** How long the control plane that refused asked to be left alone; milliseconds. */
+  readonly retryAfterMs?: number | undefined
 }> {}
 
 export type Frame =

@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { layer as trustedClockLayer } from "../../src/layers/TrustedClockOnDisk.ts"
 import { decodeKeptTime, encodeKeptTime } from "../../src/model/KeptTime.ts"
 import { SessionEnd } from "../../src/services/ClusterDialer.ts"
-import { kongReconnect } from "../../src/services/ReconnectPolicy.ts"
+import { kong } from "../../src/services/ReconnectPolicy.ts"
 import { clockStatus, TrustedClock } from "../../src/services/TrustedClock.ts"
 import { settle } from "../support/live.ts"
 import { makeMemoryDisk } from "../support/memoryDisk.ts"
@@ -214,7 +214,7 @@ it.effect("timers don't notice the wall clock: reconnect delays stay in [5, 10) 
       Effect.andThen(Effect.fail(new SessionEnd({ reason: "dialFailed", message: "" })))
     )
     yield* dial.pipe(
-      Effect.retry(kongReconnect),
+      Effect.retry(kong),
       Effect.provide(skewedClock(skew)),
       Effect.forkChild({ startImmediately: true })
     )

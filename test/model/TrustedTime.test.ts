@@ -15,7 +15,7 @@ import {
   type TrustedTime,
   toleranceMs
 } from "../../src/model/TrustedTime.ts"
-import { cases } from "../support/cases.ts"
+import { holds } from "../support/property.ts"
 
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
@@ -141,17 +141,11 @@ const live = (all: ReadonlyArray<Event>): ReadonlyArray<Moment> => {
   })
 }
 
-const holds = (judge: (moment: Moment) => void) =>
-  fc.assert(
-    fc.property(events, (all) => {
-      live(all).forEach(judge)
-    }),
-    cases
-  )
+const holdsAtEach = (judge: (moment: Moment) => void) => holds(events, (all) => live(all).forEach(judge))
 
 describe("under generated clocks", () => {
   it("moves at the monotonic clock's pace, give or take a tenth, except by a correction that it tells", () =>
-    holds(({ event, before, after }) => {
+    holdsAtEach(({ event, before, after }) => {
       if (event._tag === "Restart") return
       const elapsedMs = event._tag === "Run" ? event.ms : 0
       const correctedMs = after.happened?._tag === "Believed" ? after.happened.byMs : 0
@@ -161,51 +155,48 @@ describe("under generated clocks", () => {
     }))
 
   it("is never earlier after a restart than it was before", () =>
-    holds(({ event, before, after }) => {
+    holdsAtEach(({ event, before, after }) => {
       if (event._tag === "Restart") assert.isAtLeast(after.time.nowMs, Math.floor(before.nowMs))
     }))
 
   it("believes no clock that has not been one and the same for ten minutes, unless a control plane confirms it", () =>
-    holds(({ event, after, sameMs }) => {
+    holdsAtEach(({ event, after, sameMs }) => {
       if (after.happened?._tag !== "Believed") return
       if (after.happened.because === "control plane") assert.strictEqual(event._tag, "Confirm")
       else assert.isAtLeast(sameMs, agreementMs)
     }))
 
   it("is right whenever the wall clock was right for ten minutes, restarts and all", () =>
-    holds(({ after, trueMs, rightMs }) => {
+    holdsAtEach(({ after, trueMs, rightMs }) => {
       if (rightMs < agreementMs + minuteMs) return
       assert.isAtMost(Math.abs(after.time.nowMs - trueMs), 2 * toleranceMs)
       assert.isUndefined(after.time.doubt)
     }))
 
   it("is right at once when a control plane's fresh timestamp confirms a clock that is right", () =>
-    holds(({ event, after, trueMs, wallErrorMs }) => {
+    holdsAtEach(({ event, after, trueMs, wallErrorMs }) => {
       if (event._tag !== "Confirm" || event.ageMs > 20_000 || wallErrorMs !== 0) return
       assert.isAtMost(Math.abs(after.time.nowMs - trueMs), freshMs + event.ageMs + 2 * toleranceMs)
     }))
 
   it("is not moved forward past the truth by an honest control plane, however wrong the wall clock is", () =>
-    holds(({ before, after, trueMs }) => {
+    holdsAtEach(({ before, after, trueMs }) => {
       const { happened } = after
       if (happened?._tag !== "Believed" || happened.because !== "control plane" || happened.byMs < 0) return
       assert.isAtMost(after.time.nowMs, Math.max(before.nowMs, trueMs) + freshMs)
     }))
 
   it("tells each change once: doubted, then returned or believed", () => {
-    fc.assert(
-      fc.property(events, (all) => {
-        let isDoubted = false
-        for (const { event, after } of live(all)) {
-          const told = after.happened?._tag
-          if (event._tag === "Restart") isDoubted = false
-          if (told === "Returned") assert.isTrue(isDoubted)
-          if (told === undefined) assert.strictEqual(after.time.doubt !== undefined, isDoubted)
-          isDoubted = after.time.doubt !== undefined
-        }
-      }),
-      cases
-    )
+    holds(events, (all) => {
+      let isDoubted = false
+      for (const { event, after } of live(all)) {
+        const told = after.happened?._tag
+        if (event._tag === "Restart") isDoubted = false
+        if (told === "Returned") assert.isTrue(isDoubted)
+        if (told === undefined) assert.strictEqual(after.time.doubt !== undefined, isDoubted)
+        isDoubted = after.time.doubt !== undefined
+      }
+    })
   })
 })
 

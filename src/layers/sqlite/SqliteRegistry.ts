@@ -8,6 +8,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { isUuid } from "../../model/Field.ts"
 import { type DataPlaneRecord, isPurged } from "../../model/Fleet.ts"
 import { Registry } from "../../services/control/Registry.ts"
+import { monotonicMs } from "../../services/monotonic.ts"
 import { Settings } from "../../services/Settings.ts"
 
 const flushInterval = "1 second"
@@ -21,8 +22,6 @@ const load = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
     })
   )
 })
-
-const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1_000_000)
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient

@@ -1,7 +1,8 @@
 /** Requests of a story to its own processes, and waiting until one is answered as hoped. */
 
 import { type IncomingHttpHeaders, request } from "node:http"
-import { Clock, Data, Duration, Effect } from "effect"
+import { Data, Duration, Effect } from "effect"
+import { monotonicMs } from "../../services/monotonic.ts"
 
 /** A step of a story that did not happen as it should. */
 export class StepFailed extends Data.TaggedError("StepFailed")<{ readonly reason: string }> {
@@ -61,8 +62,6 @@ export const expectStatus = (question: Ask, ...statuses: ReadonlyArray<number>):
           })
         )
   )
-
-const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1_000_000)
 
 /** Again and again until it succeeds; after `withinMs` with its last failure. */
 export const eventually = <A>(withinMs: number, check: Effect.Effect<A, StepFailed>): Effect.Effect<A, StepFailed> =>
