@@ -81,6 +81,27 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "trusted time can't be kept; a restart believes the clock that it finds": dp(
     "The prefix can't be written. Told once; it is tried again every minute."
   ),
+  "licence found": dp("A licence decides from now on; `source` says where it stands, `state` how it stands."),
+  "licence renewed": dp("A licence that lasts longer took the place of the one before."),
+  "licence is gone; nothing is restricted": dp(
+    "The licence was taken away at its source, and no other source has one. A node without a licence serves."
+  ),
+  "licence expires soon": dp("Told 90, 30, 16, 7 and 1 days before, once for each licence. Renew it."),
+  "licence expired; it counts on for its days of grace": dp(
+    "`license_grace_days` hold until `graceUntil`; a restart changes nothing about that. Renew the licence."
+  ),
+  "licence expired; every request is answered 503": dp(
+    "The node stays connected and serves again within a second of a renewed licence. `license_on_expiry=warn` serves on."
+  ),
+  "licence expired; serving goes on, for license_on_expiry is warn": dp("Nothing is restricted. Renew the licence."),
+  "licence counts again, for the clock was set back": dp(
+    "What the node believes of the time has changed: a licence that had gone further is back at an earlier state."
+  ),
+  "requests are served again": dp("The licence no longer stops the node."),
+  "licence refused; what stood before it stays": dp(
+    "What stands at `source` is no licence, or its signature is wrong; every reason is in `reasons`, no value of it. Told once."
+  ),
+  "there is no licence where one was said to be": dp("`license_path` names a file that does not exist."),
   "control plane connected": dp("The session is open; the newest configuration follows."),
   "control plane lost; serving goes on": dp(
     "The session ended. The node serves from memory and dials again, for ever."

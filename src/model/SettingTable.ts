@@ -190,6 +190,31 @@ export const settingTable = {
   ),
   declarative_config_string: secret(optional(Type.text, "The same, as the text itself.")),
 
+  license_data: secret(optional(Type.text, "A licence, as the text of its license.json.")),
+  license_path: optional(
+    Type.text,
+    "Path of a licence that counts where neither the configuration nor license_data has one; then <prefix>/license.json."
+  ),
+  license_on_expiry: preset(
+    Type.oneOf(["stop", "warn"]),
+    "stop",
+    "What an expired licence does: stop answers every request 503, warn serves on."
+  ),
+  license_grace_days: preset(
+    Type.integer(0, 3650),
+    "0",
+    "Days after its expiry during which a licence still counts, with a warning."
+  ),
+  license_require_signature: preset(
+    Type.onOff,
+    "off",
+    "Whether a licence that license_public_key has not verified is refused. One that it proves wrong always is."
+  ),
+  license_public_key: optional(
+    Type.text,
+    "Ed25519 public keys, one or several, that licences are checked by: a path, PEM text, or base64 of PEM."
+  ),
+
   ssl_cert: optional(Type.text, "Default certificate of the TLS proxy listeners; one is generated when unset."),
   ssl_cert_key: secret(optional(Type.text, "Key of ssl_cert.")),
   trusted_ips: preset(Type.cidrs, "", "Peers whose X-Forwarded-* headers are believed."),

@@ -60,6 +60,12 @@ const rules: ReadonlyArray<Rule> = [
     message: "expected nothing, for only a data plane has labels"
   },
   {
+    setting: "license_public_key",
+    isBroken: ({ license_require_signature, license_public_key }) =>
+      license_require_signature && license_public_key === undefined,
+    message: "expected the key that licences are signed with, for license_require_signature is on"
+  },
+  {
     setting: "ssl_cert_key",
     isBroken: ({ ssl_cert, ssl_cert_key }) => ssl_cert !== undefined && ssl_cert_key === undefined,
     message: "expected the key of ssl_cert"

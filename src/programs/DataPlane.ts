@@ -1,6 +1,6 @@
 /**
  * A data plane node, in the order of its life (`DESIGN.md`, "The life of a node"): the status listener opens, the local
- * rungs serve, the proxy listeners open, the control plane is dialled, for ever. The whole is one layer: building it
+ * rungs serve, the licence is judged, the proxy listeners open, the control plane is dialled, for ever. The whole is one layer: building it
  * starts the node, closing its scope drains and stops it.
  */
 import { Effect, Layer, MutableRef } from "effect"
@@ -11,6 +11,7 @@ import { Connection } from "../services/Connection.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import type { Disk } from "../services/Disk.ts"
 import { Identity } from "../services/Identity.ts"
+import type { LicenseGuard } from "../services/LicenseGuard.ts"
 import type { LiveConfig } from "../services/LiveConfig.ts"
 import * as LocalReload from "../services/LocalReload.ts"
 import { serveLocalRungs } from "../services/LocalRungs.ts"
@@ -47,7 +48,7 @@ const serveLocal = Effect.gen(function* () {
 const machine = (parts: DataPlaneParts) =>
   Layer.merge(parts.trustedClock.pipe(Layer.provideMerge(parts.disk)), parts.secureRandom)
 
-/** Everything that answers, in the order in which it opens: the status listener, the local rungs, the proxy. */
+/** Everything that answers, in the order in which it opens: status listener, local rungs, licence, proxy. */
 const serving = (parts: DataPlaneParts) => {
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
@@ -62,8 +63,11 @@ const serving = (parts: DataPlaneParts) => {
     Layer.provideMerge(cache),
     Layer.provideMerge(asked)
   )
+  // Behind the rungs, whose configuration may hold the licence; before the proxy, which must not serve without.
+  const license = parts.licenseGuard.pipe(Layer.provide(parts.fileWatch))
   return parts.proxy.pipe(
     Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials]),
+    Layer.provideMerge(license),
     Layer.provideMerge(rungs)
   )
 }
@@ -110,6 +114,7 @@ export type DataPlaneServices =
   | Proxy
   | StatusListener
   | LiveConfig
+  | LicenseGuard
   | Reload
   | ConfigCache
   | Compression

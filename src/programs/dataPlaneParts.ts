@@ -12,6 +12,7 @@ import * as FileIdentity from "../layers/FileIdentity.ts"
 import * as GzipConfigReceiver from "../layers/GzipConfigReceiver.ts"
 import * as HttpStatusListener from "../layers/HttpStatusListener.ts"
 import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
+import * as WatchingLicenseGuard from "../layers/license/WatchingLicenseGuard.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
 import * as OutletConnection from "../layers/outlet/OutletConnection.ts"
 import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
@@ -44,6 +45,8 @@ export const dataPlaneParts = {
   declarativeConfig: FileDeclarativeConfig.layer,
   /** Tells when the cache or the declarative file was changed by hand. */
   fileWatch: StatFileWatch.layer,
+  /** Judges the licence, and stops the proxy while it says so. */
+  licenseGuard: WatchingLicenseGuard.layer,
   /** Answers probes. */
   statusListener: HttpStatusListener.layer,
   /** The certificate of the TLS proxy listeners for names that no configured certificate is for. */
