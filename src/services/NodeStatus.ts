@@ -8,6 +8,7 @@ import type { ConnectionState } from "./Connection.ts"
 import type { LicenseReport } from "./LicenseGuard.ts"
 import type { LiveState } from "./LiveConfig.ts"
 import type { ProxyCounts } from "./Proxy.ts"
+import { clockStatus, type TrustedClockFacts } from "./TrustedClock.ts"
 
 /** What the process takes of the machine's memory, in bytes. */
 export interface MemoryUse {
@@ -33,6 +34,7 @@ export interface NodeFacts {
   readonly isDraining: boolean
   readonly cacheProblem: string | undefined
   readonly license: LicenseReport
+  readonly clock: TrustedClockFacts
 }
 
 const iso = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
@@ -132,7 +134,8 @@ export const statusBody = (facts: NodeFacts, memory: MemoryUse, format: MemoryFo
     node: node(facts),
     configuration: configuration(facts),
     control_plane: controlPlane(facts),
-    license: licenseView(facts)
+    license: licenseView(facts),
+    clock: clockStatus(facts.clock)
   }
 }
 

@@ -11,6 +11,7 @@ import { LiveConfig } from "../../src/services/LiveConfig.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"
 import { Resolver } from "../../src/services/Resolver.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
+import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { licenseUntil, parsed } from "../support/licenses.ts"
 import { liveLayer } from "../support/live.ts"
 import { settingsLayer } from "../support/settings.ts"
@@ -25,6 +26,7 @@ const layer = (status_listen = "127.0.0.1:0") =>
         liveLayer,
         ConnectionStatus.layer,
         NodeHealth.layer,
+        TrustedClock.layerWall,
         Layer.succeed(Resolver, { resolve: () => undefined, stats: () => dnsStats }),
         settingsLayer({ status_listen }),
         Layer.succeed(Identity, { nodeId: "5b1b701d-de2b-4588-9aa2-3b97061d9f52", hostname: "h", version: "3.9.0" })
@@ -41,6 +43,7 @@ interface Body {
     readonly process: Row
   }
   readonly configuration_hash?: string
+  readonly clock?: Row
   readonly server?: Row
   readonly configuration?: Row & {
     readonly age_seconds: number
@@ -138,6 +141,7 @@ describe("the status listener (proxy-behaviour.md §11)", () => {
         })
       yield* stands("2026-05-30T12:00:00Z", "stop")
       const { body } = yield* ask("/status")
+      assert.deepInclude(body.clock, { deviation_seconds: 0, state: "trusted", last_correction: null })
       assert.deepEqual(body.license, {
         state: "expiring",
         serving: true,
