@@ -44,7 +44,7 @@ export interface GroundOptions {
 }
 
 const commandOf = ({ isSteered, wallErrorMs }: GroundOptions): ReadonlyArray<string> =>
-  isSteered ? ["drill-node", "--wall-error-ms", String(wallErrorMs)] : ["data-plane"]
+  isSteered ? ["drill-node", `--wall-error-ms=${wallErrorMs}`] : ["data-plane"]
 
 const stageFor = Effect.fnUntraced(function* (options: GroundOptions) {
   const ports = yield* otherPorts

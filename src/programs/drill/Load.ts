@@ -77,6 +77,12 @@ export interface Gateway {
   readonly tlsPort: number
 }
 
+/** While one gives way to the other. */
+export const eitherOf = (one: Expectation, other: Expectation): Expectation => ({
+  title: `${one.title}, or ${other.title}`,
+  judge: (answer) => (one.judge(answer) === undefined ? undefined : other.judge(answer))
+})
+
 export interface LoadOptions extends Gateway {
   /** Asked for at each request: they may grow fewer. */
   readonly requests: () => ReadonlyArray<DrillRequest>

@@ -45,15 +45,17 @@ export const makeSafe = (
     weight: 100
   }))
   const echo = `the drill's echo, 127.0.0.1:${echoPort}`
+  const { licenses } = table
   return {
-    table: { ...table, services, upstreams, targets },
+    table: { ...table, services, upstreams, targets, licenses: [] },
     changes: [
       ...(services.length > 0 ? [`${plural(services.length, "service")} lead to ${echo}, by plain HTTP`] : []),
       ...(upstreams.length > 0
         ? [
             `${plural(upstreams.length, "upstream")} with ${plural(table.targets.length, "target")}: one target each now, the echo`
           ]
-        : [])
+        : []),
+      ...(licenses.length > 0 ? [`${plural(licenses.length, "licence")} left out: a drill has its own, or none`] : [])
     ]
   }
 }
