@@ -22,11 +22,12 @@ export interface Ground {
   readonly recoveries: () => ReadonlyArray<Recovery>
   /** Sends each request once and keeps those that the upstream answers; fails when that is none of them. */
   readonly prove: Effect.Effect<string, StepFailed>
-  /** Waits for what was promised within a time, and writes down how long it took. */
+  /** Asks again and again for what was promised within a time, from the moment that `begun` began; writes down how long it took. */
   readonly recover: (
     what: string,
     limitMs: number,
-    check: Effect.Effect<unknown, StepFailed>
+    check: Effect.Effect<unknown, StepFailed>,
+    begun?: Effect.Effect<unknown, StepFailed>
   ) => Effect.Effect<number, StepFailed>
   /** Makes the node's machine do this. */
   readonly steer: (faults: Partial<Faults>) => Effect.Effect<void, StepFailed>
@@ -100,10 +101,11 @@ export const makeGround = (options: GroundOptions): Effect.Effect<Ground, StartE
       return `${requests.length} requests are answered by the upstream${byOthers > 0 ? `, ${byOthers} of them by a route that wins over their own` : ""}`
     })
 
-    const recover: Ground["recover"] = Effect.fnUntraced(function* (what, limitMs, check) {
-      const tookMs = yield* elapsed(eventually(limitMs, check))
+    const recover: Ground["recover"] = Effect.fnUntraced(function* (what, limitMs, check, begun = Effect.void) {
+      const tookMs = yield* elapsed(Effect.andThen(begun, eventually(limitMs, check)))
       recoveries.push({ what, tookMs, limitMs })
-      return tookMs
+      if (tookMs <= limitMs) return tookMs
+      return yield* new StepFailed({ reason: `${what}, but after ${tookMs} ms; promised within ${limitMs} ms` })
     })
 
     return {

@@ -66,8 +66,12 @@ const startWithFile: Step<Ground> = {
       yield* ground.load.pause
       yield* ground.stage.dataPlane.stop
       yield* ground.stage.setDataPlane({ declarative_config: file })
-      const serving = Effect.andThen(startDataPlane(ground), serves(ground, fileVersion))
-      const tookMs = yield* ground.recover("a node with a declarative file serves it", restartWithinMs, serving)
+      const tookMs = yield* ground.recover(
+        "a node with a declarative file serves it",
+        restartWithinMs,
+        serves(ground, fileVersion),
+        startDataPlane(ground)
+      )
       yield* isReady(ground)
       yield* showsSource(ground, "declarative_file")
       const proved = yield* ground.prove
@@ -103,8 +107,12 @@ const cacheBeatsFile: Step<Ground> = {
       yield* ground.stage.controlPlane.kill
       yield* ground.load.pause
       yield* ground.stage.dataPlane.kill
-      const serving = Effect.andThen(startDataPlane(ground), serves(ground, "v1"))
-      const tookMs = yield* ground.recover("the node serves from its cache", restartWithinMs, serving)
+      const tookMs = yield* ground.recover(
+        "the node serves from its cache",
+        restartWithinMs,
+        serves(ground, "v1"),
+        startDataPlane(ground)
+      )
       yield* showsSource(ground, "disk")
       yield* traffic(ground, 2)
       return `served ${seconds(tookMs)} after its start`

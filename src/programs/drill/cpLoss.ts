@@ -56,8 +56,12 @@ const loseBoth: Step<Ground> = {
       yield* ground.stage.controlPlane.kill
       yield* ground.load.pause
       yield* ground.stage.dataPlane.kill
-      const serving = Effect.andThen(startDataPlane(ground), serves(ground, version))
-      const tookMs = yield* ground.recover("a killed node serves again from its cache", restartWithinMs, serving)
+      const tookMs = yield* ground.recover(
+        "a killed node serves again from its cache",
+        restartWithinMs,
+        serves(ground, version),
+        startDataPlane(ground)
+      )
       yield* isReady(ground)
       yield* showsSource(ground, "disk")
       yield* traffic(ground, 3)

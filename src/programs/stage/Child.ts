@@ -94,6 +94,7 @@ export const makeChild = (spec: ChildSpec): Effect.Effect<Child, never, Scope.Sc
       name: spec.name,
       pid: () => running.child?.pid,
       start: Effect.sync(() => {
+        if (running.child !== undefined && !isGone(running.child)) throw new Error(`${spec.name} runs already`)
         running.loggedBytes = sizeOf(spec.logFile)
         running.child = launch(spec)
       }),
