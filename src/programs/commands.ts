@@ -107,7 +107,10 @@ export const commands: ReadonlyArray<Command> = [
   {
     name: "drill-node",
     summary: "Run a data plane whose clock and disk a drill steers.",
-    flags: { conf: configFile, "wall-error-ms": { value: "N", help: "How far its wall clock is off at the start." } },
+    flags: {
+      conf: configFile,
+      faults: { value: "FILE", help: "What its machine does wrong at the start, as JSON.", isRequired: true }
+    },
     isHidden: true,
     endsBySignal: always,
     load: async () => (await import("./drill/DrillNode.ts")).runDrillNode

@@ -1,7 +1,9 @@
 /**
- * A data plane whose clock and disk do what a drill says: everything else of it is production's. The drill speaks by
- * the channel between parent and child; each message is answered once it holds.
+ * A data plane whose clock and disk do what a drill says: everything else of it is production's. It begins with what a
+ * file says of its machine; then the drill speaks by the channel between parent and child, and each message is answered
+ * once it holds.
  */
+import { readFileSync } from "node:fs"
 import { Clock, Effect } from "effect"
 import type { RunCommand } from "../Command.ts"
 import { runDaemon } from "../Daemon.ts"
@@ -10,7 +12,7 @@ import { faultyClock, faultyDisk, noFaults, steer } from "./Faults.ts"
 export const runDrillNode: RunCommand = (input) =>
   Effect.gen(function* () {
     const faults = noFaults()
-    steer(faults, { wallErrorMs: Number(input.flags["wall-error-ms"] ?? 0) })
+    yield* Effect.sync(() => steer(faults, JSON.parse(readFileSync(String(input.flags.faults), "utf8"))))
     const obey = (message: unknown) => {
       steer(faults, message)
       process.send?.("done")

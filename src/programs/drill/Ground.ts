@@ -1,12 +1,15 @@
 /** What a drill's steps stand on: the stage, the traffic, the configuration, and what was measured so far. */
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import type { StartError } from "../../services/StartError.ts"
+import type { Child } from "../stage/Child.ts"
 import { anyPort, otherPorts } from "../stage/Ports.ts"
 import { elapsed, eventually, StepFailed } from "../stage/Probe.ts"
 import { raiseStage, type Stage } from "../stage/Stage.ts"
 import type { DrillRequest, Skipped } from "./deriveRequests.ts"
 import { type DrillConfig, loadDrillConfig } from "./drillConfig.ts"
-import type { Faults } from "./Faults.ts"
+import { type Faults, noFaults } from "./Faults.ts"
 import { answeredByEcho, askOnce, type Gateway, type Load, makeLoad } from "./Load.ts"
 import type { Recovery } from "./Report.ts"
 
@@ -29,7 +32,7 @@ export interface Ground {
     check: Effect.Effect<unknown, StepFailed>,
     begun?: Effect.Effect<unknown, StepFailed>
   ) => Effect.Effect<number, StepFailed>
-  /** Makes the node's machine do this. */
+  /** Makes the node's machine do this, from now on. */
   readonly steer: (faults: Partial<Faults>) => Effect.Effect<void, StepFailed>
   /** A name that no former change had. */
   readonly nextVersion: () => string
@@ -44,8 +47,24 @@ export interface GroundOptions {
   readonly wallErrorMs: number
 }
 
-const commandOf = ({ isSteered, wallErrorMs }: GroundOptions): ReadonlyArray<string> =>
-  isSteered ? ["drill-node", `--wall-error-ms=${wallErrorMs}`] : ["data-plane"]
+const faultsFile = ({ directory }: GroundOptions): string => join(directory, "faults.json")
+
+const commandOf = (options: GroundOptions): ReadonlyArray<string> =>
+  options.isSteered ? ["drill-node", "--faults", faultsFile(options)] : ["data-plane"]
+
+/** What the node's machine does outlives the node: a restarted one finds it as it is. */
+const makeMachine = (options: GroundOptions, node: Child): Effect.Effect<Ground["steer"]> =>
+  Effect.sync(() => {
+    let faults: Faults = { ...noFaults(), wallErrorMs: options.wallErrorMs }
+    const write = () => writeFileSync(faultsFile(options), JSON.stringify(faults))
+    write()
+    return (change) =>
+      Effect.suspend(() => {
+        faults = { ...faults, ...change }
+        write()
+        return node.isRunning() ? node.tell({ ...faults }) : Effect.void
+      })
+  })
 
 const stageFor = Effect.fnUntraced(function* (options: GroundOptions) {
   const ports = yield* otherPorts
@@ -119,7 +138,7 @@ export const makeGround = (options: GroundOptions): Effect.Effect<Ground, StartE
       recoveries: () => recoveries,
       prove,
       recover,
-      steer: (faults) => stage.dataPlane.tell(faults),
+      steer: yield* makeMachine(options, stage.dataPlane),
       nextVersion: () => `v${++version}`
     }
   })

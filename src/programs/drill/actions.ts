@@ -124,4 +124,30 @@ export const hasLogged = ({ stage }: Ground, event: string): Effect.Effect<strin
     return line === undefined ? broken(`the node has not logged "${event}"`) : Effect.succeed(line)
   })
 
+/** What the control plane knows of its one node. */
+const nodeOf = ({ stage }: Ground): Effect.Effect<Row, StepFailed> =>
+  Effect.gen(function* () {
+    const { body } = yield* expectStatus({ url: `${stage.urls.admin}/clustering/data-planes` }, 200)
+    const parsed: unknown = JSON.parse(body)
+    const rows = isRecord(parsed) && Array.isArray(parsed.data) ? parsed.data.filter(isRecord) : []
+    const [node] = rows
+    return rows.length === 1 && node !== undefined
+      ? node
+      : yield* broken(`the control plane knows ${rows.length} nodes`)
+  })
+
+/** Since when the control plane has its session with the node: the same words, the same session. */
+export const session = (ground: Ground): Effect.Effect<string, StepFailed> =>
+  Effect.flatMap(nodeOf(ground), ({ id, connected, connected_since }) =>
+    connected === true ? Effect.succeed(`${id} since ${connected_since}`) : broken("the node is not connected")
+  )
+
+/** The newest configuration serves and is on disk: the node announces nothing before it has tried to write it. */
+export const isKept = (ground: Ground): Effect.Effect<unknown, StepFailed> =>
+  Effect.gen(function* () {
+    const { configuration_state: state } = yield* nodeOf(ground)
+    if (state !== "in_sync") return yield* broken(`the control plane shows the node as ${state}`)
+    return yield* shows(ground, "configuration.cache", (cache) => cache === "ok", "ok")
+  })
+
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`

@@ -1,7 +1,6 @@
 /** The wall clock jumps: `faults.md`, "clock jump"; `life-of-a-node.md`, "The clock". */
 import { Clock, Effect, Fiber } from "effect"
-import { isRecord } from "../../model/Entity.ts"
-import { eventually, expectStatus, StepFailed } from "../stage/Probe.ts"
+import { eventually, StepFailed } from "../stage/Probe.ts"
 import { startWithinMs } from "../stage/Stage.ts"
 import type { Step } from "../stage/Step.ts"
 import {
@@ -10,6 +9,7 @@ import {
   isReady,
   loadConfig,
   serves,
+  session,
   shows,
   startControlPlane,
   startDataPlane,
@@ -29,21 +29,6 @@ const noticeWithinMs = 1_000
 
 /** The last noon that is at least an hour old: the node begins there, and catches up with the world in its sleep. */
 export const startOfNode = (nowMs: number): number => Math.floor((nowMs - hourMs - noonMs) / dayMs) * dayMs + noonMs
-
-/** Since when the control plane has its one session with the node. */
-const session = ({ stage }: Ground): Effect.Effect<string, StepFailed> =>
-  Effect.gen(function* () {
-    const { body } = yield* expectStatus({ url: `${stage.urls.admin}/clustering/data-planes` }, 200)
-    const parsed: unknown = JSON.parse(body)
-    const rows = isRecord(parsed) && Array.isArray(parsed.data) ? parsed.data.filter(isRecord) : []
-    const [node] = rows
-    if (rows.length !== 1 || node?.connected !== true) {
-      return yield* new StepFailed({
-        reason: `the control plane knows ${rows.length} nodes, connected: ${node?.connected}`
-      })
-    }
-    return `${node.id} since ${node.connected_since}`
-  })
 
 const keeps = Effect.fnUntraced(function* (ground: Ground, before: string) {
   const after = yield* session(ground)

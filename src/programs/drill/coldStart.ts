@@ -5,6 +5,7 @@ import { Effect } from "effect"
 import { eventually, StepFailed } from "../stage/Probe.ts"
 import type { Step } from "../stage/Step.ts"
 import {
+  isKept,
   isReady,
   isUnready,
   loadConfig,
@@ -92,10 +93,7 @@ const controlPlaneComes: Step<Ground> = {
       )
       yield* servesNot(ground, fileVersion)
       yield* showsSource(ground, "control_plane")
-      yield* eventually(
-        reconnectWithinMs,
-        shows(ground, "configuration.cache", (cache) => cache === "ok", "ok")
-      )
+      yield* eventually(reconnectWithinMs, isKept(ground))
       return `after ${seconds(tookMs)}, without a request lost in between`
     })
 }

@@ -5,6 +5,7 @@ import type { Step } from "../stage/Step.ts"
 import {
   begin,
   changeConfig,
+  isKept,
   isReady,
   reconnectWithinMs,
   restartWithinMs,
@@ -49,10 +50,7 @@ const loseBoth: Step<Ground> = {
     Effect.gen(function* () {
       const version = yield* changeConfig(ground)
       yield* eventually(reconnectWithinMs, serves(ground, version))
-      yield* eventually(
-        reconnectWithinMs,
-        shows(ground, "configuration.cache", (cache) => cache === "ok", "ok")
-      )
+      yield* eventually(reconnectWithinMs, isKept(ground))
       yield* ground.stage.controlPlane.kill
       yield* ground.load.pause
       yield* ground.stage.dataPlane.kill

@@ -15,6 +15,7 @@ export interface ChildSpec {
 export interface Child {
   readonly name: string
   readonly pid: () => number | undefined
+  readonly isRunning: () => boolean
   readonly start: Effect.Effect<void>
   /** `kill -9`, and wait until it is gone. */
   readonly kill: Effect.Effect<void>
@@ -93,6 +94,7 @@ export const makeChild = (spec: ChildSpec): Effect.Effect<Child, never, Scope.Sc
     return {
       name: spec.name,
       pid: () => running.child?.pid,
+      isRunning: () => running.child !== undefined && !isGone(running.child),
       start: Effect.sync(() => {
         if (running.child !== undefined && !isGone(running.child)) throw new Error(`${spec.name} runs already`)
         running.loggedBytes = sizeOf(spec.logFile)
