@@ -14,7 +14,6 @@ import {
   seconds,
   serves,
   servesNot,
-  shows,
   showsSource,
   startControlPlane,
   startDataPlane,
