@@ -7,8 +7,8 @@ import { decodeKeptTime, encodeKeptTime } from "../../src/model/KeptTime.ts"
 import { SessionEnd } from "../../src/services/ClusterDialer.ts"
 import { kong } from "../../src/services/ReconnectPolicy.ts"
 import { clockStatus, TrustedClock } from "../../src/services/TrustedClock.ts"
+import * as VirtualDisk from "../../src/testing/VirtualDisk.ts"
 import { settle } from "../support/live.ts"
-import { makeMemoryDisk } from "../support/memoryDisk.ts"
 import { settingsLayer } from "../support/settings.ts"
 import { type Skew, skewedClock } from "../support/skewedClock.ts"
 
@@ -16,18 +16,24 @@ const bornMs = Date.UTC(2026, 10, 23)
 const dayMs = 86_400_000
 const file = "/p/clock.json"
 
-const makeMachine = (given: Readonly<Record<string, string>> = {}) => {
-  const disk = makeMemoryDisk(given)
+const makeMachine = (kept?: string) => {
+  const machine = { disk: VirtualDisk.make(), renames: 0 }
+  if (kept !== undefined) machine.disk.hand.write(file, Buffer.from(kept))
+  const count: VirtualDisk.FaultPlan = ({ operation }) => {
+    if (operation === "rename") machine.renames++
+    return undefined
+  }
+  machine.disk.become({ faultOf: count })
   const skew: Skew = { wallErrorMs: 0 }
   const lines: Array<string> = []
   const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
     lines.push(`${logLevel} ${Array.isArray(message) ? message.join(" ") : message}`)
   })
-  /** A life of the node, ended by closing the scope: `kill -9` is to forget the scope. */
+  /** A life of the node, ended by closing the scope. */
   const life = Effect.gen(function* () {
     const scope = yield* Scope.make()
     const node = trustedClockLayer.pipe(
-      Layer.provide([disk.layer, settingsLayer({ prefix: "/p" })]),
+      Layer.provide([machine.disk.layer, settingsLayer({ prefix: "/p" })]),
       Layer.provide(skewedClock(skew)),
       Layer.provide([Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Info")])
     )
@@ -35,7 +41,7 @@ const makeMachine = (given: Readonly<Record<string, string>> = {}) => {
     yield* settle
     return { clock: yield* Effect.provide(TrustedClock, context), scope }
   })
-  return { disk, skew, lines, life }
+  return { machine, skew, lines, life }
 }
 
 const pass = (seconds: number) =>
@@ -47,19 +53,19 @@ const pass = (seconds: number) =>
 
 const begin = TestClock.setTime(bornMs)
 
-const kept = (files: ReadonlyMap<string, string>) => decodeKeptTime(files.get(file) ?? "")
+const kept = ({ hand }: VirtualDisk.VirtualDisk) => decodeKeptTime(Buffer.from(hand.read(file) ?? []).toString())
 
 describe("the trusted clock", () => {
   it.effect("believes the wall clock at a first start and keeps it about once a minute", () =>
     Effect.gen(function* () {
       yield* begin
-      const { disk, life } = makeMachine()
+      const { machine, life } = makeMachine()
       const { clock } = yield* life
       assert.strictEqual(yield* clock.nowMs, bornMs)
-      assert.strictEqual(kept(disk.files)?.trustedMs, bornMs)
+      assert.strictEqual(kept(machine.disk)?.trustedMs, bornMs)
       yield* pass(600)
       assert.strictEqual(yield* clock.nowMs, bornMs + 600_000)
-      assert.strictEqual(disk.control.renames, 11)
+      assert.strictEqual(machine.renames, 11)
     })
   )
 
@@ -96,14 +102,14 @@ describe("the trusted clock", () => {
   it.effect("believes it at once when a control plane confirms it", () =>
     Effect.gen(function* () {
       yield* begin
-      const { disk, skew, life } = makeMachine()
+      const { machine, skew, life } = makeMachine()
       const { clock } = yield* life
       skew.wallErrorMs = -dayMs
       yield* clock.confirm(bornMs - dayMs)
       yield* settle
       assert.strictEqual(yield* clock.nowMs, bornMs - dayMs)
       assert.strictEqual(yield* SubscriptionRef.get(clock.jumps), 1)
-      assert.strictEqual(kept(disk.files)?.trustedMs, bornMs - dayMs)
+      assert.strictEqual(kept(machine.disk)?.trustedMs, bornMs - dayMs)
     })
   )
 
@@ -112,7 +118,7 @@ describe("the trusted clock", () => {
     () =>
       Effect.gen(function* () {
         yield* TestClock.setTime(0)
-        const { disk, life } = makeMachine({ [file]: encodeKeptTime({ trustedMs: bornMs }) })
+        const { machine, life } = makeMachine(encodeKeptTime({ trustedMs: bornMs }))
         let lives = 0
         let nowMs = bornMs
         while (nowMs >= bornMs && lives < 200) {
@@ -120,10 +126,8 @@ describe("the trusted clock", () => {
           if (lives === 0) assert.strictEqual(yield* clock.nowMs, bornMs)
           yield* pass(10)
           nowMs = yield* clock.nowMs
-          // Nothing is written any more: it was killed.
-          disk.control.trouble = { code: "EIO" }
+          machine.disk = machine.disk.crash({ kind: "process", seed: lives })
           yield* Scope.close(scope, yield* Effect.exit(Effect.void))
-          disk.control.trouble = undefined
           lives++
         }
         assert.isBelow(lives, 150)
@@ -134,11 +138,11 @@ describe("the trusted clock", () => {
   it.effect("keeps at the end of a life what the next begins with", () =>
     Effect.gen(function* () {
       yield* begin
-      const { disk, life } = makeMachine()
+      const { machine, life } = makeMachine()
       const { scope } = yield* life
       yield* pass(25)
       yield* Scope.close(scope, yield* Effect.exit(Effect.void))
-      assert.strictEqual(kept(disk.files)?.trustedMs, bornMs + 25_000)
+      assert.strictEqual(kept(machine.disk)?.trustedMs, bornMs + 25_000)
     })
   )
 
@@ -149,19 +153,19 @@ describe("the trusted clock", () => {
   ])("a file that is $what is told once and replaced; the wall clock counts", ({ text }) =>
     Effect.gen(function* () {
       yield* begin
-      const { disk, lines, life } = makeMachine({ [file]: text })
+      const { machine, lines, life } = makeMachine(text)
       const { clock } = yield* life
       assert.strictEqual(yield* clock.nowMs, bornMs)
       assert.deepEqual(lines, ["Warn kept time can't be read; the wall clock is believed"])
-      assert.strictEqual(kept(disk.files)?.trustedMs, bornMs)
+      assert.strictEqual(kept(machine.disk)?.trustedMs, bornMs)
     })
   )
 
   it.effect("a prefix that can't be written costs one warning, however long that lasts", () =>
     Effect.gen(function* () {
       yield* begin
-      const { disk, lines, life } = makeMachine()
-      disk.control.trouble = { code: "EROFS" }
+      const { machine, lines, life } = makeMachine()
+      machine.disk.become({ isReadOnly: true })
       const { clock, scope } = yield* life
       yield* pass(3_600)
       assert.strictEqual(yield* clock.nowMs, bornMs + 3_600_000)
@@ -173,8 +177,8 @@ describe("the trusted clock", () => {
   it.effect("a disk that never answers delays a start and an end by two seconds, and stops no clock", () =>
     Effect.gen(function* () {
       yield* begin
-      const { disk, life } = makeMachine()
-      disk.control.trouble = "silence"
+      const { machine, life } = makeMachine()
+      machine.disk.become({ faultOf: () => ({ _tag: "Hangs", part: 0 }) })
       const started = yield* Effect.forkChild(life, { startImmediately: true })
       yield* pass(5)
       const { clock, scope } = yield* started.pollUnsafe() ?? Effect.die("it still waits")
@@ -191,14 +195,14 @@ describe("the trusted clock", () => {
   it.effect("a clock that flaps is a line in ten minutes, and few writes", () =>
     Effect.gen(function* () {
       yield* begin
-      const { disk, skew, lines, life } = makeMachine()
+      const { machine, skew, lines, life } = makeMachine()
       yield* life
       for (let i = 0; i < 60; i++) {
         skew.wallErrorMs = i % 2 === 0 ? dayMs : 0
         yield* pass(60)
       }
       assert.isAtMost(lines.length, 2 * 7)
-      assert.isAtMost(disk.control.renames, 60 * 8)
+      assert.isAtMost(machine.renames, 60 * 8)
     })
   )
 })

@@ -39,6 +39,7 @@ const diskOf = (files: Map<string, Content>) => {
     makeFolder: () => unused,
     create: () => unused,
     rename: () => unused,
+    link: () => unused,
     remove: () => unused,
     syncFolder: () => unused
   }

@@ -3,16 +3,15 @@
  * the drill's own beside it whose path is what the drill changes.
  */
 import { randomUUID } from "node:crypto"
-import { resolve } from "node:path"
-import { Effect, Layer } from "effect"
-import * as FileDeclarativeConfig from "../../layers/FileDeclarativeConfig.ts"
+import { readFileSync } from "node:fs"
+import { Effect } from "effect"
 import { type ConfigTable, decodeTable } from "../../model/ConfigTable.ts"
 import { decodeDeclarative } from "../../model/Declarative.ts"
 import { toDeclarativeDocument } from "../../model/declarativeDocument.ts"
 import type { Row } from "../../model/Entity.ts"
-import { DeclarativeConfig } from "../../services/DeclarativeConfig.ts"
+import { messageOf } from "../../model/thrown.ts"
+import { readDocument } from "../../services/DeclarativeDocument.ts"
 import { StartError } from "../../services/StartError.ts"
-import { givenSettings } from "../parts.ts"
 import { type DrillRequest, deriveRequests, type Skipped } from "./deriveRequests.ts"
 import { makeSafe } from "./safeConfig.ts"
 import { sampleConfig } from "./sampleConfig.ts"
@@ -37,17 +36,21 @@ export const drillRoute = {
   path: (version: string) => `/holdfast-drill/${version}/`
 }
 
-const readFile = (file: string): Effect.Effect<Row, StartError> =>
-  Effect.gen(function* () {
-    const declarative = yield* DeclarativeConfig
-    const offer = yield* declarative.read.pipe(Effect.mapError(({ faults }) => new StartError({ faults, exitCode: 2 })))
-    if (offer._tag === "Some") return offer.value.raw
-    return yield* new StartError({ faults: [{ path: ["--config"], message: "expected a file" }], exitCode: 2 })
-  }).pipe(
-    Effect.provide(
-      FileDeclarativeConfig.layer.pipe(Layer.provide(givenSettings({ declarative_config: resolve(file) })))
-    )
+const unreadable = (cause: unknown) =>
+  new StartError({
+    faults: [{ path: ["--config"], message: `expected a readable file (${messageOf(cause)})` }],
+    exitCode: 2
+  })
+
+/** Every fault of it with its line and column. */
+const readTable = Effect.fnUntraced(function* (file: string) {
+  const content = yield* Effect.try({ try: () => readFileSync(file, "utf8"), catch: unreadable })
+  const { raw } = yield* Effect.mapError(
+    readDocument({ name: file, content }),
+    ({ faults }) => new StartError({ faults, exitCode: 2 })
   )
+  return raw
+})
 
 const tableOf = Effect.fnUntraced(function* (raw: Row, name: string) {
   const decoded = decodeTable(raw)
@@ -78,7 +81,7 @@ const withDrillRoute = (table: ConfigTable, echoPort: number) => {
 
 /** Refuses a file that is no configuration, and one without a single route that could be asked. */
 export const loadDrillConfig = Effect.fnUntraced(function* (file: string | undefined, echoPort: number) {
-  const raw = file === undefined ? decodeDeclarative(sampleConfig, randomUUID).raw : yield* readFile(file)
+  const raw = file === undefined ? decodeDeclarative(sampleConfig, randomUUID).raw : yield* readTable(file)
   const { table, notServed, name } = yield* tableOf(raw, file ?? "the sample that comes with Holdfast")
   const derived = deriveRequests(table)
   if (derived.requests.length === 0) {
