@@ -26,7 +26,7 @@ import { dayOf, handOutLicense } from "./license.ts"
 
 const dayMs = 86_400_000
 /** How long before midnight the node begins, by its clock: time to start and to see that all is well. */
-const eveMs = 12_000
+const eveMs = 20_000
 const expiryWithinMs = 1_000
 const renewalWithinMs = 1_000
 
