@@ -15,6 +15,7 @@ export type DiskOperation =
   | "sync"
   | "close"
   | "rename"
+  | "link"
   | "remove"
   | "syncFolder"
 
@@ -62,6 +63,8 @@ export class Disk extends Context.Service<
     readonly create: (path: string, mode: number) => Effect.Effect<OpenFile, DiskError>
     /** One step for whoever looks: the former file under `to`, or the new one. */
     readonly rename: (from: string, to: string) => Effect.Effect<void, DiskError>
+    /** A second name for the same file; `EEXIST` when `to` is there. Where the file system has no such thing it fails, and the caller copies. */
+    readonly link: (from: string, to: string) => Effect.Effect<void, DiskError>
     readonly remove: (path: string) => Effect.Effect<void, DiskError>
     /** Renames and removals in the folder survive a power cut once this returns. */
     readonly syncFolder: (folder: string) => Effect.Effect<void, DiskError>
