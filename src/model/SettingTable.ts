@@ -93,6 +93,12 @@ export const settingTable = {
   ),
   cluster_cert: optional(Type.text, "Cluster certificate: a path, PEM text, or base64 of PEM."),
   cluster_cert_key: secret(optional(Type.text, "Key of the cluster certificate: a path, PEM text, or base64 of PEM.")),
+  cluster_cert_key_previous: secret(
+    optional(
+      Type.text,
+      "The key that cluster_cert_key was before: only to read a cache that was encrypted by way of it."
+    )
+  ),
   cluster_ca_cert: optional(
     Type.text,
     "Authority of the peer's certificate in the pki modes: a path, PEM text, or base64 of PEM. A control plane needs it."
@@ -173,6 +179,19 @@ export const settingTable = {
     "Read declarative_config again whenever the file changes, not only on SIGHUP."
   ),
   declarative_config_string: secret(optional(Type.text, "The same, as the text itself.")),
+
+  config_cache_encryption: preset(
+    Type.oneOf(["off", "file", "environment", "cluster_key"]),
+    "off",
+    "Whether the cache is encrypted, and whose key that takes: config_cache_key_file, config_cache_key, or cluster_cert_key."
+  ),
+  config_cache_key_file: optional(
+    Type.text,
+    "Path of a file of keys for the cache, one a line, as in config_cache_key: the first one writes, all read."
+  ),
+  config_cache_key: secret(
+    optional(Type.cacheKeys, "Keys for the cache, meant for the environment: the first one writes, all read.")
+  ),
 
   ssl_cert: optional(Type.text, "Default certificate of the TLS proxy listeners; one is generated when unset."),
   ssl_cert_key: secret(optional(Type.text, "Key of ssl_cert.")),

@@ -1,0 +1,15 @@
+/** The cluster's private key, for whoever derives another key from it. Apart from ClusterIdentity, of which it is one fact. */
+import { Context, Effect, Layer, Stream } from "effect"
+
+export class ClusterKeys extends Context.Service<
+  ClusterKeys,
+  {
+    /** PEM text; `undefined` on a node that has none. Never to be shown. */
+    readonly current: Effect.Effect<string | undefined>
+    /** Each that takes its place. May begin with the current one. */
+    readonly changes: Stream.Stream<string>
+  }
+>()("holdfast/services/ClusterKeys") {
+  /** A node without a cluster. */
+  static readonly layerNone = Layer.succeed(ClusterKeys, { current: Effect.succeed(undefined), changes: Stream.never })
+}
