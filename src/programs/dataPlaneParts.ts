@@ -4,7 +4,7 @@ import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
 import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServerCertificate.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as PemUpstreamCredentials from "../layers/credentials/PemUpstreamCredentials.ts"
-import * as DiskConfigCache from "../layers/DiskConfigCache.ts"
+import * as DiskConfigCache from "../layers/disk-cache/DiskConfigCache.ts"
 import * as DnsResolver from "../layers/dns/DnsResolver.ts"
 import * as FileDeclarativeConfig from "../layers/FileDeclarativeConfig.ts"
 import * as FileErrorTemplates from "../layers/FileErrorTemplates.ts"
@@ -20,6 +20,7 @@ import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
 import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
+import { RemoteRungs } from "../services/Rung.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
 import type { PartsOf } from "./parts.ts"
 
@@ -41,6 +42,8 @@ export const dataPlaneParts = {
   configCache: DiskConfigCache.layer,
   /** What is served when nothing better is at hand. */
   declarativeConfig: FileDeclarativeConfig.layer,
+  /** Where a configuration may be found over the network while the control plane is away. */
+  remoteRungs: RemoteRungs.none,
   /** Tells when the cache or the declarative file was changed by hand. */
   fileWatch: StatFileWatch.layer,
   /** Answers probes. */

@@ -6,6 +6,7 @@ import { zeroHash } from "../../src/model/Snapshot.ts"
 import { LiveConfig, type Offer } from "../../src/services/LiveConfig.ts"
 import { Router } from "../../src/services/Router.ts"
 import { liveLayer } from "../support/live.ts"
+import { settingsLayer } from "../support/settings.ts"
 import { deepText, table } from "../support/tables.ts"
 
 const hash = (digit: string) => digit.repeat(32)
@@ -119,6 +120,7 @@ describe("the live configuration", () => {
     }).pipe(
       Effect.provide(
         RefLiveConfig.layer.pipe(
+          Layer.provide(settingsLayer()),
           Layer.provide(
             Layer.succeed(Router, {
               compile: ({ routes }) => {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Layer, MutableRef, Option, Ref, SubscriptionRef } from "effect"
+import { Deferred, Effect, Layer, MutableRef, Ref, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import * as SlidingConfigReceiver from "../../src/layers/SlidingConfigReceiver.ts"
 import { Compression } from "../../src/services/Compression.ts"
@@ -8,6 +8,7 @@ import { ConfigReceiver } from "../../src/services/ConfigReceiver.ts"
 import { Heartbeat } from "../../src/services/Heartbeat.ts"
 import { LiveConfig } from "../../src/services/LiveConfig.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"
+import type { RungAnswer } from "../../src/services/Rung.ts"
 import { liveLayer, memoryCache, settle } from "../support/live.ts"
 import { deepText, table } from "../support/tables.ts"
 
@@ -15,6 +16,7 @@ import { deepText, table } from "../support/tables.ts"
 const plain = Layer.succeed(Compression, { gzip: Effect.succeed, gunzip: Effect.succeed })
 
 const encode = (message: unknown) => new TextEncoder().encode(JSON.stringify(message))
+const noFile = Effect.succeed<RungAnswer>({ _tag: "Nothing", reason: "no file" })
 const push = (digit: string, path = "/a", more: object = {}) =>
   encode({ type: "reconfigure", config_hash: digit.repeat(32), config_table: { ...table(path), ...more } })
 
@@ -213,7 +215,8 @@ describe("receiving configurations", () => {
       const written = yield* Ref.make<ReadonlyArray<string>>([])
       const announced = yield* Ref.make(0)
       const cache = Layer.succeed(ConfigCache, {
-        read: Effect.succeed(Option.none()),
+        source: "disk",
+        offer: noFile,
         write: ({ hash }) =>
           Deferred.await(answered).pipe(
             Effect.andThen(Ref.update(written, (all) => [...all, hash.slice(0, 1)])),
@@ -221,8 +224,9 @@ describe("receiving configurations", () => {
           ),
         byHand: {
           file: "dead",
+          adopt: Effect.void,
           state: Effect.as(Deferred.await(answered), "own" as const),
-          read: Effect.succeed(Option.none())
+          offer: noFile
         }
       })
       const heartbeat = Layer.succeed(Heartbeat, {
@@ -263,7 +267,8 @@ describe("receiving configurations", () => {
     Effect.gen(function* () {
       const broken = yield* Deferred.make<void>()
       const cache = Layer.succeed(ConfigCache, {
-        read: Effect.succeed(Option.none()),
+        source: "disk",
+        offer: noFile,
         write: () => Effect.andThen(Deferred.succeed(broken, undefined), Effect.die("bug"))
       })
       const heartbeat = Layer.succeed(Heartbeat, {
