@@ -1,5 +1,6 @@
 /** The cluster's private key, for whoever derives another key from it. Apart from ClusterIdentity, of which it is one fact. */
 import { Context, Effect, Layer, Stream } from "effect"
+import { ClusterIdentity } from "./ClusterIdentity.ts"
 
 export class ClusterKeys extends Context.Service<
   ClusterKeys,
@@ -12,4 +13,9 @@ export class ClusterKeys extends Context.Service<
 >()("holdfast/services/ClusterKeys") {
   /** A node without a cluster. */
   static readonly layerNone = Layer.succeed(ClusterKeys, { current: Effect.succeed(undefined), changes: Stream.never })
+
+  static readonly layerOfIdentity = Layer.effect(
+    ClusterKeys,
+    Effect.map(ClusterIdentity, ({ key }) => ({ current: Effect.succeed(key), changes: Stream.never }))
+  )
 }

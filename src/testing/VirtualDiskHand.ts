@@ -7,6 +7,8 @@ export interface Hand {
   readonly write: (path: string, bytes: Uint8Array, mode?: number) => void
   readonly remove: (path: string) => void
   readonly list: (folder: string) => ReadonlyArray<string>
+  /** Of all files, sorted. */
+  readonly paths: () => ReadonlyArray<string>
   readonly modeOf: (path: string) => number | undefined
   /** One bit of the stored bytes turns; `at` is its place, from 0 to 1. */
   readonly flipBit: (path: string, at: number) => void
@@ -38,6 +40,7 @@ export const handOf = (state: State.DiskState): Hand => {
       const names = State.namesIn(state, State.pathOf(folder))
       return typeof names === "string" ? [] : names
     },
+    paths: () => [...state.entries].flatMap(([path, entry]) => (entry === "folder" ? [] : [path])).sort(),
     modeOf: (path) => fileAt(path)?.mode,
     flipBit: (path, at) => {
       const file = fileAt(path)

@@ -301,6 +301,7 @@ describe("VirtualDisk", () => {
     Effect.gen(function* () {
       const made = yield* prepared
       yield* replace(made.disk, "aaaa")
+      assert.deepStrictEqual(made.hand.paths(), [path])
       made.hand.flipBit(path, 0)
       assert.strictEqual(textAt(made), "`aaa")
       made.hand.flipBit(path, 1)
