@@ -45,7 +45,8 @@ export const handOf = (state: State.DiskState): Hand => {
     flipBit: (path, at) => {
       const file = fileAt(path)
       if (file === undefined || file.bytes.length === 0) return
-      const bytes = file.bytes.slice()
+      // A Buffer's own slice would be a view, and turn the bit for whoever else holds these bytes.
+      const bytes = new Uint8Array(file.bytes)
       const bit = Math.min(bytes.length * 8 - 1, Math.floor(at * bytes.length * 8))
       bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7))
       Object.assign(file, { bytes, flushed: bytes })
