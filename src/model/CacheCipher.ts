@@ -81,7 +81,7 @@ const misshapen = (bytes: Uint8Array): Decrypted | undefined => {
       `expected at least ${headerLength + tagLength} bytes, got ${bytes.length}: the file is torn`
     )
   }
-  const expected = headerLength + Buffer.from(bytes).readUInt32BE(lengthAt) + tagLength
+  const expected = headerLength + new DataView(bytes.buffer, bytes.byteOffset).getUint32(lengthAt) + tagLength
   if (bytes.length < expected) {
     return wrong("truncated", `expected ${expected} bytes, got ${bytes.length}: the file is torn`)
   }
