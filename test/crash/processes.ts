@@ -1,7 +1,7 @@
 /** Lives as processes over real folders: prepared once, then cut short at one call after the other by `kill -9`. */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import { rolldown } from "rolldown"
 import type { GivenSettings } from "../../src/programs/parts.ts"
 import { clusterCertificate } from "../support/certificates.ts"
@@ -9,11 +9,20 @@ import { temporaryFolder } from "../support/folder.ts"
 import { run } from "../support/process.ts"
 import { allowedAfter, type ChildLine, type ChildTask, type End, endsOf, type Scenario } from "./scenarios.ts"
 
-export interface Workshop {
-  readonly child: string
-  readonly settings: GivenSettings
-  /** A path that nobody used yet. */
-  readonly place: () => string
+/** What all lives share. */
+export class Workshop extends Context.Service<
+  Workshop,
+  {
+    readonly child: string
+    readonly settings: GivenSettings
+    /** A path that nobody used yet. */
+    readonly place: () => string
+  }
+>()("test/crash/Workshop") {
+  static readonly layer = Layer.effect(
+    Workshop,
+    Effect.suspend(() => openWorkshop)
+  )
 }
 
 /** `ws` is CommonJS and calls `require`, which a module does not have. */
@@ -27,19 +36,18 @@ const bundleChild = async (dir: string): Promise<string> => {
   return join(dir, "child.js")
 }
 
-export const openWorkshop = Effect.gen(function* () {
+const openWorkshop = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   const child = yield* Effect.promise(() => bundleChild(join(folder, "child")))
   const { cert, key } = yield* clusterCertificate
   writeFileSync(join(folder, "cert.pem"), cert)
   writeFileSync(join(folder, "key.pem"), key, { mode: 0o600 })
   let count = 0
-  const workshop: Workshop = {
+  return {
     child,
     settings: { cluster_cert: join(folder, "cert.pem"), cluster_cert_key: join(folder, "key.pem") },
     place: () => join(folder, `life-${++count}`)
   }
-  return workshop
 })
 
 interface Lived {
@@ -48,7 +56,8 @@ interface Lived {
 }
 
 /** One life on this folder. Whatever is not a life, such as a node that does not start, dies here with what it said. */
-const liveOn = Effect.fnUntraced(function* (workshop: Workshop, prefix: string, task: ChildTask) {
+const liveOn = Effect.fnUntraced(function* (prefix: string, task: ChildTask) {
+  const workshop = yield* Workshop
   const settings = { ...workshop.settings, ...task.settings, prefix }
   const running = yield* run(process.execPath, [workshop.child, JSON.stringify({ ...task, settings })])
   const { code, signal, stdout, stderr } = yield* running.ended
@@ -66,11 +75,12 @@ const handOn = (prefix: string) => ({
   write: (name: string, bytes: Uint8Array) => writeFileSync(join(prefix, name), bytes)
 })
 
-const copyOf = (workshop: Workshop, template: string): string => {
-  const prefix = workshop.place()
-  if (existsSync(template)) cpSync(template, prefix, { recursive: true, preserveTimestamps: true })
-  return prefix
-}
+const copyOf = (template: string) =>
+  Effect.map(Workshop, ({ place }) => {
+    const prefix = place()
+    if (existsSync(template)) cpSync(template, prefix, { recursive: true, preserveTimestamps: true })
+    return prefix
+  })
 
 export interface Prepared {
   readonly scenario: Scenario
@@ -82,12 +92,12 @@ export interface Prepared {
 const settingsOf = ({ settings = {} }: { readonly settings?: GivenSettings }) => settings
 
 /** Lives everything that comes before, and once the life itself, undisturbed. */
-export const prepare = Effect.fnUntraced(function* (workshop: Workshop, scenario: Scenario) {
-  const template = workshop.place()
-  for (const { pushes, settings = {} } of scenario.before) yield* liveOn(workshop, template, { pushes, settings })
+export const prepare = Effect.fnUntraced(function* (scenario: Scenario) {
+  const template = (yield* Workshop).place()
+  for (const { pushes, settings = {} } of scenario.before) yield* liveOn(template, { pushes, settings })
   if (scenario.damage !== undefined) scenario.damage(handOn(template))
-  const prefix = copyOf(workshop, template)
-  const { said } = yield* liveOn(workshop, prefix, { pushes: scenario.pushes, settings: settingsOf(scenario) })
+  const prefix = yield* copyOf(template)
+  const { said } = yield* liveOn(prefix, { pushes: scenario.pushes, settings: settingsOf(scenario) })
   const last = said.at(-1)
   if (last?._tag !== "Calls") throw new Error(`expected an undisturbed life to end, it said ${JSON.stringify(said)}`)
   rmSync(prefix, { recursive: true, force: true })
@@ -95,6 +105,7 @@ export const prepare = Effect.fnUntraced(function* (workshop: Workshop, scenario
 })
 
 export interface Verdict {
+  /** False when this life made fewer calls than the one before it. */
   readonly wasKilled: boolean
   readonly allowed: ReadonlyArray<number>
   /** What the next life serves. */
@@ -104,16 +115,15 @@ export interface Verdict {
 
 /** Cuts the life short there, and asks the next one what it serves. */
 export const cutShort = Effect.fnUntraced(function* (
-  workshop: Workshop,
   { scenario, template }: Prepared,
   end: End
-): Effect.fn.Return<Verdict, never, Scope.Scope> {
-  const prefix = copyOf(workshop, template)
+): Effect.fn.Return<Verdict, never, Scope.Scope | Workshop> {
+  const prefix = yield* copyOf(template)
   const settings = settingsOf(scenario)
-  const { said, signal } = yield* liveOn(workshop, prefix, { pushes: scenario.pushes, settings, killAt: end })
+  const { said, signal } = yield* liveOn(prefix, { pushes: scenario.pushes, settings, killAt: end })
   const folder = existsSync(prefix) ? readdirSync(prefix, { recursive: true }).map(String).sort() : []
   mkdirSync(prefix, { recursive: true })
-  const next = yield* liveOn(workshop, prefix, { pushes: [], settings, isOnlyAsked: true })
+  const next = yield* liveOn(prefix, { pushes: [], settings, isOnlyAsked: true })
   const serves = next.said.map((event) => (event._tag === "Started" ? event.serves : undefined)).at(0)
   rmSync(prefix, { recursive: true, force: true })
   return { wasKilled: signal === "SIGKILL", allowed: allowedAfter(scenario, said), serves, folder }
