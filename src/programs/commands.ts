@@ -53,6 +53,19 @@ export const commands: ReadonlyArray<Command> = [
     load: async () => (await import("./Certs.ts")).runCerts
   },
   {
+    name: "config seal",
+    summary: "Validate a configuration wholly and make a cache file of it, after a look at it.",
+    operands: ["FILE"],
+    flags: {
+      out: {
+        value: "OUT",
+        help: "Where the cache file goes; FILE itself unless FILE is a declarative document (JSON or YAML)."
+      }
+    },
+    endsBySignal: never,
+    load: async () => (await import("./ConfigSeal.ts")).runConfigSeal
+  },
+  {
     name: "echo",
     summary: "Run the quickstart's sample upstream.",
     flags: { port: { value: "PORT", help: "Port on 127.0.0.1.", isRequired: true } },

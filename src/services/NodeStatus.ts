@@ -37,8 +37,16 @@ const iso = (ms: number | undefined): string | null => (ms === undefined ? null 
 const secondsBetween = (fromMs: number | undefined, toMs: number): number | null =>
   fromMs === undefined ? null : Math.max(0, Math.round((toMs - fromMs) / 1000))
 
+const cacheState = (live: LiveState, cacheProblem: string | undefined): string => {
+  if (!live.sources.includes("disk")) return "off: config_sources leaves the disk out"
+  return cacheProblem === undefined ? "ok" : `not written: ${cacheProblem}`
+}
+
 const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
   source: live.source,
+  /** The ladder: what this node uses, best first, and why what is at least as good as `source` does not serve. */
+  sources: live.sources,
+  passed_over: live.passedOver,
   hash: live.hash,
   routes: live.routeCount,
   /** Since when this node serves it, and how old it is since a control plane (or the file) gave it. */
@@ -47,7 +55,7 @@ const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
   age_seconds: secondsBetween(live.receivedAtMs, nowMs),
   warnings,
   not_served: live.snapshot?.notServed ?? [],
-  cache: cacheProblem === undefined ? "ok" : `not written: ${cacheProblem}`,
+  cache: cacheState(live, cacheProblem),
   last_rejection:
     live.lastRejection === undefined
       ? null

@@ -22,7 +22,7 @@ import { makeDiskRung } from "./diskRung.ts"
 import { makeGenerations } from "./generations.ts"
 import { makeOwnership } from "./ownership.ts"
 import { makeQuarantine } from "./quarantine.ts"
-import { fingerprint } from "./readCacheFile.ts"
+import { fingerprint, unreadable } from "./readCacheFile.ts"
 import { renewProtection } from "./renewProtection.ts"
 
 /** A node whose `config_sources` leaves the disk out neither reads nor writes there. */
@@ -67,18 +67,21 @@ const make = Effect.gen(function* () {
     return yield* Effect.mapError(protection.protect(gzipped), ({ message }) => failed(message))
   })
 
+  const tellNotKept = (cause: string) =>
+    MutableRef.getAndSet(isToldOfGenerations, true)
+      ? Effect.void
+      : Effect.logWarning("the former configuration can't be kept beside the new one").pipe(
+          Effect.annotateLogs({ folder: paths.generations, cause })
+        )
+
   /** A node that can't keep older configurations keeps the newest one all the same. */
   const keepFormer = Effect.fnUntraced(function* (next: string) {
     const former = yield* fingerprint(disk, file)
+    if (former === unreadable) return yield* tellNotKept("it can't be read")
     if (!ownership.isTrusted(former) || former === next) return
     yield* Effect.matchEffect(generations.keepCurrent(former), {
       onSuccess: () => Effect.sync(() => MutableRef.set(isToldOfGenerations, false)),
-      onFailure: ({ message }) =>
-        MutableRef.getAndSet(isToldOfGenerations, true)
-          ? Effect.void
-          : Effect.logWarning("the former configuration can't be kept beside the new one").pipe(
-              Effect.annotateLogs({ folder: paths.generations, cause: message })
-            )
+      onFailure: ({ message }) => tellNotKept(message)
     })
   })
 

@@ -19,7 +19,14 @@ import type { CachePaths } from "./cachePaths.ts"
 import type { Generations } from "./generations.ts"
 import type { Ownership } from "./ownership.ts"
 import type { Quarantine } from "./quarantine.ts"
-import { type CacheReader, fingerprint, type ReadFile, readCacheFile, unreadable } from "./readCacheFile.ts"
+import {
+  type CacheReader,
+  fingerprint,
+  type ReadFile,
+  type RefusedFile,
+  readCacheFile,
+  unreadable
+} from "./readCacheFile.ts"
 
 export interface DiskRungParts {
   readonly reader: CacheReader
@@ -70,26 +77,17 @@ export const makeDiskRung = ({ reader, paths, generations, quarantine, ownership
     }
   }
 
-  /** Reads one file and makes an answer of it; `after` goes on from its refusal, `Absent` counts as no file. */
-  const answerFrom = Effect.fnUntraced(function* (
-    path: string,
-    steps: {
-      readonly absent: Effect.Effect<RungAnswer>
-      readonly read: (fingerprint: string) => void
-      readonly served: (file: ReadFile) => Effect.Effect<void>
-      readonly refused: (refused: Refused) => Effect.Effect<RungAnswer>
-    }
-  ): Effect.fn.Return<RungAnswer> {
-    const file = yield* readCacheFile(reader, path)
-    if (file._tag === "Absent") return yield* steps.absent
-    steps.read(file.digest ?? unreadable)
-    if (file._tag === "Read")
-      return candidate(file, steps.served(file), (rejected) => steps.refused(refusedTable(file, rejected)))
-    const { stage, message } = file
+  /** Makes an answer of a file; `refused` goes on from its refusal. */
+  const answerFor = (
+    file: ReadFile | RefusedFile,
+    served: (file: ReadFile) => Effect.Effect<void>,
+    refused: (refused: Refused) => Effect.Effect<RungAnswer>
+  ): RungAnswer => {
+    if (file._tag === "Read") return candidate(file, served(file), (rejected) => refused(refusedTable(file, rejected)))
+    const { path, stage, message } = file
     const fault = { path: [], place: path, message: `${stage}: ${message}` }
-    const refused = { ...file, reasons: [formatFault(fault)] }
-    return { _tag: "Unusable", stage, faults: [fault], next: steps.refused(refused) }
-  })
+    return { _tag: "Unusable", stage, faults: [fault], next: refused({ ...file, reasons: [formatFault(fault)] }) }
+  }
 
   const causeOf = ({ path, message }: DiskError) => ({ file: path, cause: message })
 
@@ -132,54 +130,76 @@ export const makeDiskRung = ({ reader, paths, generations, quarantine, ownership
     return nothing("nothing older is left")
   })
 
-  const older = (refused: Refused, left: ReadonlyArray<string>, areAllJudged: boolean): Effect.Effect<RungAnswer> => {
-    const [path, ...rest] = left
-    if (path === undefined) return settle(refused, areAllJudged)
-    const goOn = older(refused, rest, areAllJudged)
-    return answerFrom(path, {
-      absent: Effect.suspend(() => goOn),
-      read: () => {},
-      served: (file) => Effect.andThen(promote(file, refused), renewIfStale(file)),
-      refused: (worse) =>
-        worse.mayServeYet
-          ? older(refused, rest, false)
-          : Effect.andThen(quarantine.put(worse, "move"), (isAway) => older(refused, rest, areAllJudged && isAway))
-    })
+  /** The file that was refused first, and what has been judged since, all of it or not. */
+  interface Search {
+    readonly current: Refused
+    readonly left: ReadonlyArray<string>
+    readonly judged: ReadonlySet<string | undefined>
+    readonly areAllJudged: boolean
   }
 
-  const consultOlder = (refused: Refused): Effect.Effect<RungAnswer> =>
+  const older = Effect.fnUntraced(function* ({ left, ...search }: Search): Effect.fn.Return<RungAnswer> {
+    const [path, ...rest] = left
+    if (path === undefined) return yield* settle(search.current, search.areAllJudged)
+    const goOn = (worse: Refused) =>
+      Effect.gen(function* () {
+        if (!worse.mayServeYet) yield* quarantine.put(worse, "move")
+        const judged = new Set([...search.judged, worse.digest])
+        return yield* older({ ...search, left: rest, judged, areAllJudged: search.areAllJudged && !worse.mayServeYet })
+      })
+    const file = yield* readCacheFile(reader, path)
+    if (file._tag === "Absent") return yield* older({ ...search, left: rest })
+    // A crash between two steps left the same file under two names: it is not asked for twice.
+    if (file._tag === "Read" && search.judged.has(file.digest)) return yield* goOn({ ...search.current, path })
+    return answerFor(file, (good) => Effect.andThen(promote(good, search.current), renewIfStale(good)), goOn)
+  })
+
+  const consultOlder = (current: Refused): Effect.Effect<RungAnswer> =>
     Effect.matchEffect(generations.newestFirst, {
-      onSuccess: (paths) => older(refused, paths, true),
+      onSuccess: (left) => older({ current, left, judged: new Set([current.digest]), areAllJudged: true }),
       onFailure: ({ message }) => Effect.succeed(nothing(`older ones can't be listed: ${message}`))
     })
 
-  const former: Effect.Effect<RungAnswer> = answerFrom(paths.former, {
-    absent: Effect.succeed(nothing(`there is no ${current}`)),
-    read: () => {},
-    served: () => Effect.void,
-    refused: (refused) => settle(refused, true)
+  const former = Effect.gen(function* () {
+    const file = yield* readCacheFile(reader, paths.former)
+    if (file._tag === "Absent") return nothing(`there is no ${current}`)
+    return answerFor(
+      file,
+      () => Effect.void,
+      (refused) => settle(refused, true)
+    )
   })
 
-  const offer: Effect.Effect<RungAnswer> = answerFrom(current, {
-    absent: former,
-    read: ownership.reads,
-    served: (file) =>
-      Effect.andThen(
-        Effect.sync(() => ownership.trust(file.digest)),
-        renewIfStale(file)
-      ),
-    refused: consultOlder
+  const offer = Effect.gen(function* () {
+    const file = yield* readCacheFile(reader, current)
+    if (file._tag === "Absent") return yield* former
+    ownership.reads(file.digest ?? unreadable)
+    const served = (good: ReadFile) =>
+      Effect.gen(function* () {
+        ownership.trust(good.digest)
+        // It will be announced: its name must last, also if the process that renamed it did not live to flush that.
+        yield* Effect.ignore(disk.syncFolder(paths.prefix))
+        yield* renewIfStale(good)
+      })
+    return answerFor(file, served, consultOlder)
   })
 
-  const offerByHand: Effect.Effect<RungAnswer> = answerFrom(current, {
-    absent: Effect.succeed(nothing(`there is no ${current}`)),
-    read: ownership.readsByHand,
-    served: ({ digest }) => Effect.sync(() => ownership.trust(digest)),
-    refused: (refused) =>
-      Effect.as(
-        refused.digest === undefined ? Effect.void : quarantine.put(refused, "copy"),
-        nothing("it stays as it is")
-      )
+  /** Refused, the file stays where its author put it: a copy goes into quarantine, for it may be overwritten. */
+  const offerByHand = Effect.gen(function* () {
+    const file = yield* readCacheFile(reader, current)
+    if (file._tag === "Absent") return nothing(`there is no ${current}`)
+    ownership.readsByHand(file.digest ?? unreadable)
+    const copied = (refused: Refused) =>
+      refused.digest === undefined ? Effect.succeed(false) : quarantine.put(refused, "copy")
+    return answerFor(
+      file,
+      (good) =>
+        Effect.andThen(
+          Effect.sync(() => ownership.trust(good.digest)),
+          renewIfStale(good)
+        ),
+      (refused) => Effect.as(copied(refused), nothing("it stays as it is"))
+    )
   })
 
   return { offer, offerByHand }
