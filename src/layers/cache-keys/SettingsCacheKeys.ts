@@ -6,13 +6,14 @@ import { Effect, Layer, Option, Result, Stream, SubscriptionRef } from "effect"
 import type { CacheKey } from "../../model/CacheKey.ts"
 import type { Fault } from "../../model/Fault.ts"
 import { inlinePem } from "../../model/Pem.ts"
+import type { SettingName } from "../../model/SettingTable.ts"
 import { CacheKeys, type KnownKeys } from "../../services/CacheKeys.ts"
 import { ClusterKeys } from "../../services/ClusterKeys.ts"
 import { Disk } from "../../services/Disk.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
 import { supervise } from "../../services/supervise.ts"
-import { keyOfPem, keyOfPemSetting, keysOfFile, pemOf } from "./keySources.ts"
+import { keyOfPem, keysOfFile, pemOf } from "./keySources.ts"
 
 type Keys = ReadonlyArray<CacheKey>
 
@@ -26,16 +27,20 @@ interface Sources {
 
 const noKeys: Effect.Effect<Keys, Fault> = Effect.succeed([])
 
+const previousName = "cluster_cert_key_previous"
+
 const loadSources = Effect.gen(function* () {
   const settings = yield* Settings
   const disk = yield* Disk
   const pem = yield* Effect.flatMap(ClusterKeys, ({ current }) => current)
   const { config_cache_key_file: file, config_cache_key, cluster_cert_key_previous: previous } = settings
   const one = Effect.map((key: CacheKey): Keys => [key])
+  const ofPem = (name: SettingName, text: Effect.Effect<string, Fault>) =>
+    one(Effect.flatMap(text, (found) => keyOfPem(name, found)))
   const [ofFile, ofCluster, ofPrevious] = yield* Effect.all([
     Effect.result(file === undefined ? noKeys : keysOfFile(disk, file)),
-    Effect.result(pem === undefined ? noKeys : one(keyOfPem("cluster_cert_key", pem))),
-    Effect.result(previous === undefined ? noKeys : one(keyOfPemSetting(disk, "cluster_cert_key_previous", previous)))
+    Effect.result(pem === undefined ? noKeys : ofPem("cluster_cert_key", Effect.succeed(pem))),
+    Effect.result(previous === undefined ? noKeys : ofPem(previousName, pemOf(disk, previousName, previous)))
   ])
   if (Result.isFailure(ofFile) || Result.isFailure(ofCluster) || Result.isFailure(ofPrevious)) {
     const faults = [ofFile, ofCluster, ofPrevious].flatMap((each) => Option.toArray(Result.getFailure(each)))
@@ -90,7 +95,7 @@ const make = Effect.gen(function* () {
   const lookAgain =
     mode !== "cluster_key" || cluster_cert_key === undefined || inlinePem(cluster_cert_key) !== undefined
       ? Effect.void
-      : pemOf(disk, cluster_cert_key).pipe(Effect.flatMap(take), Effect.ignore)
+      : pemOf(disk, "cluster_cert_key", cluster_cert_key).pipe(Effect.flatMap(take), Effect.ignore)
 
   const settled = Effect.fnUntraced(function* (newest: CacheKey | undefined) {
     const now = yield* SubscriptionRef.get(known)

@@ -21,26 +21,16 @@ export const keysOfFile = Effect.fnUntraced(function* (disk: Disk["Service"], pa
 })
 
 /** The text of a key setting: a path, PEM text or base64 of PEM (reference `hybrid-protocol-v1.md` §13). */
-export const pemOf = (disk: Disk["Service"], value: string) => {
+export const pemOf = (disk: Disk["Service"], name: SettingName, value: string): Effect.Effect<string, Fault> => {
   const inline = inlinePem(value)
-  return inline === undefined ? readText(disk, value) : Effect.succeed(inline)
+  if (inline !== undefined) return Effect.succeed(inline)
+  const expected = "expected an unencrypted private key: a path, PEM text or base64 of PEM"
+  // What is mistyped in a key setting looks like a path: it is not told.
+  return Effect.mapError(readText(disk, value), ({ code }) => ({ path: [name], message: `${expected} (${code})` }))
 }
 
-/** What is mistyped in a key setting looks like a path: its value is not told. */
 export const keyOfPem = (name: SettingName, pem: string): Effect.Effect<CacheKey, Fault> =>
   Effect.try({
     try: () => cacheKeyFromCluster(pem),
     catch: () => ({ path: [name], message: "expected an unencrypted private key as PEM" })
   })
-
-export const keyOfPemSetting = Effect.fnUntraced(function* (disk: Disk["Service"], name: SettingName, value: string) {
-  const pem = yield* pemOf(disk, value).pipe(
-    Effect.mapError(
-      ({ code }): Fault => ({
-        path: [name],
-        message: `expected an unencrypted private key: a path, PEM text or base64 of PEM (${code})`
-      })
-    )
-  )
-  return yield* keyOfPem(name, pem)
-})
