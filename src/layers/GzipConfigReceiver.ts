@@ -13,7 +13,7 @@ import { decodeReconfigure, type Reconfigure } from "../model/Wire.ts"
 import { Compression, inflatedMaxBytes } from "../services/Compression.ts"
 import { ConfigCache } from "../services/ConfigCache.ts"
 import { type ApplyOutcome, ConfigReceiver } from "../services/ConfigReceiver.ts"
-import { ConfigRejected, LiveConfig } from "../services/LiveConfig.ts"
+import { ConfigRejected, LiveConfig, type LiveState } from "../services/LiveConfig.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
 
 const rejected = (faults: ReadonlyArray<Fault>, hash?: string) =>
@@ -65,9 +65,12 @@ const make = Effect.gen(function* () {
     if (message.timestamp !== undefined) yield* clock.confirm(message.timestamp * millisPerSecond)
     const content = refused.length === 0 ? undefined : contentName(message)
     if (content !== undefined && refused.includes(content)) return { _tag: "refused", content } satisfies ApplyOutcome
-    // Told and kept by LiveConfig.
+    // Told and kept by LiveConfig. What is only outranked is right, and may serve another time.
     return yield* Effect.catch(serve(message), (error) =>
-      Effect.sync(() => refuse(content ?? contentName(message), error))
+      Effect.sync(
+        (): ApplyOutcome =>
+          error.isOutranked === true ? { _tag: "ignored" } : refuse(content ?? contentName(message), error)
+      )
     )
   })
 
@@ -104,11 +107,17 @@ const make = Effect.gen(function* () {
     cache.byHand === undefined ? Effect.succeed(true) : Effect.map(cache.byHand.state, (state) => state === "own")
   )
 
+  /** A person's file, say, may have taken its place meanwhile. */
+  const isServed = (hash: string, { snapshot }: LiveState): boolean =>
+    snapshot?.hash === hash && snapshot.source === "control_plane"
+
   const persist = Effect.fnUntraced(function* (hash: string) {
-    const { snapshot } = yield* SubscriptionRef.get(live.state)
-    if (snapshot === undefined || snapshot.hash !== hash || snapshot.source !== "control_plane") return
+    const state = yield* SubscriptionRef.get(live.state)
+    const { snapshot } = state
+    if (snapshot === undefined || !isServed(hash, state)) return
     if (owed !== hash && (yield* isFileOurs)) return
-    yield* cache.write(snapshot)
+    const isStillServed = Effect.map(SubscriptionRef.get(live.state), (now) => isServed(hash, now))
+    yield* cache.write(snapshot, isStillServed)
     if (owed === hash) owed = undefined
   })
 
