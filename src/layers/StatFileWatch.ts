@@ -1,13 +1,13 @@
 /**
- * FileWatch by asking for the file's state twice a second. The system's own notices are lost on network and overlay file
- * systems, at the swap of a mounted ConfigMap, and with a folder that is removed and made again; two questions a second
+ * FileWatch by asking for the file's state four times a second. The system's own notices are lost on network and overlay file
+ * systems, at the swap of a mounted ConfigMap, and with a folder that is removed and made again; four questions a second
  * cost nothing and miss none of these.
  */
 import { Effect, Layer } from "effect"
 import { Disk } from "../services/Disk.ts"
 import { FileWatch, type WatchedFile } from "../services/FileWatch.ts"
 
-const interval = "500 millis"
+const interval = "250 millis"
 
 const make = Effect.gen(function* () {
   const disk = yield* Disk

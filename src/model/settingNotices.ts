@@ -31,11 +31,6 @@ const notices: ReadonlyArray<Notice> = [
     isDue: ({ declarative_config, config_sources }) =>
       declarative_config !== undefined && config_sources?.includes("declarative_file") === false,
     message: "the file is not read, for config_sources leaves declarative_file out"
-  },
-  {
-    setting: "cluster_use_proxy",
-    isDue: ({ role, cluster_use_proxy }) => role === "data_plane" && cluster_use_proxy,
-    message: "the control plane is dialled directly, for a forward proxy is not served yet"
   }
 ]
 

@@ -60,7 +60,7 @@ describe("a cached table", () => {
           sequence
         })
       }),
-      cases
+      cases()
     )
   })
 
@@ -74,7 +74,7 @@ describe("a cached table", () => {
         assert.strictEqual(_holdfast.format, cacheFormat)
         assert.deepEqual(table, (({ _holdfast: _, ...rest }) => rest)(raw))
       }),
-      cases
+      cases()
     )
   })
 
@@ -84,7 +84,7 @@ describe("a cached table", () => {
         const rewritten = JSON.stringify(shuffled(JSON.parse(encode(raw))), null, indent)
         assert.strictEqual(right(rewritten).hash, hash)
       }),
-      cases
+      cases()
     )
   })
 
@@ -98,7 +98,7 @@ describe("a cached table", () => {
         const decoded = decodeCachedTable(JSON.stringify(changed))
         if (!isSame && key !== "_holdfast") assert.deepInclude(decoded, { _tag: "Wrong", stage: "digest" })
       }),
-      cases
+      cases()
     )
   })
 })
@@ -160,7 +160,7 @@ describe("a table by hand", () => {
         assert.strictEqual(sealed?.hash === hash, isSame)
         assert.strictEqual(sealed?.hash.length, 32)
       }),
-      cases
+      cases()
     )
   })
 

@@ -141,6 +141,6 @@ describe("any JSON", () => {
         assert.strictEqual(textOf(again), text)
         assert.strictEqual(textOf(shuffled(value)), text)
       }),
-      cases
+      cases()
     ))
 })

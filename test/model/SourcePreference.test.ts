@@ -77,7 +77,7 @@ describe("a preference", () => {
         assert.isTrue(isAtLeastAsGood(order, a, "empty"))
         if (a !== "empty") assert.isTrue(isBetter(order, a, "empty"))
       }),
-      cases
+      cases()
     )
   })
 
@@ -90,7 +90,7 @@ describe("a preference", () => {
           assert.strictEqual(moveBetween(order, a, b), "fell")
         }
       }),
-      cases
+      cases()
     )
   })
 
@@ -106,7 +106,7 @@ describe("a preference", () => {
         for (let at = 0; at < sorted.length; at += 2)
           assert.isBelow(sorted[at]?.at ?? 0, sorted[at + 1]?.at ?? 0, "stable")
       }),
-      cases
+      cases()
     )
   })
 })

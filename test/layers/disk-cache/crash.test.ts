@@ -84,8 +84,8 @@ const callsOf = Effect.fnUntraced(function* <A, E>(disk: VirtualDisk.VirtualDisk
 const ends: ReadonlyArray<VirtualDisk.Crash> = [
   { kind: "process", seed: 0 },
   ...Array.from(
-    { length: Math.ceil(cases.numRuns / 100) },
-    (_, n) => ({ kind: "power", seed: cases.seed + n }) as const
+    { length: Math.ceil((cases().numRuns ?? 200) / 100) },
+    (_, n) => ({ kind: "power", seed: (cases().seed ?? 1) + n }) as const
   )
 ]
 
@@ -131,7 +131,7 @@ describe("a crash at every call to the disk", () => {
                 assert.include([versions, versions + 1], found, where)
                 isBounded(disk)
                 // What serves is announced, and must last from then on.
-                const next = disk.crash({ kind: "power", seed: cases.seed })
+                const next = disk.crash({ kind: "power", seed: cases().seed ?? 1 })
                 assert.strictEqual(yield* serve(next), found, `${where}, and again`)
                 yield* write(yield* start(next), 9)
                 assert.strictEqual(yield* serve(next), 9, where)
