@@ -1,0 +1,34 @@
+/** What can be seen of a node from outside of it, each with its instant: what the checkers judge. */
+import type { CompiledConfig } from "../model/CompiledConfig.ts"
+import type { Rejection } from "../services/LiveConfig.ts"
+import type { SessionEnd } from "../services/ClusterDialer.ts"
+
+export type NodeHappening =
+  /** A process began, with nothing in memory but what its disk gives it. */
+  | { readonly _tag: "Started" }
+  /** It ended: politely, by `kill -9`, or by a power cut. */
+  | { readonly _tag: "Stopped"; readonly how: "stopped" | "killed" | "powerCut" }
+  | { readonly _tag: "Suspended" }
+  | { readonly _tag: "Resumed"; readonly forMs: number }
+  | { readonly _tag: "Dialled" }
+  | { readonly _tag: "DialFailed"; readonly message: string; readonly retryAfterMs: number | undefined }
+  | { readonly _tag: "Opened" }
+  /** Its side of the connection ended: by the node's own doing, or by the other side's or the network's. */
+  | { readonly _tag: "Ended"; readonly by: "node" | "peer"; readonly reason: SessionEnd["reason"]; readonly message: string }
+  | { readonly _tag: "Received"; readonly frame: "Binary" | "Text" | "Ping" | "Pong"; readonly bytes: Uint8Array | undefined }
+  | { readonly _tag: "Sent"; readonly bytes: Uint8Array }
+  /** The hash that it says it runs. */
+  | { readonly _tag: "Announced"; readonly hash: string }
+  | { readonly _tag: "Serves"; readonly hash: string; readonly source: string; readonly compiled: CompiledConfig }
+  | { readonly _tag: "Rejected"; readonly rejection: Rejection }
+  | { readonly _tag: "Persisted"; readonly hash: string }
+
+export type NodeEvent = NodeHappening & {
+  readonly node: string
+  /** Monotonic milliseconds of the world. */
+  readonly atMs: number
+  /** Monotonic milliseconds of the node, which stand still while it is suspended. */
+  readonly ownMs: number
+}
+
+export type Observe = (event: NodeEvent) => void
