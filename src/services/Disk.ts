@@ -56,7 +56,7 @@ export class Disk extends Context.Service<
     readonly stat: (path: string) => Effect.Effect<FileFacts, DiskError>
     /** Names, not paths, in no order that means anything. */
     readonly list: (folder: string) => Effect.Effect<ReadonlyArray<string>, DiskError>
-    /** With all folders above it; no error when it is there. */
+    /** With all folders above it; no error when it is there. What had to be made survives a power cut. */
     readonly makeFolder: (folder: string) => Effect.Effect<void, DiskError>
     /** Empty and with this mode, whether it was there before or not. */
     readonly create: (path: string, mode: number) => Effect.Effect<OpenFile, DiskError>
