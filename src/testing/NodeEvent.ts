@@ -1,7 +1,10 @@
 /** What can be seen of a node from outside of it, each with its instant: what the checkers judge. */
 import type { CompiledConfig } from "../model/CompiledConfig.ts"
-import type { Rejection } from "../services/LiveConfig.ts"
 import type { SessionEnd } from "../services/ClusterDialer.ts"
+import type { LiveState, Rejection } from "../services/LiveConfig.ts"
+
+/** What the part of a process that talks to the network tells; the machine adds the rest. */
+export type Told = Exclude<NodeHappening, { readonly _tag: "Announced" }> | { readonly _tag: "Announced"; readonly hash: string }
 
 export type NodeHappening =
   /** A process began, with nothing in memory but what its disk gives it. */
@@ -17,11 +20,15 @@ export type NodeHappening =
   | { readonly _tag: "Ended"; readonly by: "node" | "peer"; readonly reason: SessionEnd["reason"]; readonly message: string }
   | { readonly _tag: "Received"; readonly frame: "Binary" | "Text" | "Ping" | "Pong"; readonly bytes: Uint8Array | undefined }
   | { readonly _tag: "Sent"; readonly bytes: Uint8Array }
-  /** The hash that it says it runs. */
-  | { readonly _tag: "Announced"; readonly hash: string }
-  | { readonly _tag: "Serves"; readonly hash: string; readonly source: string; readonly compiled: CompiledConfig }
+  /** The hash that it says it runs, beside the one that it does run, and whether it says that this is on its disk. */
+  | {
+      readonly _tag: "Announced"
+      readonly hash: string
+      readonly applied: string | undefined
+      readonly isPersisted: boolean
+    }
+  | { readonly _tag: "Serves"; readonly state: LiveState; readonly compiled: CompiledConfig }
   | { readonly _tag: "Rejected"; readonly rejection: Rejection }
-  | { readonly _tag: "Persisted"; readonly hash: string }
 
 export type NodeEvent = NodeHappening & {
   readonly node: string

@@ -2,7 +2,7 @@
  * Randomness from a seed. Each part of a world draws from a stream of its own, named after it, so that what one part
  * draws changes nothing for the others, and a longer run begins as a shorter one did.
  */
-import { Effect, Layer, Random } from "effect"
+import { Effect, Layer, type Random } from "effect"
 import { Ids } from "../services/control/Ids.ts"
 import { SecureRandom } from "../services/SecureRandom.ts"
 
@@ -10,21 +10,21 @@ export type Seed = number | string
 
 export interface SeededRandom extends Random.Random {
   /** In [0, 1). */
-  readonly next: () => number
+  next(): number
   /** Real-valued, in [min, max). */
-  readonly between: (min: number, max: number) => number
+  between(min: number, max: number): number
   /** Whole, in [min, max]. */
-  readonly int: (min: number, max: number) => number
-  readonly chance: (probability: number) => boolean
+  int(min: number, max: number): number
+  chance(probability: number): boolean
   /** Of an exponential distribution: the gaps between independent events. */
-  readonly exponential: (mean: number) => number
+  exponential(mean: number): number
   /** Throws on an empty list. */
-  readonly pick: <A>(items: ReadonlyArray<A>) => A
-  readonly bytes: (count: number) => Uint8Array
+  pick<A>(items: ReadonlyArray<A>): A
+  bytes(count: number): Uint8Array
   /** A version 4 UUID in form; anybody who knows the seed can guess it. */
-  readonly uuid: () => string
+  uuid(): string
   /** An independent stream; the same name gives the same stream, however much was drawn from this one. */
-  readonly stream: (name: string) => SeededRandom
+  stream(name: string): SeededRandom
 }
 
 /** Four words from a text of any length (MurmurHash3's finisher): near seeds must not give near streams. */
@@ -69,37 +69,58 @@ const uuidOf = (bytes: Uint8Array): string => {
   return `${text.slice(0, 8)}-${text.slice(8, 12)}-4${text.slice(13, 16)}-${variant}${text.slice(17, 20)}-${text.slice(20, 32)}`
 }
 
-export const makeRandom = (seed: Seed): SeededRandom => {
-  const name = String(seed)
-  const word = makeWords(name)
-  const next = (): number => (word() * 2097152 + (word() >>> 11)) / 9007199254740992
-  const int = (min: number, max: number): number => min + Math.floor((word() / twoTo32) * (max - min + 1))
-  const bytes = (count: number): Uint8Array => Uint8Array.from({ length: count }, () => word() >>> 24)
-  return {
-    next,
-    nextDoubleUnsafe: next,
-    nextIntUnsafe: () => Math.floor((next() * 2 - 1) * Number.MAX_SAFE_INTEGER),
-    between: (min, max) => min + next() * (max - min),
-    int,
-    chance: (probability) => next() < probability,
-    exponential: (mean) => -Math.log(1 - next()) * mean,
-    pick: (items) => {
-      const item = items[int(0, items.length - 1)]
-      if (item === undefined) throw new RangeError("nothing to pick from")
-      return item
-    },
-    bytes,
-    uuid: () => uuidOf(bytes(16)),
-    stream: (of) => makeRandom(`${name}/${of}`)
+/** A class, for worlds have tens of thousands of streams. */
+class Stream implements SeededRandom {
+  readonly #name: string
+  readonly #word: () => number
+
+  constructor(name: string) {
+    this.#name = name
+    this.#word = makeWords(name)
+  }
+
+  next(): number {
+    return (this.#word() * 2097152 + (this.#word() >>> 11)) / 9007199254740992
+  }
+  nextDoubleUnsafe(): number {
+    return this.next()
+  }
+  nextIntUnsafe(): number {
+    return Math.floor((this.next() * 2 - 1) * Number.MAX_SAFE_INTEGER)
+  }
+  between(min: number, max: number): number {
+    return min + this.next() * (max - min)
+  }
+  int(min: number, max: number): number {
+    return min + Math.floor((this.#word() / twoTo32) * (max - min + 1))
+  }
+  chance(probability: number): boolean {
+    return this.next() < probability
+  }
+  exponential(mean: number): number {
+    return -Math.log(1 - this.next()) * mean
+  }
+  pick<A>(items: ReadonlyArray<A>): A {
+    const item = items[this.int(0, items.length - 1)]
+    if (item === undefined) throw new RangeError("nothing to pick from")
+    return item
+  }
+  bytes(count: number): Uint8Array {
+    return Uint8Array.from({ length: count }, () => this.#word() >>> 24)
+  }
+  uuid(): string {
+    return uuidOf(this.bytes(16))
+  }
+  stream(of: string): SeededRandom {
+    return new Stream(`${this.#name}/${of}`)
   }
 }
 
-/** What only has to be even: delays, jitter. */
-export const layerRandom = (random: SeededRandom): Layer.Layer<never> => Layer.succeed(Random.Random, random)
+export const makeRandom = (seed: Seed): SeededRandom => new Stream(String(seed))
 
 /** For tests alone: whoever knows the seed knows every byte. */
 export const layerSecureRandom = (random: SeededRandom): Layer.Layer<SecureRandom> =>
   Layer.succeed(SecureRandom, { bytes: (count) => Effect.sync(() => random.bytes(count)) })
 
 export const layerIds = (random: SeededRandom): Layer.Layer<Ids> =>
-  Layer.succeed(Ids, { uuid: Effect.sync(random.uuid) })
+  Layer.succeed(Ids, { uuid: Effect.sync(() => random.uuid()) })

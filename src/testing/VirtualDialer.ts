@@ -2,9 +2,9 @@
  * ClusterDialer over the virtual network, with the limits and the words of the real one (`hybrid-protocol-v1.md` §1): an
  * attempt and a write may each take 5 s.
  */
-import { Cause, Effect, Layer, Queue } from "effect"
-import { ClusterDialer, type ClusterSocket, type Frame, SessionEnd } from "../services/ClusterDialer.ts"
-import type { NodeHappening } from "./NodeEvent.ts"
+import { Cause, Effect, Queue } from "effect"
+import { type ClusterDialer, type ClusterSocket, type Frame, SessionEnd } from "../services/ClusterDialer.ts"
+import type { Told } from "./NodeEvent.ts"
 import type { VirtualClock } from "./VirtualClock.ts"
 import type { ConnectionEnd, End, Message } from "./VirtualConnection.ts"
 import type { DialOutcome, DialRequest, VirtualNetwork } from "./VirtualNetwork.ts"
@@ -17,7 +17,7 @@ export interface VirtualDialerOptions {
   readonly address: string
   readonly clock: VirtualClock
   readonly request: DialRequest
-  readonly observe: (happening: NodeHappening) => void
+  readonly observe: (told: Told) => void
 }
 
 const sessionEndOf = (end: ConnectionEnd): SessionEnd =>
@@ -64,7 +64,7 @@ const failed = ({ message, retryAfterMs }: DialOutcome & { readonly _tag: "Faile
   return new SessionEnd(facts)
 }
 
-const makeDial = ({ network, address, clock, request, observe }: VirtualDialerOptions) => {
+export const makeVirtualDialer = ({ network, address, clock, request, observe }: VirtualDialerOptions): ClusterDialer["Service"] => {
   const attempt = Effect.callback<End, SessionEnd>((resume) => {
     observe({ _tag: "Dialled" })
     const cancel = network.dial({ request, address, clock }, (outcome) =>
@@ -127,8 +127,5 @@ const makeDial = ({ network, address, clock, request, observe }: VirtualDialerOp
     } satisfies ClusterSocket
   })
 
-  return Effect.acquireRelease(attempt, hangUp, { interruptible: true }).pipe(Effect.flatMap(wrap))
+  return { dial: Effect.acquireRelease(attempt, hangUp, { interruptible: true }).pipe(Effect.flatMap(wrap)) }
 }
-
-export const layer = (options: VirtualDialerOptions): Layer.Layer<ClusterDialer> =>
-  Layer.succeed(ClusterDialer, { dial: makeDial(options) })

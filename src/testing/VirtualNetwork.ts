@@ -117,6 +117,7 @@ export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededR
   }
 
   const dial: VirtualNetwork["dial"] = ({ request, address, clock }, done) => {
+    if (clock.isKilled()) return () => {}
     const { node } = request
     const way = link(node)
     const underWay = setOf(attempts, node)
