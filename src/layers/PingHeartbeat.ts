@@ -1,40 +1,44 @@
-/** Heartbeat by WebSocket pings whose payload is the hash of the running configuration. */
-import { Effect, Layer, Queue, SubscriptionRef } from "effect"
-import { pingIntervalMs, silenceLimitMs } from "../model/Wire.ts"
-import { type ClusterSocket, SessionEnd } from "../services/ClusterDialer.ts"
+/** Heartbeat by WebSocket pings, and by one sleeping fiber. */
+import { Effect, FiberHandle, Layer } from "effect"
 import { Heartbeat } from "../services/Heartbeat.ts"
-import { LiveConfig } from "../services/LiveConfig.ts"
+import { monotonicMs } from "../services/monotonic.ts"
 
-const make = Effect.gen(function* () {
-  const live = yield* LiveConfig
-  // One mark is enough: a ping tells the newest hash, however many configurations came before it.
-  const announcements = yield* Queue.sliding<void>(1)
+/** To the microsecond: a wait of next to nothing would wake before its time, again and again. */
+const roundedUp = (ms: number): number => Math.ceil(ms * 1_000) / 1_000
 
-  const pingNow = Effect.fnUntraced(function* (socket: ClusterSocket) {
-    const { hash } = yield* SubscriptionRef.get(live.state)
-    yield* socket.ping(hash)
+/**
+ * Every received frame moves a deadline on; a timer made anew for each would be most of the work. So a timer is left
+ * alone when the deadline moves away: it wakes early, sees that, and sleeps on.
+ */
+const alarm = Effect.fnUntraced(function* (ring: Effect.Effect<void>) {
+  const timer = yield* FiberHandle.make<void>()
+  let deadlineMs: number | undefined
+  let wakesAtMs: number | undefined
+
+  const sleep: Effect.Effect<void> = Effect.gen(function* () {
+    while (deadlineMs !== undefined) {
+      const nowMs = yield* monotonicMs
+      if (nowMs >= deadlineMs) {
+        deadlineMs = undefined
+        wakesAtMs = undefined
+        return yield* ring
+      }
+      wakesAtMs = deadlineMs
+      yield* Effect.sleep(roundedUp(deadlineMs - nowMs))
+    }
+    wakesAtMs = undefined
   })
 
-  const nextOccasion = Queue.take(announcements).pipe(
-    Effect.timeoutOrElse({ duration: pingIntervalMs, orElse: () => Effect.void })
-  )
-
-  const beat = (socket: ClusterSocket) => Effect.forever(Effect.andThen(pingNow(socket), nextOccasion))
-
-  const watch = (seen: Queue.Dequeue<void>) =>
-    Effect.forever(
-      Queue.take(seen).pipe(
-        Effect.timeoutOrElse({
-          duration: silenceLimitMs,
-          orElse: () =>
-            Effect.fail(
-              new SessionEnd({ reason: "silent", message: `nothing received for ${silenceLimitMs / 1000} s` })
-            )
-        })
-      )
-    )
-
-  return Heartbeat.of({ beat, watch, announce: Effect.asVoid(Queue.offer(announcements, undefined)) })
+  const set = (next: number | undefined) => {
+    deadlineMs = next
+    if (next === undefined || (wakesAtMs !== undefined && wakesAtMs <= next)) return Effect.void
+    wakesAtMs = next
+    return Effect.asVoid(FiberHandle.run(timer, sleep))
+  }
+  return { set: (next: number | undefined) => Effect.suspend(() => set(next)) }
 })
 
-export const layer: Layer.Layer<Heartbeat, never, LiveConfig> = Layer.effect(Heartbeat, make)
+export const layer: Layer.Layer<Heartbeat> = Layer.succeed(Heartbeat, {
+  ping: (socket, hash) => socket.ping(hash),
+  alarm
+})

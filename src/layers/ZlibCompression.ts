@@ -2,19 +2,18 @@
 import { promisify } from "node:util"
 import { gunzip, gzip } from "node:zlib"
 import { Effect, Layer } from "effect"
-import { codeOf } from "../model/thrown.ts"
+import { codeOf, isShortOfMemory, messageOf } from "../model/thrown.ts"
 import { Compression, CompressionError } from "../services/Compression.ts"
 
 const gzipBytes = promisify(gzip)
 const gunzipBytes = promisify<Uint8Array, { readonly maxOutputLength: number }, Buffer>(gunzip)
 
-const describe = (cause: unknown, maxBytes: number): CompressionError =>
-  codeOf(cause) === "ERR_BUFFER_TOO_LARGE"
-    ? new CompressionError({ reason: "tooLarge", message: `expected at most ${maxBytes} bytes when inflated` })
-    : new CompressionError({
-        reason: "notGzip",
-        message: `expected gzip (${cause instanceof Error ? cause.message : String(cause)})`
-      })
+const describe = (cause: unknown, maxBytes: number): CompressionError => {
+  if (codeOf(cause) === "ERR_BUFFER_TOO_LARGE")
+    return new CompressionError({ reason: "tooLarge", message: `expected at most ${maxBytes} bytes when inflated` })
+  if (isShortOfMemory(cause)) return new CompressionError({ reason: "noMemory", message: messageOf(cause) })
+  return new CompressionError({ reason: "notGzip", message: `expected gzip (${messageOf(cause)})` })
+}
 
 export const layer: Layer.Layer<Compression> = Layer.succeed(Compression, {
   gzip: (bytes) => Effect.promise(() => gzipBytes(bytes)),

@@ -7,3 +7,9 @@ export const codeOf = (cause: unknown): string | undefined =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
     ? cause.code
     : undefined
+
+const memoryCodes: ReadonlySet<string | undefined> = new Set(["ERR_MEMORY_ALLOCATION_FAILED", "ENOMEM", "Z_MEM_ERROR"])
+
+/** It may work a moment later, with the same input: nothing is wrong with that. */
+export const isShortOfMemory = (cause: unknown): boolean =>
+  memoryCodes.has(codeOf(cause)) || (cause instanceof RangeError && /allocation failed/i.test(cause.message))

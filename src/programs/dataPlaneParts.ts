@@ -1,6 +1,7 @@
 /** Every part of a data plane that can be swapped, with the layer that stands there by default. */
 
 import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
+import * as TlsClusterTransport from "../layers/cluster-transport/TlsClusterTransport.ts"
 import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServerCertificate.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as PemUpstreamCredentials from "../layers/credentials/PemUpstreamCredentials.ts"
@@ -9,17 +10,19 @@ import * as DnsResolver from "../layers/dns/DnsResolver.ts"
 import * as FileDeclarativeConfig from "../layers/FileDeclarativeConfig.ts"
 import * as FileErrorTemplates from "../layers/FileErrorTemplates.ts"
 import * as FileIdentity from "../layers/FileIdentity.ts"
+import * as GzipConfigReceiver from "../layers/GzipConfigReceiver.ts"
 import * as HttpStatusListener from "../layers/HttpStatusListener.ts"
 import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
+import * as WatchingLicenseGuard from "../layers/license/WatchingLicenseGuard.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
-import * as OutletConnection from "../layers/OutletConnection.ts"
+import * as OutletConnection from "../layers/outlet/OutletConnection.ts"
 import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
 import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
-import * as SlidingConfigReceiver from "../layers/SlidingConfigReceiver.ts"
 import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
 import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
+import { ReconnectPolicy } from "../services/ReconnectPolicy.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
 import type { PartsOf } from "./parts.ts"
 
@@ -41,8 +44,10 @@ export const dataPlaneParts = {
   configCache: DiskConfigCache.layer,
   /** What is served when nothing better is at hand. */
   declarativeConfig: FileDeclarativeConfig.layer,
-  /** Tells when the cache or the declarative file was changed by hand. */
+  /** Tells when a file was changed: the cache or the declarative file by hand, certificates by whoever rotates them. */
   fileWatch: StatFileWatch.layer,
+  /** Judges the licence, and stops the proxy while it says so. */
+  licenseGuard: WatchingLicenseGuard.layer,
   /** Answers probes. */
   statusListener: HttpStatusListener.layer,
   /** The certificate of the TLS proxy listeners for names that no configured certificate is for. */
@@ -57,11 +62,15 @@ export const dataPlaneParts = {
   proxy: HttpProxy.layer,
   /** Who the node is towards its control plane. */
   clusterIdentity: PemClusterIdentity.layerToleratingExpiry,
+  /** Opens every connection to a control plane, through the forward proxy where there is one. */
+  clusterTransport: TlsClusterTransport.layer,
   /** Opens the WebSocket to the control plane. */
   clusterDialer: WebSocketDialer.layer,
+  /** How long to wait between two attempts. */
+  reconnectPolicy: ReconnectPolicy.layer,
   heartbeat: PingHeartbeat.layer,
   /** Takes what the control plane sends. */
-  configReceiver: SlidingConfigReceiver.layer,
+  configReceiver: GzipConfigReceiver.layer,
   /** Connects to the control plane, for ever. */
   connection: OutletConnection.layer
 }

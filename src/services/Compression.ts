@@ -2,7 +2,7 @@
 import { Context, Data, type Effect } from "effect"
 
 export class CompressionError extends Data.TaggedError("CompressionError")<{
-  readonly reason: "notGzip" | "tooLarge"
+  readonly reason: "notGzip" | "tooLarge" | "noMemory"
   readonly message: string
 }> {}
 

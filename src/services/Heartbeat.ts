@@ -1,21 +1,21 @@
 /**
- * Shows the control plane that the node lives and what it runs, and notices when the control plane no longer answers.
- * Rules: reference `hybrid-protocol-v1.md` §2 and §6.4, §6.5.
+ * The two things that keep a session alive and notice when it is not: the ping, and the one timer of the session machine,
+ * which decides when either is due (`hybrid-protocol-v1.md` §2 and §6.4, §6.5).
  */
-import { Context, type Effect, type Queue } from "effect"
+import { Context, type Effect, type Scope } from "effect"
 import type { ClusterSocket, SessionEnd } from "./ClusterDialer.ts"
+
+export interface Alarm {
+  /** Monotonic milliseconds; replaces what was set before. `undefined`: nothing is waited for. */
+  readonly set: (deadlineMs: number | undefined) => Effect.Effect<void>
+}
 
 export class Heartbeat extends Context.Service<
   Heartbeat,
   {
-    /**
-     * Pings with the running configuration's hash: at once, every 30 s, and whenever one is announced. Succeeds never;
-     * fails when a ping can't be sent.
-     */
-    readonly beat: (socket: ClusterSocket) => Effect.Effect<never, SessionEnd>
-    /** Fails once nothing has been taken from `seen`, where every received frame leaves a mark, for 45 s. */
-    readonly watch: (seen: Queue.Dequeue<void>) => Effect.Effect<never, SessionEnd>
-    /** Asks for a prompt ping: a configuration has just been applied. */
-    readonly announce: Effect.Effect<void>
+    /** A ping that carries the hash; fails when it can't be sent. */
+    readonly ping: (socket: ClusterSocket, hash: string) => Effect.Effect<void, SessionEnd>
+    /** One timer at most, however often it is set. It rings once the deadline has come, and is then to be set again. */
+    readonly alarm: (ring: Effect.Effect<void>) => Effect.Effect<Alarm, never, Scope.Scope>
   }
 >()("holdfast/services/Heartbeat") {}

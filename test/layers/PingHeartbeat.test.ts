@@ -1,73 +1,114 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer, Queue, Ref } from "effect"
+import { Effect, Queue, Ref } from "effect"
 import { TestClock } from "effect/testing"
 import * as PingHeartbeat from "../../src/layers/PingHeartbeat.ts"
-import type { ClusterSocket, Frame, SessionEnd } from "../../src/services/ClusterDialer.ts"
+import type { Frame, SessionEnd } from "../../src/services/ClusterDialer.ts"
 import { Heartbeat } from "../../src/services/Heartbeat.ts"
-import { LiveConfig } from "../../src/services/LiveConfig.ts"
-import { liveLayer, settle } from "../support/live.ts"
-import { table } from "../support/tables.ts"
+import { monotonicMs } from "../../src/services/monotonic.ts"
+import { settle } from "../support/live.ts"
 
-const layer = PingHeartbeat.layer.pipe(Layer.provideMerge(liveLayer))
+const withAlarm = <A, E>(
+  test: (alarm: {
+    readonly set: (deadlineMs: number | undefined) => Effect.Effect<void>
+    readonly rung: Effect.Effect<ReadonlyArray<number>>
+  }) => Effect.Effect<A, E>
+) =>
+  Effect.gen(function* () {
+    const heartbeat = yield* Heartbeat
+    const rung = yield* Ref.make<ReadonlyArray<number>>([])
+    const ring = Effect.flatMap(monotonicMs, (nowMs) => Ref.update(rung, (all) => [...all, nowMs]))
+    const alarm = yield* heartbeat.alarm(ring)
+    return yield* test({ set: (at) => Effect.andThen(alarm.set(at), settle), rung: Ref.get(rung) })
+  }).pipe(Effect.scoped, Effect.provide(PingHeartbeat.layer))
 
-/** Notes when each ping left, in seconds, and what it carried. */
-const recordingSocket = Effect.gen(function* () {
-  const pings = yield* Ref.make<ReadonlyArray<readonly [number, string]>>([])
-  const frames = yield* Queue.unbounded<Frame, SessionEnd>()
-  const ping = Effect.fnUntraced(function* (payload: string) {
-    const atSeconds = (yield* Clock.currentTimeMillis) / 1000
-    yield* Ref.update(pings, (all) => [...all, [atSeconds, payload] as const])
-  })
-  const socket: ClusterSocket = { frames, ping, send: () => Effect.void }
-  return { socket, pings }
+const pass = (ms: number) => Effect.andThen(TestClock.adjust(ms), settle)
+
+describe("the alarm of the session machine", () => {
+  it.effect("rings once when its deadline has come, and not before", () =>
+    withAlarm(({ set, rung }) =>
+      Effect.gen(function* () {
+        yield* set(1_000)
+        yield* pass(999)
+        assert.deepEqual(yield* rung, [])
+        yield* pass(1)
+        assert.deepEqual(yield* rung, [1_000])
+        yield* pass(10_000)
+        assert.deepEqual(yield* rung, [1_000])
+      })
+    )
+  )
+
+  it.effect("rings at once for a deadline that has passed, again and again", () =>
+    withAlarm(({ set, rung }) =>
+      Effect.gen(function* () {
+        yield* pass(500)
+        yield* set(400)
+        yield* set(500)
+        assert.deepEqual(yield* rung, [500, 500])
+      })
+    )
+  )
+
+  it.effect("follows the deadline in both directions, and rings for the last one only", () =>
+    withAlarm(({ set, rung }) =>
+      Effect.gen(function* () {
+        yield* set(5_000)
+        yield* set(3_000)
+        yield* set(8_000)
+        yield* pass(7_999)
+        assert.deepEqual(yield* rung, [])
+        yield* pass(1)
+        assert.deepEqual(yield* rung, [8_000])
+        yield* set(20_000)
+        yield* set(10_000)
+        yield* pass(2_000)
+        assert.deepEqual(yield* rung, [8_000, 10_000])
+        yield* pass(60_000)
+        assert.deepEqual(yield* rung, [8_000, 10_000])
+      })
+    )
+  )
+
+  it.effect("is silent while nothing is waited for, and works on afterwards", () =>
+    withAlarm(({ set, rung }) =>
+      Effect.gen(function* () {
+        yield* set(1_000)
+        yield* set(undefined)
+        yield* pass(5_000)
+        assert.deepEqual(yield* rung, [])
+        yield* set(6_000)
+        yield* pass(1_000)
+        assert.deepEqual(yield* rung, [6_000])
+      })
+    )
+  )
+
+  it.effect("takes deadlines with fractions", () =>
+    withAlarm(({ set, rung }) =>
+      Effect.gen(function* () {
+        yield* set(7_123.456)
+        yield* pass(7_123)
+        assert.deepEqual(yield* rung, [])
+        yield* pass(1)
+        assert.lengthOf(yield* rung, 1)
+      })
+    )
+  )
 })
 
-describe("heartbeat (hybrid-protocol-v1.md §2, §6)", () => {
-  it.effect("pings at once and then every 30 s, with the running configuration's 32 characters", () =>
+describe("the ping (hybrid-protocol-v1.md §2)", () => {
+  it.effect("carries the hash as it is", () =>
     Effect.gen(function* () {
-      const heartbeat = yield* Heartbeat
-      const { socket, pings } = yield* recordingSocket
-      yield* Effect.forkChild(heartbeat.beat(socket), { startImmediately: true })
-      yield* settle
-      for (let i = 0; i < 95; i++) yield* Effect.andThen(TestClock.adjust("1 second"), settle)
-      assert.deepEqual(
-        yield* Ref.get(pings),
-        [0, 30, 60, 90].map((at) => [at, "0".repeat(32)] as const)
-      )
-    }).pipe(Effect.provide(layer))
-  )
-
-  it.effect("pings promptly after a configuration was applied, with the new hash", () =>
-    Effect.gen(function* () {
-      const heartbeat = yield* Heartbeat
-      const live = yield* LiveConfig
-      const { socket, pings } = yield* recordingSocket
-      yield* Effect.forkChild(heartbeat.beat(socket), { startImmediately: true })
-      yield* TestClock.adjust("7 seconds")
-      yield* live.apply({ raw: table(), source: "control_plane", hash: "a".repeat(32), receivedAtMs: 0 })
-      yield* heartbeat.announce
-      yield* settle
-      assert.deepEqual((yield* Ref.get(pings)).at(-1), [7, "a".repeat(32)])
-    }).pipe(Effect.provide(layer))
-  )
-
-  it.effect("declares silence after 45 s without a frame, never before, and never while frames come", () =>
-    Effect.gen(function* () {
-      const heartbeat = yield* Heartbeat
-      const seen = yield* Queue.sliding<void>(1)
-      const watching = yield* Effect.forkChild(Effect.flip(heartbeat.watch(seen)), { startImmediately: true })
-      for (let frame = 0; frame < 20; frame++) {
-        yield* TestClock.adjust("44900 millis")
-        yield* Queue.offer(seen, undefined)
-        yield* settle
+      const { ping } = yield* Heartbeat
+      const pings = yield* Ref.make<ReadonlyArray<string>>([])
+      const frames = yield* Queue.unbounded<Frame, SessionEnd>()
+      const socket = {
+        frames,
+        send: () => Effect.void,
+        ping: (hash: string) => Ref.update(pings, (all) => [...all, hash])
       }
-      assert.isUndefined(watching.pollUnsafe())
-      yield* TestClock.adjust("44999 millis")
-      yield* settle
-      assert.isUndefined(watching.pollUnsafe())
-      yield* TestClock.adjust("1 millis")
-      const end = yield* Fiber.join(watching)
-      assert.deepInclude(end, { reason: "silent", message: "nothing received for 45 s" })
-    }).pipe(Effect.provide(layer))
+      yield* ping(socket, "a".repeat(32))
+      assert.deepEqual(yield* Ref.get(pings), ["a".repeat(32)])
+    }).pipe(Effect.provide(PingHeartbeat.layer))
   )
 })

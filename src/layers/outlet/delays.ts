@@ -1,0 +1,33 @@
+/** The reconnect policy, stepped once for each end of a session or failed dial. */
+import { Cause, Duration, Effect, Exit, Random, Schedule } from "effect"
+import { reconnectDelayMs } from "../../model/reconnectDelay.ts"
+import type { EndFacts } from "../../model/session/State.ts"
+import { SessionEnd } from "../../services/ClusterDialer.ts"
+import { monotonicMs } from "../../services/monotonic.ts"
+import { ReconnectPolicy, reconnectDelayMaxMs } from "../../services/ReconnectPolicy.ts"
+
+export const makeDelays = Effect.gen(function* () {
+  const { schedule, retryAfterMaxMs: capMs } = yield* ReconnectPolicy
+  let advance = yield* Schedule.toStep(schedule)
+  /** Kept when the policy runs out: the promise to try for ever does not. */
+  let lastMs = reconnectDelayMaxMs
+
+  const policyMs = Effect.fnUntraced(function* (end: SessionEnd) {
+    const exit = yield* Effect.exit(advance(yield* monotonicMs, end))
+    if (Exit.isSuccess(exit)) lastMs = Duration.toMillis(exit.value[1])
+    else if (exit.cause.reasons.some(Cause.isDieReason)) yield* Effect.logError("reconnect policy failed", exit.cause)
+    return lastMs
+  })
+
+  /** Milliseconds to wait. After a session that was live the policy starts anew. */
+  const next = Effect.fnUntraced(function* (end: EndFacts, isFresh: boolean) {
+    if (isFresh) {
+      advance = yield* Schedule.toStep(schedule)
+      lastMs = reconnectDelayMaxMs
+    }
+    const chosenMs = yield* policyMs(end instanceof SessionEnd ? end : new SessionEnd(end))
+    return reconnectDelayMs(chosenMs, { retryAfterMs: end.retryAfterMs, capMs, share: yield* Random.next })
+  })
+
+  return { next }
+})

@@ -1,0 +1,130 @@
+/**
+ * The link to the control plane.
+ *
+ *   stopped   → dialling                 started
+ *   dialling  → greeting                 opened
+ *   dialling  → waiting                  the dial failed or took 5 s
+ *   greeting  → live                     the introduction is out
+ *   greeting  → waiting                  it can't be sent within 5 s
+ *   live      → waiting                  a close, a broken socket, 45 s without any frame
+ *   waiting   → dialling                 the delay that the reconnect policy chose is over
+ *   any       → stopped                  the node stops
+ *
+ * There is no state in which it gives up.
+ */
+import type { SessionEvent } from "./Event.ts"
+import { dialLimitMs, fallbackDelayMs, greetLimitMs, pingIntervalMs, silenceLimitMs } from "./limits.ts"
+import type { EndFacts, SessionState } from "./State.ts"
+import { type Step, sequence, stay } from "./sequence.ts"
+
+type Event<Tag extends SessionEvent["_tag"]> = Extract<SessionEvent, { readonly _tag: Tag }>
+
+const longestTimerMs = 2_147_483_647
+
+/** A policy of an embedder's may answer anything; a timer takes only some of it. */
+const sane = (delayMs: number): number =>
+  Number.isFinite(delayMs) && delayMs >= 0 ? Math.min(delayMs, longestTimerMs) : fallbackDelayMs
+
+const isOpen = ({ link }: SessionState): boolean => link.phase !== "stopped" && link.phase !== "waiting"
+
+const dial = (state: SessionState, nowMs: number): Step => {
+  const number = state.dial + 1
+  const link = { phase: "dialling", untilMs: nowMs + dialLimitMs } as const
+  return [{ ...state, dial: number, link }, [{ _tag: "dial", dial: number }]]
+}
+
+const end = (state: SessionState, facts: EndFacts): Step => [
+  { ...state, link: { phase: "waiting", untilMs: undefined } },
+  [
+    { _tag: "hangUp", dial: state.dial },
+    { _tag: "chooseDelay", end: facts, isFresh: state.link.phase === "live" },
+    { _tag: "tell", change: { _tag: "disconnected", end: facts } }
+  ]
+]
+
+const hangUp = (state: SessionState): Step =>
+  isOpen(state) ? [{ ...state, link: { phase: "stopped" } }, [{ _tag: "hangUp", dial: state.dial }]] : stay(state)
+
+/** Tells what `announced` says; the next one is due a whole interval later. */
+export const ping = (state: SessionState, nowMs: number): Step =>
+  state.link.phase === "live"
+    ? [
+        { ...state, link: { ...state.link, pingAtMs: nowMs + pingIntervalMs } },
+        [{ _tag: "ping", dial: state.dial, hash: state.announced }]
+      ]
+    : stay(state)
+
+/** Once a refusal, while somebody is there to be told. */
+export const report = (state: SessionState): Step =>
+  state.link.phase === "live" && state.unreported !== undefined
+    ? [state, [{ _tag: "report", dial: state.dial, rejection: state.unreported }]]
+    : stay(state)
+
+export const onStarted = (state: SessionState, { nowMs }: Event<"started">): Step =>
+  sequence(
+    state,
+    hangUp,
+    (stopped) => [stopped, [{ _tag: "tell", change: { _tag: "connecting" } }]],
+    (stopped) => dial(stopped, nowMs)
+  )
+
+export const onStopped = (state: SessionState): Step =>
+  sequence(state, hangUp, (stopped) => stay({ ...stopped, link: { phase: "stopped" } }))
+
+export const onOpened = (state: SessionState, event: Event<"opened">): Step =>
+  state.link.phase === "dialling" && event.dial === state.dial
+    ? [
+        { ...state, link: { phase: "greeting", untilMs: event.nowMs + greetLimitMs } },
+        [{ _tag: "greet", dial: state.dial }]
+      ]
+    : stay(state)
+
+export const onGreeted = (state: SessionState, { dial: number, nowMs }: Event<"greeted">): Step => {
+  if (state.link.phase !== "greeting" || number !== state.dial) return stay(state)
+  const link = { phase: "live", pingAtMs: nowMs, silentAtMs: nowMs + silenceLimitMs } as const
+  return sequence(
+    { ...state, link },
+    (live) => [live, [{ _tag: "tell", change: { _tag: "connected" } }]],
+    (live) => ping(live, nowMs),
+    report
+  )
+}
+
+/** Whatever it is, somebody is there. */
+export const onSign = (state: SessionState, nowMs: number): Step =>
+  state.link.phase === "live"
+    ? stay({ ...state, link: { ...state.link, silentAtMs: nowMs + silenceLimitMs } })
+    : stay(state)
+
+export const onEnded = (state: SessionState, event: Event<"ended">): Step =>
+  isOpen(state) && event.dial === state.dial ? end(state, event.end) : stay(state)
+
+export const onDelayChosen = (state: SessionState, { delayMs, nowMs }: Event<"delayChosen">): Step =>
+  state.link.phase === "waiting" && state.link.untilMs === undefined
+    ? stay({ ...state, link: { phase: "waiting", untilMs: nowMs + sane(delayMs) } })
+    : stay(state)
+
+export const onReported = (state: SessionState, { id }: Event<"reported">): Step =>
+  state.unreported?.id === id ? stay({ ...state, unreported: undefined }) : stay(state)
+
+export const onLinkTick = (state: SessionState, nowMs: number): Step => {
+  const { link } = state
+  switch (link.phase) {
+    case "stopped":
+      return stay(state)
+    case "dialling":
+      if (nowMs < link.untilMs) return stay(state)
+      return end(state, { reason: "dialFailed", message: `no connection within ${dialLimitMs} ms` })
+    case "greeting":
+      if (nowMs < link.untilMs) return stay(state)
+      return end(state, { reason: "broken", message: `nothing could be sent for ${greetLimitMs} ms` })
+    case "live":
+      // Silence first: a peer that is gone needs no ping.
+      if (nowMs >= link.silentAtMs) {
+        return end(state, { reason: "silent", message: `nothing received for ${silenceLimitMs / 1000} s` })
+      }
+      return nowMs >= link.pingAtMs ? ping(state, nowMs) : stay(state)
+    case "waiting":
+      return link.untilMs !== undefined && nowMs >= link.untilMs ? dial(state, nowMs) : stay(state)
+  }
+}
