@@ -72,6 +72,8 @@ export interface Machine {
   readonly jump: (byMs: number) => void
   /** A file was changed by hand: whoever watches it is told. */
   readonly touch: (path: string) => void
+  /** Its disk is no longer what the node made of it: see `Tampered`. */
+  readonly tamper: (what: string, change: (disk: VirtualDisk.VirtualDisk) => void) => void
   readonly onTouch: (path: string, run: () => void) => void
 }
 
@@ -199,6 +201,7 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
     stop: Effect.suspend(() => {
       if (running === undefined) return Effect.void
       const { scope, process } = running
+      tellOf(process.clock)({ _tag: "Stopping" })
       return Scope.close(scope, Exit.void).pipe(
         Effect.andThen(
           Effect.sync(() => {
@@ -242,6 +245,12 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
     },
     touch: (path) => {
       for (const run of [...(touched.get(path) ?? [])]) run()
+    },
+    tamper: (what, change) => {
+      change(disk)
+      const clock = running?.process.clock
+      const ownMs = clock === undefined ? 0 : clock.monotonicMs()
+      world.tell({ _tag: "Tampered", what, node: name, atMs: world.time.nowMs(), ownMs })
     },
     onTouch: (path, run) => {
       touched.set(path, (touched.get(path) ?? new Set()).add(run))

@@ -9,8 +9,12 @@ export type Told = Exclude<NodeHappening, { readonly _tag: "Announced" }> | { re
 export type NodeHappening =
   /** A process began, with nothing in memory but what its disk gives it. */
   | { readonly _tag: "Started" }
+  /** It was asked to stop, and says goodbye. */
+  | { readonly _tag: "Stopping" }
   /** It ended: politely, by `kill -9`, or by a power cut. */
   | { readonly _tag: "Stopped"; readonly how: "stopped" | "killed" | "powerCut" }
+  /** Its disk was changed by somebody else, or did what no order of calls survives: what it kept, nobody promises now. */
+  | { readonly _tag: "Tampered"; readonly what: string }
   | { readonly _tag: "Suspended" }
   | { readonly _tag: "Resumed"; readonly forMs: number }
   | { readonly _tag: "Dialled" }

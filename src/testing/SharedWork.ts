@@ -84,6 +84,7 @@ export const makeSharedWork = ({ compressionMs = 0 }: { readonly compressionMs?:
   const codec = ConfigCodec.defaultValue()
   const decodeReconfigure = byIdentity(codec.decodeReconfigure)
   const decodeTable = byIdentity(codec.decodeTable)
+  const describeTable = byIdentity(codec.describeTable)
   const taking = <A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     compressionMs === 0 ? work : Effect.delay(work, compressionMs)
 
@@ -106,6 +107,7 @@ export const makeSharedWork = ({ compressionMs = 0 }: { readonly compressionMs?:
       ).pipe(Layer.provide(router)),
     codec: {
       decodeReconfigure,
+      describeTable,
       decodeTable: (input) =>
         typeof input === "object" && input !== null ? decodeTable(input) : codec.decodeTable(input)
     }

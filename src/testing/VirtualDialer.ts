@@ -59,10 +59,8 @@ const write = (end: End, message: Message): Effect.Effect<void, SessionEnd> =>
     )
   })
 
-const failed = ({ message, retryAfterMs }: DialOutcome & { readonly _tag: "Failed" }): SessionEnd => {
-  const facts = { reason: "dialFailed" as const, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
-  return new SessionEnd(facts)
-}
+const failed = ({ reason, message, retryAfterMs }: DialOutcome & { readonly _tag: "Failed" }): SessionEnd =>
+  new SessionEnd({ reason, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })
 
 export const makeVirtualDialer = ({ network, address, clock, request, observe }: VirtualDialerOptions): ClusterDialer["Service"] => {
   const attempt = Effect.callback<End, SessionEnd>((resume) => {
@@ -77,11 +75,11 @@ export const makeVirtualDialer = ({ network, address, clock, request, observe }:
       orElse: () =>
         Effect.fail(new SessionEnd({ reason: "dialFailed", message: `no connection within ${operationTimeoutMs} ms` }))
     }),
-    Effect.tapError((end) =>
-      Effect.sync(() => {
-        const retryAfterMs = "retryAfterMs" in end ? Number(end.retryAfterMs) : undefined
-        observe({ _tag: "DialFailed", message: end.message, retryAfterMs })
-      })
+    Effect.tapError(({ message, retryAfterMs }) =>
+      Effect.sync(() => observe({ _tag: "DialFailed", message, retryAfterMs }))
+    ),
+    Effect.onInterrupt(() =>
+      Effect.sync(() => observe({ _tag: "DialFailed", message: "given up by the node", retryAfterMs: undefined }))
     )
   )
 

@@ -40,7 +40,12 @@ export interface Listener {
 
 export type DialOutcome =
   | { readonly _tag: "Open"; readonly end: End }
-  | { readonly _tag: "Failed"; readonly message: string; readonly retryAfterMs?: number }
+  | {
+      readonly _tag: "Failed"
+      readonly reason: "dialFailed" | "refused"
+      readonly message: string
+      readonly retryAfterMs?: number
+    }
 
 export interface VirtualNetwork {
   readonly link: (node: string) => Link
@@ -59,9 +64,12 @@ export interface VirtualNetwork {
   readonly socketsOf: (node: string) => number
   readonly connectionsOf: (node: string) => ReadonlyArray<Connection>
   readonly connectionsTo: (address: string) => ReadonlyArray<Connection>
-  /** What a node's process had open, when it is killed (its kernel tells the others) or loses power (nobody is told). */
-  readonly abandon: (node: string, how: "told" | "silent") => void
-  /** The same of a listener's process; new attempts are refused. */
+  /**
+   * All that the process of this name had open or listened at, when it is killed (its kernel tells the others) or its
+   * machine loses power (nobody is told, and nothing answers there until somebody listens again).
+   */
+  readonly abandon: (name: string, how: "told" | "silent") => void
+  /** The same of one listener; new attempts are refused. */
   readonly crash: (address: string, how: "told" | "silent") => void
 }
 
@@ -134,6 +142,12 @@ export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededR
     const tell = (outcome: DialOutcome, afterMs: number): void =>
       way.whenOpen("toNode", () => void time.after(afterMs, () => clock.whenAwake(() => settle(outcome))))
 
+    const fail = (reason: "dialFailed" | "refused", message: string, retryAfterMs?: number): void =>
+      tell(
+        { _tag: "Failed", reason, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
+        way.drawDelayMs()
+      )
+
     const accept = (serve: (end: End) => void, serverClock: VirtualClock): void => {
       underWay.delete(attempt)
       opened = connect(node, address, clock, serverClock)
@@ -144,21 +158,14 @@ export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededR
     const arrive = (): void => {
       if (isOver || gone.has(address)) return
       const listener = listeners.get(address)
-      if (listener === undefined) {
-        return tell({ _tag: "Failed", message: `connect ECONNREFUSED ${address}` }, way.drawDelayMs())
-      }
+      if (listener === undefined) return fail("dialFailed", `connect ECONNREFUSED ${address}`)
       listener.clock.whenAwake(() => {
         if (isOver) return
         const admission = listener.admit(request)
         if (admission._tag === "Accepted") accept(admission.serve, listener.clock)
         else if (admission._tag === "Refused") {
-          const { status, retryAfterMs } = admission
-          const message = `expected a WebSocket handshake, got HTTP ${status}`
-          const after = retryAfterMs === undefined ? {} : { retryAfterMs }
-          tell({ _tag: "Failed", message, ...after }, way.drawDelayMs())
-        } else if (admission._tag === "BrokenOff") {
-          tell({ _tag: "Failed", message: "closed during the handshake" }, way.drawDelayMs())
-        }
+          fail("refused", `expected a WebSocket handshake, got HTTP ${admission.status}`, admission.retryAfterMs)
+        } else if (admission._tag === "BrokenOff") fail("dialFailed", "closed during the handshake")
       })
     }
 
@@ -179,6 +186,11 @@ export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededR
     }
   }
 
+  const crash: VirtualNetwork["crash"] = (address, how) => {
+    listeners.delete(address)
+    leave(byAddress.get(address) ?? [], "server", how)
+  }
+
   return {
     link,
     changeAll: (conditions) => {
@@ -187,6 +199,7 @@ export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededR
     },
     listen: (address, listener) => {
       listeners.set(address, listener)
+      gone.delete(address)
       return () => {
         if (listeners.get(address) === listener) listeners.delete(address)
       }
@@ -199,13 +212,15 @@ export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededR
     socketsOf: (node) => (byNode.get(node)?.size ?? 0) + (attempts.get(node)?.size ?? 0),
     connectionsOf: (node) => [...(byNode.get(node) ?? [])].map(({ connection }) => connection),
     connectionsTo: (address) => [...(byAddress.get(address) ?? [])].map(({ connection }) => connection),
-    abandon: (node, how) => {
-      attempts.get(node)?.clear()
-      leave(byNode.get(node) ?? [], "node", how)
+    abandon: (name, how) => {
+      attempts.get(name)?.clear()
+      leave(byNode.get(name) ?? [], "node", how)
+      for (const [address, { clock }] of [...listeners]) {
+        if (clock.name !== name) continue
+        crash(address, how)
+        if (how === "silent") gone.add(address)
+      }
     },
-    crash: (address, how) => {
-      listeners.delete(address)
-      leave(byAddress.get(address) ?? [], "server", how)
-    }
+    crash
   }
 }

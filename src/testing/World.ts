@@ -5,6 +5,7 @@
 import { Context, Effect, type Fiber, Logger, References } from "effect"
 import { type Machine, makeMachine } from "./Machine.ts"
 import type { NodeEvent, Observe } from "./NodeEvent.ts"
+import { makePushLog, type PushLog } from "./PushLog.ts"
 import { makeRandom, type Seed, type SeededRandom } from "./SeededRandom.ts"
 import { makeSharedWork, type SharedWork } from "./SharedWork.ts"
 import { makeTranscript, type Transcript, transcriptLogger } from "./Transcript.ts"
@@ -19,6 +20,7 @@ export interface World {
   readonly network: VirtualNetwork
   readonly shared: SharedWork
   readonly transcript: Transcript
+  readonly pushes: PushLog
   /** Where control planes listen, unless they are told otherwise. */
   readonly address: string
   /** The machine of this name, made when it is first asked for. */
@@ -58,6 +60,7 @@ export const makeWorld = ({
       network: makeVirtualNetwork(time, random.stream("network")),
       shared: makeSharedWork(),
       transcript,
+      pushes: makePushLog(),
       address,
       machine: (name) => {
         const known = machines.get(name)

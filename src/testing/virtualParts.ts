@@ -5,9 +5,10 @@
  * The names are those of the parts of `DataPlane.layer`, so that a whole node is
  * `DataPlane.layer({ settings, parts: { ...virtualParts, ...mine } })`; `Machine.start` builds it.
  */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, SubscriptionRef } from "effect"
 import { ClusterDialer } from "../services/ClusterDialer.ts"
-import { ClusterIdentity } from "../services/ClusterIdentity.ts"
+import { type ClusterCredentials, ClusterIdentity } from "../services/ClusterIdentity.ts"
+import { ClusterTransport, ClusterUnreachable } from "../services/ClusterTransport.ts"
 import { Compression } from "../services/Compression.ts"
 import { Disk } from "../services/Disk.ts"
 import { ErrorTemplates } from "../services/ErrorTemplates.ts"
@@ -43,17 +44,24 @@ const inert = Context.empty().pipe(
     load: Effect.succeed({ clientCertificate: undefined, authorities: () => [] })
   }),
   Context.add(ErrorTemplates, { load: Effect.succeed({}) }),
-  Context.add(ClusterIdentity, {
-    cert: "",
-    key: "",
-    fingerprint256: "",
-    commonName: undefined,
-    expiresAtMs: Number.MAX_SAFE_INTEGER,
-    authorities: []
+  Context.add(ClusterTransport, {
+    connect: () => Effect.fail(new ClusterUnreachable({ reason: "failed", message: "a virtual node has no real network" }))
   })
 )
 
-const partsOf = ({ machine, disk, random, clock, observe }: MachineProcess) => {
+/** The virtual network asks for none, and none of them ends. */
+const credentials = {
+  cert: "",
+  key: "",
+  fingerprint256: "",
+  commonName: undefined,
+  expiresAtMs: Date.UTC(2126, 0, 1),
+  authorities: [],
+  proxyAuthorities: [],
+  former: undefined
+}
+
+const partsOf = Effect.fnUntraced(function* ({ machine, disk, random, clock, observe }: MachineProcess) {
   const { world, name, nodeId } = machine
   const { network, address, shared } = world
   const request = { node: name, nodeId, hostname: name, version }
@@ -64,12 +72,13 @@ const partsOf = ({ machine, disk, random, clock, observe }: MachineProcess) => {
     Context.add(Identity, { nodeId, hostname: name, version }),
     Context.add(Compression, shared.compression),
     Context.add(FileWatch, makeFileWatch(machine)),
+    Context.add(ClusterIdentity, { current: yield* SubscriptionRef.make<ClusterCredentials>(credentials) }),
     Context.add(ClusterDialer, makeVirtualDialer({ network, address, clock, request, observe }))
   )
-}
+})
 
 /** One layer for all of them: thousands of nodes are built of it. */
-const outside = Layer.effectContext(Effect.map(CurrentProcess, partsOf))
+const outside = Layer.effectContext(Effect.flatMap(CurrentProcess, partsOf))
 
 export const virtualParts = {
   disk: outside,
@@ -84,5 +93,6 @@ export const virtualParts = {
   resolver: outside,
   proxy: outside,
   clusterIdentity: outside,
+  clusterTransport: outside,
   clusterDialer: outside
 }
