@@ -48,6 +48,8 @@ export interface Connection {
   readonly isLive: () => boolean
   /** Nothing arrives any more, and nobody is told. */
   readonly die: () => void
+  /** Something in between resets it: both sides are told at once. */
+  readonly sever: () => void
   /** The next binary message to the node is cut off within; the connection ends there. */
   readonly cutNext: () => void
 }
@@ -64,6 +66,7 @@ export interface ConnectionOptions {
 
 const frameOverheadBytes = 14
 const abnormal = 1006
+const reset: ConnectionEnd = { _tag: "Broken", message: "read ECONNRESET" }
 
 const sizeOf = (message: Message): number =>
   frameOverheadBytes + (message._tag === "Binary" ? message.bytes.length : message._tag === "Ping" ? 32 : 0)
@@ -87,7 +90,7 @@ const makeSide = (pipe: () => Pipe<Message>, onEnd: () => void): Side => {
 
   const handle = (message: Message, to: EndListener): void => {
     if (message._tag === "Close") finish({ _tag: "Closed", code: message.code, reason: message.reason })
-    else if (message._tag === "Reset") finish({ _tag: "Broken", message: "read ECONNRESET" })
+    else if (message._tag === "Reset") finish(reset)
     else to.onMessage(message)
   }
 
@@ -135,14 +138,15 @@ export const makeConnection = ({
   const node: Side = makeSide(() => toServer, onNodeEnd)
   const server: Side = makeSide(() => toNode, onServerEnd)
 
-  const cutOff = (): void => {
-    node.end({ _tag: "Closed", code: abnormal, reason: "" })
-    server.end({ _tag: "Broken", message: "read ECONNRESET" })
+  /** Each side learns of it as soon as it is awake. */
+  const endBoth = (atNode: ConnectionEnd): void => {
+    nodeClock.whenAwake(() => node.end(atNode))
+    serverClock.whenAwake(() => server.end(reset))
   }
 
   const toServer = pipe("toServer", serverClock, (message) => server.deliver(message))
   const toNode = pipe("toNode", nodeClock, (message) => {
-    if (cutsNext && message._tag === "Binary") cutOff()
+    if (cutsNext && message._tag === "Binary") endBoth({ _tag: "Closed", code: abnormal, reason: "" })
     else node.deliver(message)
   })
 
@@ -155,6 +159,7 @@ export const makeConnection = ({
       toServer.die()
       toNode.die()
     },
+    sever: () => endBoth(reset),
     cutNext: () => {
       cutsNext = true
     }

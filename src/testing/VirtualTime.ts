@@ -226,7 +226,7 @@ export const makeVirtualLoop = (options: VirtualTimeOptions = {}): VirtualLoop =
     time,
     scheduler,
     enter: (step) => running(step),
-    turn: (isDone, mayGoOn) => leaked ?? running(() => takeSteps(isDone, mayGoOn)),
+    turn: (isDone, mayGoOn) => leaked ?? (isDone() ? "done" : running(() => takeSteps(isDone, mayGoOn))),
     leak: () => leaked
   }
 }

@@ -50,7 +50,7 @@ const inert = Context.empty().pipe(
 )
 
 /** The virtual network asks for none, and none of them ends. */
-const credentials = {
+export const virtualCredentials: ClusterCredentials = {
   cert: "",
   key: "",
   fingerprint256: "",
@@ -72,7 +72,7 @@ const partsOf = Effect.fnUntraced(function* ({ machine, disk, random, clock, obs
     Context.add(Identity, { nodeId, hostname: name, version }),
     Context.add(Compression, shared.compression),
     Context.add(FileWatch, makeFileWatch(machine)),
-    Context.add(ClusterIdentity, { current: yield* SubscriptionRef.make<ClusterCredentials>(credentials) }),
+    Context.add(ClusterIdentity, { current: yield* SubscriptionRef.make(virtualCredentials) }),
     Context.add(ClusterDialer, makeVirtualDialer({ network, address, clock, request, observe }))
   )
 })

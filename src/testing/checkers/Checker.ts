@@ -41,24 +41,26 @@ export const seconds = (ms: number): string => `${(ms / 1000).toFixed(3)} s`
 export interface Checkers {
   /** In order of time. */
   readonly findings: () => ReadonlyArray<Finding>
+  /** What somebody else found out. */
+  readonly report: (checker: string, node: string, sentence: string) => void
   readonly finish: () => void
 }
 
 /** Sets checkers on a world; every finding is a line of its transcript. */
 export const setCheckers = (world: World, kinds: ReadonlyArray<CheckerKind>): Checkers => {
   const findings: Array<Finding> = []
-  const checkers = kinds.map(({ name, make }) =>
-    make(world, (node, sentence) => {
-      const atMs = world.time.nowMs()
-      findings.push({ checker: name, node, atMs, sentence })
-      world.transcript.line(atMs, node, "PROMISE BROKEN", { checker: name, sentence })
-    })
-  )
+  const reportAs = (checker: string) => (node: string, sentence: string) => {
+    const atMs = world.time.nowMs()
+    findings.push({ checker, node, atMs, sentence })
+    world.transcript.line(atMs, node, "PROMISE BROKEN", { checker, sentence })
+  }
+  const checkers = kinds.map(({ name, make }) => make(world, reportAs(name)))
   world.watch((event) => {
     for (const checker of checkers) checker.onEvent(event)
   })
   return {
     findings: () => findings,
+    report: (checker, node, sentence) => reportAs(checker)(node, sentence),
     finish: () => {
       for (const checker of checkers) checker.atEnd?.()
     }
