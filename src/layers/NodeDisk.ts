@@ -1,5 +1,5 @@
 /** Disk by `node:fs`. */
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises"
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
 import { Effect, Layer } from "effect"
 import { codeOf, messageOf } from "../model/thrown.ts"
@@ -81,6 +81,7 @@ export const layer: Layer.Layer<Disk> = Layer.succeed(Disk, {
   makeFolder: (folder) => attempt("makeFolder", folder, () => makeFolder(folder)),
   create,
   rename: (from, to) => attempt("rename", from, () => rename(from, to)),
+  link: (from, to) => attempt("link", from, () => link(from, to)),
   remove: (path) => attempt("remove", path, () => rm(path)),
   syncFolder: (folder) => attempt("syncFolder", folder, () => syncFolder(folder))
 })

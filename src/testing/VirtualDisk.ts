@@ -129,6 +129,10 @@ const diskOf = (state: State.DiskState, calls: Calls): Disk["Service"] => {
       const path = State.pathOf(given)
       return call("rename", path, () => State.rename(state, path, State.pathOf(to)))
     },
+    link: (given, to) => {
+      const path = State.pathOf(given)
+      return call("link", path, () => State.link(state, path, State.pathOf(to)))
+    },
     remove: (given) => {
       const path = State.pathOf(given)
       return call("remove", path, () => State.remove(state, path))

@@ -12,6 +12,7 @@ export type Code =
   | "ERR_FS_EISDIR"
   | "EEXIST"
   | "ENOTEMPTY"
+  | "EPERM"
   | "EFBIG"
   | "ENOSPC"
   | "EBADF"
@@ -61,6 +62,12 @@ export const emptyState = (): DiskState => ({
 export const pathOf = (path: string): string => posix.resolve(root, path)
 
 export const folderOf = (path: string): string => posix.dirname(path)
+
+/** A file's bytes are there as long as one name of it is. */
+const unname = (state: DiskState, path: string, file: StoredFile): void => {
+  const isNamedElsewhere = [...state.entries].some(([other, entry]) => entry === file && other !== path)
+  if (!isNamedElsewhere) state.usedBytes -= file.bytes.length
+}
 
 /** Puts names on the disk as the process sees it, to be lost until their folders are flushed. */
 const change = (state: DiskState, changes: Step["changes"]): void => {
@@ -149,7 +156,7 @@ export const rename = (state: DiskState, from: string, to: string): Code | undef
   const former = fileAt(state, to)
   if (former === "EISDIR") return from.startsWith(`${to}/`) ? "ENOTEMPTY" : "EISDIR"
   if (former === file) return undefined
-  if (typeof former === "object") state.usedBytes -= former.bytes.length
+  if (typeof former === "object") unname(state, to, former)
   change(state, [
     [from, undefined],
     [to, file]
@@ -160,8 +167,19 @@ export const rename = (state: DiskState, from: string, to: string): Code | undef
 export const remove = (state: DiskState, path: string): Code | undefined => {
   const file = fileAt(state, path)
   if (typeof file === "string") return file === "EISDIR" ? "ERR_FS_EISDIR" : file
-  state.usedBytes -= file.bytes.length
+  unname(state, path, file)
   change(state, [[path, undefined]])
+  return undefined
+}
+
+export const link = (state: DiskState, from: string, to: string): Code | undefined => {
+  const file = fileAt(state, from)
+  // Node's own code for a folder, which has one name only.
+  if (typeof file === "string") return file === "EISDIR" ? "EPERM" : file
+  const refusal = folderAt(state, folderOf(to))
+  if (refusal !== undefined) return refusal
+  if (state.entries.has(to)) return "EEXIST"
+  change(state, [[to, file]])
   return undefined
 }
 
@@ -255,7 +273,7 @@ export const afterPowerCut = (before: DiskState, random: () => number): DiskStat
     path === root || (state.flushedEntries.get(folderOf(path)) === "folder" && isReachable(folderOf(path)))
   const found = new Map([...state.flushedEntries].filter(([path]) => isReachable(path)))
   let usedBytes = 0
-  for (const entry of found.values()) {
+  for (const entry of new Set(found.values())) {
     if (entry === "folder") continue
     const bytes = tornContent(entry, random)
     Object.assign(entry, { bytes, flushed: bytes, isForgotten: false })

@@ -78,6 +78,9 @@ export const diskConformance = (name: string, make: Effect.Effect<DiskUnderTest,
           rename: codeOf(disk.rename(missing, file)),
           renameOverFolder: codeOf(disk.rename(file, sub)),
           renameIntoNowhere: codeOf(disk.rename(file, join(missing, "a"))),
+          link: codeOf(disk.link(missing, join(folder, "a"))),
+          linkOverFile: codeOf(disk.link(file, file)),
+          linkIntoNowhere: codeOf(disk.link(file, join(missing, "a"))),
           remove: codeOf(disk.remove(missing)),
           syncFolder: codeOf(disk.syncFolder(missing)),
           makeFolder: codeOf(disk.makeFolder(file)),
@@ -94,6 +97,9 @@ export const diskConformance = (name: string, make: Effect.Effect<DiskUnderTest,
           rename: "ENOENT",
           renameOverFolder: "EISDIR",
           renameIntoNowhere: "ENOENT",
+          link: "ENOENT",
+          linkOverFile: "EEXIST",
+          linkIntoNowhere: "ENOENT",
           remove: "ENOENT",
           syncFolder: "ENOENT",
           makeFolder: "EEXIST",
@@ -138,6 +144,20 @@ export const diskConformance = (name: string, make: Effect.Effect<DiskUnderTest,
         yield* file.write(bytesOf(" two"))
         yield* file.close
         assert.strictEqual(yield* textOf(disk, to), "one two")
+      }))
+
+    test("gives a file a second name, which keeps it when the first is taken by another", (disk, folder) =>
+      Effect.gen(function* () {
+        const [path, kept, beside] = [join(folder, "a"), join(folder, "kept"), join(folder, "beside")] as const
+        yield* put(disk, path, "old")
+        yield* disk.link(path, kept)
+        assert.deepStrictEqual([...(yield* disk.list(folder))].sort(), ["a", "kept"])
+        yield* put(disk, beside, "new")
+        yield* disk.rename(beside, path)
+        assert.strictEqual(yield* textOf(disk, path), "new")
+        assert.strictEqual(yield* textOf(disk, kept), "old")
+        yield* disk.remove(path)
+        assert.strictEqual(yield* textOf(disk, kept), "old")
       }))
 
     test("takes no more bytes for a file that was closed", (disk, folder) =>

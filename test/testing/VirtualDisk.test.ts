@@ -54,6 +54,7 @@ const command = Schema.Union([
   Schema.Struct({ op: Schema.tag("read"), name: names }),
   Schema.Struct({ op: Schema.tag("list"), name: names }),
   Schema.Struct({ op: Schema.tag("rename"), name: files, to: names }),
+  Schema.Struct({ op: Schema.tag("link"), name: files, to: names }),
   Schema.Struct({ op: Schema.tag("remove"), name: names }),
   Schema.Struct({ op: Schema.tag("makeFolder"), name: folders })
 ])
@@ -79,6 +80,8 @@ const follow = Effect.fnUntraced(function* (disk: Disk["Service"], root: string,
         return Effect.map(disk.list(at), (found) => [...found].sort())
       case "rename":
         return disk.rename(at, join(root, each.to))
+      case "link":
+        return disk.link(at, join(root, each.to))
       case "remove":
         return disk.remove(at)
       case "makeFolder":
@@ -233,7 +236,10 @@ describe("VirtualDisk", () => {
       yield* made.disk.remove(path)
       yield* replace(made.disk, "newer")
       assert.strictEqual(textAt(made), "newer")
+      yield* made.disk.link(path, `${path}2`)
+      yield* made.disk.remove(path)
       assert.strictEqual(made.usedBytes(), 5)
+      assert.strictEqual(made.crash({ kind: "power", seed: 1 }).usedBytes(), 5)
     })
   )
 

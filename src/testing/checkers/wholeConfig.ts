@@ -53,7 +53,8 @@ const isReady = (services: Context.Context<never> | undefined, live: LiveState):
     proxy: MutableRef.get(health.value.proxy)?.(),
     isDraining: MutableRef.get(health.value.isDraining),
     cacheProblem: undefined,
-    license: MutableRef.get(health.value.license)
+    license: MutableRef.get(health.value.license),
+    clock: { nowMs: 0, deviationMs: 0, doubt: undefined, lastCorrection: undefined }
   }
   return readyAnswer(facts).status === ok
 }
