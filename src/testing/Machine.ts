@@ -125,10 +125,12 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
   let lives = 0
   let running: Running | undefined
 
-  const tellOf = (clock: VirtualClock) => (happening: NodeHappening): void => {
-    if (clock.isKilled()) return
-    world.tell({ ...happening, node: name, atMs: world.time.nowMs(), ownMs: clock.monotonicMs() })
-  }
+  const tellOf =
+    (clock: VirtualClock) =>
+    (happening: NodeHappening): void => {
+      if (clock.isKilled()) return
+      world.tell({ ...happening, node: name, atMs: world.time.nowMs(), ownMs: clock.monotonicMs() })
+    }
 
   const makeProcess = () => {
     lives++
@@ -179,9 +181,7 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
       const fiber = world.fork(Effect.provideContext(build, surroundings))
       running = { process, scope, fiber }
       return Effect.flatMap(Fiber.await(fiber), (exit) =>
-        Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-          ? Effect.succeedNone
-          : Effect.map(exit, Option.some)
+        Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? Effect.succeedNone : Effect.map(exit, Option.some)
       )
     })
 

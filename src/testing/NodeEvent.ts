@@ -4,7 +4,9 @@ import type { SessionEnd } from "../services/ClusterDialer.ts"
 import type { LiveState, Rejection } from "../services/LiveConfig.ts"
 
 /** What the part of a process that talks to the network tells; the machine adds the rest. */
-export type Told = Exclude<NodeHappening, { readonly _tag: "Announced" }> | { readonly _tag: "Announced"; readonly hash: string }
+export type Told =
+  | Exclude<NodeHappening, { readonly _tag: "Announced" }>
+  | { readonly _tag: "Announced"; readonly hash: string }
 
 export type NodeHappening =
   /** A process began, with nothing in memory but what its disk gives it. */
@@ -21,8 +23,17 @@ export type NodeHappening =
   | { readonly _tag: "DialFailed"; readonly message: string; readonly retryAfterMs: number | undefined }
   | { readonly _tag: "Opened" }
   /** Its side of the connection ended: by the node's own doing, or by the other side's or the network's. */
-  | { readonly _tag: "Ended"; readonly by: "node" | "peer"; readonly reason: SessionEnd["reason"]; readonly message: string }
-  | { readonly _tag: "Received"; readonly frame: "Binary" | "Text" | "Ping" | "Pong"; readonly bytes: Uint8Array | undefined }
+  | {
+      readonly _tag: "Ended"
+      readonly by: "node" | "peer"
+      readonly reason: SessionEnd["reason"]
+      readonly message: string
+    }
+  | {
+      readonly _tag: "Received"
+      readonly frame: "Binary" | "Text" | "Ping" | "Pong"
+      readonly bytes: Uint8Array | undefined
+    }
   | { readonly _tag: "Sent"; readonly bytes: Uint8Array }
   /** The hash that it says it runs, beside the one that it does run, and whether it says that this is on its disk. */
   | {

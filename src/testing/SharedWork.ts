@@ -113,4 +113,3 @@ export const makeSharedWork = ({ compressionMs = 0 }: { readonly compressionMs?:
     }
   }
 }
-

@@ -71,8 +71,7 @@ const make = Effect.fnUntraced(function* ({ network, address, clock, admits }: V
   const run = yield* FiberSet.runtime(fibers)<Settings | Registry | ClusterHub | Payloads>()
   const serve = (request: DialRequest) => (end: End) =>
     void run(Effect.flatMap(makeVirtualPeer(end, identityOf(request)), (peer) => runSession(peer, logRefusal)))
-  const admit = (request: DialRequest): Admission =>
-    admits?.(request) ?? { _tag: "Accepted", serve: serve(request) }
+  const admit = (request: DialRequest): Admission => admits?.(request) ?? { _tag: "Accepted", serve: serve(request) }
   yield* Effect.acquireRelease(
     Effect.sync(() => network.listen(address, { clock, admit })),
     (close) => Effect.sync(close)

@@ -8,8 +8,9 @@
  * - cut off within a frame: the frame was never there, the connection ends as broken. Half a configuration is none;
  * - dead without a word, in both directions: the silence limit of either end notices it.
  */
-import { type Direction, type Link, makePipe, type Pipe } from "./VirtualLink.ts"
+
 import type { VirtualClock } from "./VirtualClock.ts"
+import { type Direction, type Link, makePipe, type Pipe } from "./VirtualLink.ts"
 import type { VirtualTime } from "./VirtualTime.ts"
 
 export type Message =

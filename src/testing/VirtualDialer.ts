@@ -62,7 +62,13 @@ const write = (end: End, message: Message): Effect.Effect<void, SessionEnd> =>
 const failed = ({ reason, message, retryAfterMs }: DialOutcome & { readonly _tag: "Failed" }): SessionEnd =>
   new SessionEnd({ reason, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })
 
-export const makeVirtualDialer = ({ network, address, clock, request, observe }: VirtualDialerOptions): ClusterDialer["Service"] => {
+export const makeVirtualDialer = ({
+  network,
+  address,
+  clock,
+  request,
+  observe
+}: VirtualDialerOptions): ClusterDialer["Service"] => {
   const attempt = Effect.callback<End, SessionEnd>((resume) => {
     observe({ _tag: "Dialled" })
     const cancel = network.dial({ request, address, clock }, (outcome) =>

@@ -9,10 +9,11 @@
  *
  * A node that is refused in any of these ways tries again after its delay, for ever.
  */
-import { type Connection, type End, makeConnection } from "./VirtualConnection.ts"
-import { goodConditions, type Link, type LinkConditions, makeLink } from "./VirtualLink.ts"
+
 import type { SeededRandom } from "./SeededRandom.ts"
 import type { VirtualClock } from "./VirtualClock.ts"
+import { type Connection, type End, makeConnection } from "./VirtualConnection.ts"
+import { goodConditions, type Link, type LinkConditions, makeLink } from "./VirtualLink.ts"
 import type { VirtualTime } from "./VirtualTime.ts"
 
 /** What a node shows of itself when it dials. */

@@ -82,7 +82,7 @@ export const makeVirtualLoop = (options: VirtualTimeOptions = {}): VirtualLoop =
   let ready: Array<() => void> = []
   let next = 0
   /** Tasks that yield to all others of the instant, by what they said of themselves. */
-  let yielding: Array<{ readonly task: () => void; readonly priority: number }> = []
+  const yielding: Array<{ readonly task: () => void; readonly priority: number }> = []
   let nowMs = 0
   let sequence = 0
   let isRunning = false
@@ -178,7 +178,10 @@ export const makeVirtualLoop = (options: VirtualTimeOptions = {}): VirtualLoop =
     return yielding.shift()?.task
   }
 
-  const runReady = (isDone: () => boolean, mayGoOn: () => boolean): "done" | "more" | "drained" | VirtualTimeStopped => {
+  const runReady = (
+    isDone: () => boolean,
+    mayGoOn: () => boolean
+  ): "done" | "more" | "drained" | VirtualTimeStopped => {
     for (let task = nextTask(); task !== undefined; task = nextTask()) {
       task()
       tasksRun++

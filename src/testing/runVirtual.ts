@@ -84,7 +84,8 @@ export const virtually = <A, E, R>(
         })
       })
       const driven = drive(loop, () => exit !== undefined, options.turnMs ?? defaultTurnMs).then(
-        (stopped) => resume(stopped === undefined && exit !== undefined ? exit : Effect.fail(stopped ?? standstill(loop))),
+        (stopped) =>
+          resume(stopped === undefined && exit !== undefined ? exit : Effect.fail(stopped ?? standstill(loop))),
         // A callback of the world's own threw: nothing can be said of what comes after.
         (defect) => resume(Effect.die(defect))
       )

@@ -45,7 +45,8 @@ const inert = Context.empty().pipe(
   }),
   Context.add(ErrorTemplates, { load: Effect.succeed({}) }),
   Context.add(ClusterTransport, {
-    connect: () => Effect.fail(new ClusterUnreachable({ reason: "failed", message: "a virtual node has no real network" }))
+    connect: () =>
+      Effect.fail(new ClusterUnreachable({ reason: "failed", message: "a virtual node has no real network" }))
   })
 )
 

@@ -9,12 +9,12 @@ import { type Checkers, type Finding, setCheckers } from "../../testing/checkers
 import { whyNotConverged } from "../../testing/convergence.ts"
 import type { Transcript } from "../../testing/Transcript.ts"
 import type { VirtualTime } from "../../testing/VirtualTime.ts"
-import { makeWorld, type World } from "../../testing/World.ts"
+import { makeWorld } from "../../testing/World.ts"
 import { healAll } from "./afflictions.ts"
 import { bugs } from "./bugs.ts"
 import { type Fleet, makeFleet } from "./Fleet.ts"
 import { keepChanging, playFate } from "./fate.ts"
-import { distributionOf, type Distribution, type Measurements, measure } from "./measurements.ts"
+import { type Distribution, distributionOf, type Measurements, measure } from "./measurements.ts"
 import type { SimulationOptions } from "./options.ts"
 
 export interface Outcome {
@@ -34,7 +34,7 @@ export interface Outcome {
 
 export interface Progress {
   /** Called once a virtual minute. */
-  readonly onMinute: (minute: number, world: World, phase: string) => void
+  readonly onMinute: (minute: number, phase: string, dials: number) => void
 }
 
 const minuteMs = 60_000
@@ -42,14 +42,17 @@ const secondMs = 1_000
 /** The nodes of a fleet start within this, as a deployment does it. */
 const startSpreadMs = 30_000
 
-/** One delay, one dial and one push, of which the window in which changes are gathered is the longest part. */
 const delayMaxMs = 10_000
 const dialLimitMs = 5_000
-const pushMs = 5_000
-/** Messages under way in a healthy network, and what was held back by a blocked one. */
+/** The window in which a control plane gathers changes (`db_update_frequency`) is the longest part of a push. */
+const pushMs = 100
+/** Messages under way in a healthy network, and the next look at the nodes. */
 const slackMs = 1_000
+const lookMs = 250
+
+/** Of the second of two changes: a node may be busy with the first. */
 export const healedLimitMs = silenceLimitMs + dialLimitMs + delayMaxMs + 2 * pushMs + slackMs
-export const closeSeenLimitMs = delayMaxMs + dialLimitMs + pushMs + slackMs
+export const closeSeenLimitMs = delayMaxMs + pushMs + slackMs
 
 const startAll = (fleet: Fleet): void => {
   const random = fleet.world.random.stream("start")
@@ -77,7 +80,11 @@ const safetyPhase = Effect.fnUntraced(function* (
 })
 
 /** Waits until every node has converged, or until the limit; whoever has not says why. */
-const awaitConvergence = Effect.fnUntraced(function* (fleet: Fleet, limitMs: number, report: (why: string, node: string) => void) {
+const awaitConvergence = Effect.fnUntraced(function* (
+  fleet: Fleet,
+  limitMs: number,
+  report: (why: string, node: string) => void
+) {
   const { world, nodes } = fleet
   const beganAtMs = world.time.nowMs()
   const tookMs = new Map<string, number>()
@@ -85,7 +92,7 @@ const awaitConvergence = Effect.fnUntraced(function* (fleet: Fleet, limitMs: num
     fleet.hasPushedNewest() ? whyNotConverged(world, name) : "the control plane has not pushed the newest configuration"
   let missing = nodes
   while (missing.length > 0 && world.time.nowMs() - beganAtMs < limitMs) {
-    yield* Effect.sleep(secondMs)
+    yield* Effect.sleep(lookMs)
     missing = missing.filter(({ name }) => {
       if (whyNot(name) !== undefined) return true
       tookMs.set(name, world.time.nowMs() - beganAtMs)
@@ -148,7 +155,9 @@ export const simulate = (
       parts: bug?.parts ?? {},
       onStartFailure: ({ name }, message) => checkers.report("starts", name, `did not start: ${message}`)
     })
-    const isCaught = () => checkers.findings().some(({ checker }) => bug?.caughtBy.some((name) => name === checker) === true)
+    const dials = () => measurements.totals().Dialled ?? 0
+    const isCaught = () =>
+      checkers.findings().some(({ checker }) => bug?.caughtBy.some((name) => name === checker) === true)
 
     yield* fleet.startControlPlane
     startAll(fleet)
@@ -159,9 +168,9 @@ export const simulate = (
       (fault) => {
         befallen[fault] = (befallen[fault] ?? 0) + 1
       },
-      (minute) => onMinute(minute, world, "safety")
+      (minute) => onMinute(minute, "safety", dials())
     )
-    onMinute(options.minutes, world, "liveness")
+    onMinute(options.minutes, "liveness", dials())
     const { healedConverge, restartConverge } = yield* livenessPhase(fleet, checkers)
     checkers.finish()
     return {

@@ -2,8 +2,9 @@
  * The hash in a node's pings is the hash of what it serves (`hybrid-protocol-v1.md` §2); for a few seconds after a swap, while
  * that is brought to the disk, it may still be the one before.
  */
-import { persistPatienceMs } from "../../model/session/limits.ts"
+
 import { zeroHash } from "../../model/Snapshot.ts"
+import { persistPatienceMs } from "../../model/session/limits.ts"
 import { type CheckerKind, perNode, seconds } from "./Checker.ts"
 
 const epsilonMs = 1

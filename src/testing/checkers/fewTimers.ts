@@ -23,7 +23,10 @@ export const fewTimers: CheckerKind = {
         state.dials++
         if (state.dials <= firstDials) state.atFirst = Math.max(state.atFirst, pending)
         else if (pending > state.atFirst + slack)
-          report(node, `has ${pending} timers pending at dial ${state.dials}, where ${state.atFirst} were enough at first`)
+          report(
+            node,
+            `has ${pending} timers pending at dial ${state.dials}, where ${state.atFirst} were enough at first`
+          )
       }
     }
   }

@@ -18,7 +18,10 @@ export const kongBounds: DelayBounds = { minMs: 5_000, maxMs: 10_000, retryAfter
 const epsilonMs = 1e-3
 
 const makeChecker = (bounds: DelayBounds, report: Report): Checker => {
-  const stateOf = perNode(() => ({ sinceMs: undefined as number | undefined, retryAfterMs: undefined as number | undefined }))
+  const stateOf = perNode(() => ({
+    sinceMs: undefined as number | undefined,
+    retryAfterMs: undefined as number | undefined
+  }))
   const judge = (node: string, delayMs: number, retryAfterMs: number | undefined): void => {
     if (retryAfterMs !== undefined) {
       const leastMs = Math.min(retryAfterMs, bounds.retryAfterMaxMs)

@@ -21,7 +21,8 @@ const judge = (compiled: CompiledConfig, table: ConfigTable): string | undefined
     const match = compiled.match(facts)
     const name = route.name ?? route.id
     if (match === undefined) return `a request to its route ${name} (${facts.path}) matches nothing`
-    if (!ids.has(match.compiled.route.id)) return `a request to its route ${name} meets a route of another configuration`
+    if (!ids.has(match.compiled.route.id))
+      return `a request to its route ${name} meets a route of another configuration`
   }
   return undefined
 }
