@@ -9,9 +9,10 @@ import { Cause, Clock, Effect, Exit, Layer, SubscriptionRef } from "effect"
 import type { Fault } from "../model/Fault.ts"
 import type { Payload } from "../model/session/State.ts"
 import { isShortOfMemory, messageOf } from "../model/thrown.ts"
-import { decodeReconfigure, type Reconfigure } from "../model/Wire.ts"
+import type { Reconfigure } from "../model/Wire.ts"
 import { Compression, inflatedMaxBytes } from "../services/Compression.ts"
 import { ConfigCache } from "../services/ConfigCache.ts"
+import { ConfigCodec } from "../services/ConfigCodec.ts"
 import { type ApplyOutcome, ConfigReceiver } from "../services/ConfigReceiver.ts"
 import { ConfigRejected, LiveConfig, type LiveState } from "../services/LiveConfig.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
@@ -26,6 +27,7 @@ const millisPerSecond = 1_000
 
 const make = Effect.gen(function* () {
   const compression = yield* Compression
+  const { decodeReconfigure } = yield* ConfigCodec
   const live = yield* LiveConfig
   const cache = yield* ConfigCache
   const clock = yield* TrustedClock
