@@ -5,7 +5,7 @@
  * exports it again gives it other bytes, for the time stands in them.
  */
 import { createHash } from "node:crypto"
-import { Cause, Clock, Effect, Exit, Layer, SubscriptionRef } from "effect"
+import { Cause, Effect, Exit, Layer, SubscriptionRef } from "effect"
 import type { Fault } from "../model/Fault.ts"
 import type { Payload } from "../model/session/State.ts"
 import { isShortOfMemory, messageOf } from "../model/thrown.ts"
@@ -50,7 +50,7 @@ const make = Effect.gen(function* () {
   })
 
   const serve = Effect.fnUntraced(function* (message: Reconfigure) {
-    const receivedAtMs = yield* Clock.currentTimeMillis
+    const receivedAtMs = yield* clock.nowMs
     const { config_table: raw, config_hash: hash } = message
     const { snapshot, isNew } = yield* live.apply({ raw, hash, receivedAtMs, source: "control_plane" })
     if (isNew) owed = snapshot.hash

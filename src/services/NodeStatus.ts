@@ -33,6 +33,8 @@ export interface NodeFacts {
   readonly proxy: ProxyCounts | undefined
   readonly isDraining: boolean
   readonly cacheProblem: string | undefined
+  /** Of the certificate that the node shows its control plane; `undefined` on a node on its own. */
+  readonly clusterCertificateExpiresAtMs: number | undefined
   readonly license: LicenseReport
   readonly clock: TrustedClockFacts
 }
@@ -74,11 +76,12 @@ const ladder = ({ live }: NodeFacts) => ({
   passed_over: live.passedOver.map(({ source, reasons }) => ({ rung: source, reasons }))
 })
 
-const controlPlane = ({ connection, nowMs }: NodeFacts) => ({
+const controlPlane = ({ connection, nowMs, clusterCertificateExpiresAtMs }: NodeFacts) => ({
   state: connection._tag,
   since: iso(connection.sinceMs),
   for_seconds: secondsBetween(connection.sinceMs, nowMs),
-  ...(connection._tag === "disconnected" ? { attempts: connection.attempts, reason: connection.reason } : {})
+  ...(connection._tag === "disconnected" ? { attempts: connection.attempts, reason: connection.reason } : {}),
+  ...(clusterCertificateExpiresAtMs === undefined ? {} : { certificate_expires_at: iso(clusterCertificateExpiresAtMs) })
 })
 
 /** Never what stands in the licence beyond its dates: the rest is its holder's. */

@@ -122,6 +122,7 @@ describe("the status listener (proxy-behaviour.md §11)", () => {
         const health = yield* NodeHealth
         MutableRef.set(health.proxy, counts)
         MutableRef.set(health.cacheProblem, "disk full")
+        MutableRef.set(health.clusterCertificateExpiresAtMs, () => Date.UTC(2030, 0, 1))
         yield* live.apply(offer)
         yield* Effect.ignore(
           live.apply({ ...offer, hash: "e".repeat(32), raw: { ...table(), plugins: [{ name: "acl" }] } })
@@ -145,7 +146,12 @@ describe("the status listener (proxy-behaviour.md §11)", () => {
           cache: "not written: disk full"
         })
         assert.isAbove(body.configuration.age_seconds, 1_000_000)
-        assert.deepInclude(body.control_plane, { state: "disconnected", attempts: 3, reason: "connect ECONNREFUSED" })
+        assert.deepInclude(body.control_plane, {
+          state: "disconnected",
+          attempts: 3,
+          reason: "connect ECONNREFUSED",
+          certificate_expires_at: "2030-01-01T00:00:00.000Z"
+        })
         assert.match(body.configuration.last_rejection.reasons.join(), /acl/)
       }).pipe(Effect.provide(layer()))
   )

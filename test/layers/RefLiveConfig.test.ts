@@ -5,6 +5,7 @@ import { emptyConfig } from "../../src/model/CompiledConfig.ts"
 import { zeroHash } from "../../src/model/Snapshot.ts"
 import { LiveConfig, type Offer } from "../../src/services/LiveConfig.ts"
 import { Router } from "../../src/services/Router.ts"
+import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { joined, liveLayer, liveLayerFor } from "../support/live.ts"
 import { eventsInto, type LoggedEvent } from "../support/logged.ts"
 import { settingsLayer } from "../support/settings.ts"
@@ -134,6 +135,8 @@ describe("the live configuration", () => {
     }).pipe(
       Effect.provide(
         RefLiveConfig.layer.pipe(
+          Layer.provide(TrustedClock.layerWall),
+
           Layer.provide(settingsLayer()),
           Layer.provide(
             Layer.succeed(Router, {

@@ -26,6 +26,7 @@ import { monotonicMs } from "../../services/monotonic.ts"
 import type { NodeHealth } from "../../services/NodeHealth.ts"
 import type { ReconnectPolicy } from "../../services/ReconnectPolicy.ts"
 import { Settings } from "../../services/Settings.ts"
+import type { TrustedClock } from "../../services/TrustedClock.ts"
 import { makeDelays } from "./delays.ts"
 import { makeTeller } from "./teller.ts"
 
@@ -228,5 +229,13 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Connection,
   never,
-  Settings | ClusterDialer | ConfigReceiver | Heartbeat | ConnectionStatus | LiveConfig | NodeHealth | ReconnectPolicy
+  | Settings
+  | ClusterDialer
+  | ConfigReceiver
+  | Heartbeat
+  | ConnectionStatus
+  | LiveConfig
+  | NodeHealth
+  | ReconnectPolicy
+  | TrustedClock
 > = Layer.effect(Connection, make)
