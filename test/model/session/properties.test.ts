@@ -194,7 +194,8 @@ const played = (choices: ReadonlyArray<Choice>): World => {
   return world
 }
 
-const choices = fc.array(choice, { minLength: 1, maxLength: 120 })
+// Without a size, fast-check would end each at a dozen.
+const choices = fc.array(choice, { minLength: 1, maxLength: 120, size: "max" })
 
 describe("the session machine, under every sequence of events", () => {
   it("keeps its promises (watcher.ts says which)", () => {
