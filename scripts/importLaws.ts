@@ -149,6 +149,36 @@ const pureModel: Law = {
   })
 }
 
+/** What opens a connection, by module: `default` and `*` hold everything. */
+const openers: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "node:net": ["connect", "createConnection", "default", "*"],
+  "node:tls": ["connect", "default", "*"],
+  "node:http": ["request", "get", "default", "*"],
+  "node:https": ["request", "get", "default", "*"],
+  ws: ["WebSocket", "default", "*"]
+}
+
+/** Who opens connections to somebody other than a control plane, or opens those that all others go through. */
+const mayOpen = [
+  // The one way out to a control plane, and the WebSocket that is spoken over its streams.
+  "layers/cluster-transport/",
+  "layers/WebSocketDialer.ts",
+  // Towards upstreams.
+  "layers/http-proxy/",
+  // Towards its own proxy listener.
+  "programs/quickstart/"
+]
+
+const oneWayOut: Law = {
+  name: "control planes are dialled by ClusterTransport",
+  check: onEachImport((file, { specifier, names, isTypeOnly }) => {
+    if (isTypeOnly || mayOpen.some((place) => file.path.startsWith(place))) return undefined
+    const found = names.filter((name) => (openers[specifier] ?? []).includes(name))
+    if (found.length === 0) return undefined
+    return `${found.join(", ")} from ${specifier} opens a connection past forward proxy and certificates: take ClusterTransport, or say in mayOpen whom else it is for`
+  })
+}
+
 interface Ban {
   readonly pattern: RegExp
   readonly message: string
@@ -207,6 +237,7 @@ export const laws: ReadonlyArray<Law> = [
   relativeEndings,
   deepImports,
   pureModel,
+  oneWayOut,
   timeFromServices,
   noGlobalState
 ]

@@ -8,6 +8,7 @@ export interface ImportedModule {
   readonly line: number
   /** `import type` and `export type`: gone when the program runs. */
   readonly isTypeOnly: boolean
+  /** As the module exports them; `default` under whatever name; without those that are taken as a `type` alone. */
   readonly names: ReadonlyArray<string>
 }
 
@@ -85,7 +86,9 @@ const bare = /(?:^|[;\n}])\s*import\s*["']([^"'\n]+)["']/g
 const dynamic = /\bimport\s*\(\s*["']([^"'\n]+)["']/g
 
 const namesIn = (clause: string): ReadonlyArray<string> =>
-  [...clause.matchAll(/(?:^|[{,])\s*(?:type\s+)?(\*|\w+)/g)].map((match) => match[1] ?? "")
+  [...clause.matchAll(/(^|[{,])\s*(?!type\s+\w)(\*|\w+)/g)].map(([, before, name = ""]) =>
+    before === "" && name !== "*" ? "default" : name
+  )
 
 export const importsOf = (text: string): ReadonlyArray<ImportedModule> => {
   const code = blankOut(text, "comments")

@@ -68,6 +68,27 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "node id can't be kept; this run has one of its own": dp(
     "The prefix can't be written: after a restart the control plane sees another node."
   ),
+  "licence found": dp("A licence decides from now on; `source` says where it stands, `state` how it stands."),
+  "licence renewed": dp("A licence that lasts longer took the place of the one before."),
+  "licence is gone; nothing is restricted": dp(
+    "The licence was taken away at its source, and no other source has one. A node without a licence serves."
+  ),
+  "licence expires soon": dp("Told 90, 30, 16, 7 and 1 days before, once for each licence. Renew it."),
+  "licence expired; it counts on for its days of grace": dp(
+    "`license_grace_days` hold until `graceUntil`; a restart changes nothing about that. Renew the licence."
+  ),
+  "licence expired; every request is answered 503": dp(
+    "The node stays connected and serves again within a second of a renewed licence. `license_on_expiry=warn` serves on."
+  ),
+  "licence expired; serving goes on, for license_on_expiry is warn": dp("Nothing is restricted. Renew the licence."),
+  "licence counts again, for the clock was set back": dp(
+    "What the node believes of the time has changed: a licence that had gone further is back at an earlier state."
+  ),
+  "requests are served again": dp("The licence no longer stops the node."),
+  "licence refused; what stood before it stays": dp(
+    "What stands at `source` is no licence, or its signature is wrong; every reason is in `reasons`, no value of it. Told once."
+  ),
+  "there is no licence where one was said to be": dp("`license_path` names a file that does not exist."),
   "control plane connected": dp("The session is open; the newest configuration follows."),
   "control plane lost; serving goes on": dp(
     "The session ended. The node serves from memory and dials again, for ever."
@@ -88,8 +109,20 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "unknown settings, perhaps misspelt": both("`HOLDFAST_…` variables that mean nothing."),
   "setting not served": both("A setting of Kong's that matters is understood and not served: see `setting`."),
   "settings of Kong's that mean nothing here": both("`KONG_…` variables and lines of the file that have no effect."),
-  "cluster certificate expired; the peer will refuse it": dp(
-    "The node serves what it has, but can't join its control plane until the certificate is renewed."
+  "cluster certificate expires soon": both(
+    "30, 7 and 1 days before its end. Replace the files of `cluster_cert` and `cluster_cert_key`; no restart is needed."
+  ),
+  "cluster certificate expired; the peer will refuse it": both(
+    "Sessions that stand stay; no new one begins until the certificate is renewed. A data plane serves what it has."
+  ),
+  "cluster credentials replaced; the next connection uses them": both(
+    "Certificate or authorities changed on disk and are in use. In the shared mode the former certificate counts for `former_counts_for_seconds` more."
+  ),
+  "changed cluster credentials can't be used; the former ones stay": both(
+    "A file changed and is wrong, or a certificate waits for its key. Nothing was taken over; the files are looked at again when one of them changes."
+  ),
+  "former cluster certificate counts no longer": both(
+    "`cluster_cert_overlap` is over. Who still has the former certificate can't connect any more."
   ),
   "control plane ready": cp("The admin API and the cluster listener are open."),
   "configuration pushed": cp("A change went out to the connected data planes."),

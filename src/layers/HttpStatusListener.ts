@@ -75,7 +75,8 @@ const make = Effect.gen(function* () {
       connection: yield* SubscriptionRef.get(connection),
       proxy: MutableRef.get(health.proxy)?.(),
       isDraining: MutableRef.get(health.isDraining),
-      cacheProblem: MutableRef.get(health.cacheProblem)
+      cacheProblem: MutableRef.get(health.cacheProblem),
+      license: MutableRef.get(health.license)
     }
   })
 

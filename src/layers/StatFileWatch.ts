@@ -1,13 +1,13 @@
 /**
- * FileWatch by asking for the file's state twice a second. The system's own notices are lost on network and overlay file
- * systems, at the swap of a mounted ConfigMap, and with a folder that is removed and made again; two questions a second
+ * FileWatch by asking for the file's state four times a second. The system's own notices are lost on network and overlay file
+ * systems, at the swap of a mounted ConfigMap, and with a folder that is removed and made again; four questions a second
  * cost nothing and miss none of these.
  */
 import { stat } from "node:fs/promises"
 import { Effect, Layer } from "effect"
 import { FileWatch } from "../services/FileWatch.ts"
 
-const interval = "500 millis"
+const interval = "250 millis"
 
 /** What no way of changing a file leaves as it was. Whatever can't be seen counts as absent. */
 const stampOf = async (file: string): Promise<string> => {

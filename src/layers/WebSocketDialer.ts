@@ -1,18 +1,28 @@
 /**
- * ClusterDialer by `ws` over `node:tls`, mutual TLS (reference `hybrid-protocol-v1.md` §1.1, §1.2). In the shared mode the
- * cluster certificate is its own trust anchor and is expected under a fixed server name; in the others an authority
- * vouches for the name that was dialled, or for `cluster_server_name`.
+ * ClusterDialer by `ws`, upgraded over a stream of the ClusterTransport (reference `hybrid-protocol-v1.md` §1.1). The whole
+ * dial has one limit: name resolution, TCP, a forward proxy, TLS and the WebSocket handshake together.
  */
-import { type ConnectionOptions, checkServerIdentity, createSecureContext, type PeerCertificate } from "node:tls"
-import { Cause, Effect, Layer, Queue } from "effect"
+import type { IncomingMessage } from "node:http"
+import type { Duplex } from "node:stream"
+import { Cause, Clock, Effect, Layer, Queue, type Scope, SubscriptionRef } from "effect"
 import { type ClientOptions, type RawData, WebSocket } from "ws"
-import { depthProblem, serverNameOf } from "../model/ClusterTls.ts"
-import { isVerificationFailure, verificationFailure } from "../model/TlsFailure.ts"
+import { serverNameOf } from "../model/ClusterTls.ts"
+import { formatAddress } from "../model/listenFault.ts"
+import { readRetryAfter } from "../model/RetryAfter.ts"
 import { outletPath } from "../model/Wire.ts"
 import { ClusterDialer, type ClusterSocket, type Frame, SessionEnd } from "../services/ClusterDialer.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
+import {
+  brokenOff,
+  type ClusterEndpoint,
+  ClusterTransport,
+  ClusterUnreachable,
+  dialLimitMs,
+  type TransportOptions
+} from "../services/ClusterTransport.ts"
 import { Identity } from "../services/Identity.ts"
 import { Settings } from "../services/Settings.ts"
+import { TrustedClock } from "../services/TrustedClock.ts"
 
 /** One WebSocket operation may take this long (§1). */
 const operationTimeoutMs = 5_000
@@ -20,11 +30,8 @@ const operationTimeoutMs = 5_000
 const closeTimeoutMs = 1_000
 const goingAway = 1001
 
-const messageOf = (error: NodeJS.ErrnoException): string => {
-  const { code = "", message, name } = error
-  if (isVerificationFailure(code)) return `the control plane's certificate ${verificationFailure(code)}`
-  return message === "" ? code || name : message
-}
+const messageOf = ({ code = "", message, name }: NodeJS.ErrnoException): string =>
+  message === "" ? code || name : message
 
 const bytesOf = (data: RawData): Uint8Array =>
   Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data
@@ -45,26 +52,49 @@ const listen = (socket: WebSocket, frames: Queue.Queue<Frame, SessionEnd>): void
   )
 }
 
-/** All that a control plane lets those know whom it refuses (§1.3). */
-const brokenOff =
-  "the control plane broke off without an answer, as with a certificate that it refuses: its log says why"
+const isBrokenOff = ({ code }: NodeJS.ErrnoException): boolean => code === "ECONNRESET" || code === "EPIPE"
+
+const handshakeError = (error: NodeJS.ErrnoException): ClusterUnreachable =>
+  isBrokenOff(error)
+    ? new ClusterUnreachable({ reason: "brokenOff", message: brokenOff })
+    : new ClusterUnreachable({ reason: "failed", message: messageOf(error) })
+
+const refusal = ({ statusCode, headers }: IncomingMessage) =>
+  Effect.gen(function* () {
+    const { nowMs } = yield* TrustedClock
+    const retryAfterMs = readRetryAfter(headers["retry-after"], { date: headers.date, nowMs: yield* nowMs })
+    return new ClusterUnreachable({
+      reason: "refused",
+      message: `expected a WebSocket handshake, got HTTP ${statusCode}`,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs })
+    })
+  })
 
 /** The socket is only half ours while it opens: any listener left out here would let an error kill the process. */
-const open = (url: string, options: ClientOptions): Effect.Effect<WebSocket, SessionEnd> =>
-  Effect.callback<WebSocket, SessionEnd>((resume) => {
-    const socket = new WebSocket(url, options)
-    const fail = (message: string) => {
-      resume(Effect.fail(new SessionEnd({ reason: "dialFailed", message })))
+const upgrade = (
+  url: string,
+  options: ClientOptions,
+  stream: Duplex
+): Effect.Effect<WebSocket, ClusterUnreachable, TrustedClock> =>
+  Effect.callback<WebSocket, ClusterUnreachable, TrustedClock>((resume) => {
+    // It may have ended since it was handed over, and would tell nobody again.
+    if (stream.destroyed)
+      return resume(Effect.fail(new ClusterUnreachable({ reason: "brokenOff", message: brokenOff })))
+    // It reaches `http.request` through ws, whose types leave it out.
+    const beyondTypes: object = { createConnection: () => stream }
+    const socket = new WebSocket(url, { ...options, ...beyondTypes })
+    const fail = (failure: Effect.Effect<never, ClusterUnreachable, TrustedClock>) => {
+      resume(failure)
       socket.terminate()
     }
     socket.once("open", () => resume(Effect.succeed(socket)))
-    socket.on("error", (error: NodeJS.ErrnoException) =>
-      fail(error.code === "ECONNRESET" ? brokenOff : messageOf(error))
+    socket.on("error", (error: NodeJS.ErrnoException) => fail(Effect.fail(handshakeError(error))))
+    socket.once("close", () =>
+      fail(Effect.fail(new ClusterUnreachable({ reason: "failed", message: "closed during the handshake" })))
     )
-    socket.once("close", () => fail("closed during the handshake"))
     socket.once("unexpected-response", (_request, response) => {
       response.resume()
-      fail(`expected a WebSocket handshake, got HTTP ${response.statusCode}`)
+      fail(Effect.flatMap(refusal(response), Effect.fail))
     })
     return Effect.sync(() => socket.terminate())
   })
@@ -101,68 +131,74 @@ const wrap = Effect.fnUntraced(function* (socket: WebSocket) {
   } satisfies ClusterSocket
 })
 
-/** An IPv6 address needs its brackets back. */
-const authority = ({ host, port }: { readonly host: string; readonly port: number }): string =>
-  `${host.includes(":") ? `[${host}]` : host}:${port}`
+/** What is left of the limit of one dial, asked again and again. */
+const startLimit: Effect.Effect<Effect.Effect<number>> = Effect.map(Clock.monotonicTimeNanos, (startedAt) =>
+  Effect.map(Clock.monotonicTimeNanos, (now) => Math.max(0, dialLimitMs - Number(now - startedAt) / 1_000_000))
+)
 
-const problem = (reason: string): Error => new Error(`the control plane's certificate is refused: ${reason}`)
-
-/** Runs after the chain has been verified, for what only the peer's certificates together can tell. */
-const verify =
-  (depth: number) =>
-  (name: string, certificate: PeerCertificate): Error | undefined => {
-    const misnamed = checkServerIdentity(name, certificate)
-    if (misnamed !== undefined)
-      return problem(`expected the name ${name} (${"reason" in misnamed ? misnamed.reason : misnamed.message})`)
-    const tooDeep = depthProblem(certificate, depth, "lua_ssl_verify_depth")
-    return tooDeep === undefined ? undefined : problem(tooDeep)
-  }
+const asSessionEnd = ({ reason, message, retryAfterMs }: ClusterUnreachable): SessionEnd =>
+  new SessionEnd({
+    reason: reason === "refused" ? "refused" : "dialFailed",
+    message,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs })
+  })
 
 const make = Effect.gen(function* () {
   const settings = yield* Settings
   const identity = yield* Identity
-  const { cert, key, authorities } = yield* ClusterIdentity
+  const transport = yield* ClusterTransport
+  const clock = yield* TrustedClock
+  const { current } = yield* ClusterIdentity
+  const controlPlane = settings.cluster_control_plane
+  if (controlPlane === undefined) {
+    const end = new SessionEnd({ reason: "dialFailed", message: "no cluster_control_plane is set" })
+    return ClusterDialer.of({ dial: Effect.fail(end) })
+  }
+  const endpoint: ClusterEndpoint = { ...controlPlane, serverName: serverNameOf(settings) }
   const query = new URLSearchParams({
     node_id: identity.nodeId,
     node_hostname: identity.hostname,
     node_version: identity.version
   })
-  const tls: ConnectionOptions = {
-    // Made once: a machine's store of authorities is hundreds of certificates.
-    secureContext: createSecureContext({ cert, key, ca: [...authorities], minVersion: "TLSv1.2" }),
-    servername: serverNameOf(settings),
-    checkServerIdentity: verify(settings.lua_ssl_verify_depth)
-  }
-  // It reaches `tls.connect` through ws, whose types leave half of it out.
-  const beyondTypes: object = tls
-  const options: ClientOptions = {
-    ...beyondTypes,
-    perMessageDeflate: false,
-    maxPayload: settings.cluster_max_payload,
-    handshakeTimeout: operationTimeoutMs
-  }
-  const controlPlane = settings.cluster_control_plane
-  const dial =
-    controlPlane === undefined
-      ? Effect.fail(new SessionEnd({ reason: "dialFailed", message: "no cluster_control_plane is set" }))
-      : Effect.acquireRelease(
-          // ws bounds the handshake only once the connection is made; name resolution and TCP count as well.
-          open(`wss://${authority(controlPlane)}${outletPath}?${query}`, options).pipe(
-            Effect.timeoutOrElse({
-              duration: operationTimeoutMs,
-              orElse: () =>
-                Effect.fail(
-                  new SessionEnd({ reason: "dialFailed", message: `no connection within ${operationTimeoutMs} ms` })
-                )
-            })
-          ),
-          (socket) => Effect.sync(() => hangUp(socket)),
-          { interruptible: true }
-        ).pipe(Effect.flatMap(wrap))
+  const url = `wss://${formatAddress(controlPlane)}${outletPath}?${query}`
+  const options: ClientOptions = { perMessageDeflate: false, maxPayload: settings.cluster_max_payload }
+  const tooLate = new ClusterUnreachable({
+    reason: "failed",
+    message: `no WebSocket handshake from ${formatAddress(controlPlane)} within ${dialLimitMs} ms`
+  })
+
+  const attempt = Effect.fnUntraced(function* (
+    left: Effect.Effect<number>,
+    as: NonNullable<TransportOptions["as"]>
+  ): Effect.fn.Return<WebSocket, ClusterUnreachable, Scope.Scope> {
+    const stream = yield* transport.connect(endpoint, { as, limitMs: yield* left })
+    return yield* Effect.acquireRelease(
+      upgrade(url, options, stream).pipe(
+        Effect.provideService(TrustedClock, clock),
+        Effect.timeoutOrElse({ duration: yield* left, orElse: () => Effect.fail(tooLate) })
+      ),
+      (socket) => Effect.sync(() => hangUp(socket)),
+      { interruptible: true }
+    )
+  })
+
+  /** A control plane that has not got our new certificate yet can't be trusted by it, and breaks off when it is shown. */
+  const dial = Effect.gen(function* () {
+    const left = yield* startLimit
+    const { former } = yield* SubscriptionRef.get(current)
+    return yield* attempt(left, "current").pipe(
+      Effect.catchIf(
+        ({ reason }) => former !== undefined && (reason === "untrusted" || reason === "brokenOff"),
+        () => attempt(left, "former")
+      )
+    )
+  }).pipe(Effect.mapError(asSessionEnd), Effect.flatMap(wrap))
+
   return ClusterDialer.of({ dial })
 })
 
-export const layer: Layer.Layer<ClusterDialer, never, Settings | Identity | ClusterIdentity> = Layer.effect(
+export const layer: Layer.Layer<
   ClusterDialer,
-  make
-)
+  never,
+  Settings | Identity | ClusterIdentity | ClusterTransport | TrustedClock
+> = Layer.effect(ClusterDialer, make)

@@ -1,5 +1,6 @@
 /** Who a peer of the cluster must be, apart from the cryptography: reference `hybrid-protocol-v1.md` §1.2. */
 import { isIP } from "node:net"
+import type { Fault } from "./Fault.ts"
 import type { SettingValues } from "./SettingTable.ts"
 import { sharedServerName } from "./Wire.ts"
 
@@ -50,6 +51,20 @@ export const commonNameProblem = (
     ? undefined
     : `the common name ${name} is not in the domain of the control plane's certificate, ${domain ?? "which has none"}`
 }
+
+/** A rule of `pki_check_cn` that would let nobody in, ever: `own` is the control plane's common name. */
+export const commonNameFaults = (
+  { cluster_mtls, cluster_allowed_common_names }: Pick<SettingValues, "cluster_mtls" | "cluster_allowed_common_names">,
+  own: string | undefined
+): ReadonlyArray<Fault> =>
+  cluster_mtls === "pki_check_cn" && cluster_allowed_common_names.length === 0 && parentDomain(own ?? "") === undefined
+    ? [
+        {
+          path: ["cluster_allowed_common_names"],
+          message: "expected the names of data planes, for the common name of cluster_cert has no domain to share"
+        }
+      ]
+    : []
 
 /** A certificate as Node describes it together with its chain. */
 export interface ChainLink {

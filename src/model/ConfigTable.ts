@@ -3,7 +3,7 @@
  * Rules: reference `config-model.md` §1 and §3; what is known but not served, `DESIGN.md` "The surface".
  */
 import * as E from "./Entities.ts"
-import { decodeRow, type Entity, ignoredKeys, isRecord, type Row } from "./Entity.ts"
+import { decodeRow, type Entity, ignoredKeys, isRecord, type Row, shownValue } from "./Entity.ts"
 import { type Fault, within } from "./Fault.ts"
 
 export interface ConfigTable {
@@ -17,6 +17,7 @@ export interface ConfigTable {
   readonly targets: ReadonlyArray<E.Target>
   readonly consumers: ReadonlyArray<E.Consumer>
   readonly parameters: ReadonlyArray<E.Parameter>
+  readonly licenses: ReadonlyArray<E.LicenseRow>
 }
 
 export const emptyTable: ConfigTable = {
@@ -29,7 +30,8 @@ export const emptyTable: ConfigTable = {
   upstreams: [],
   targets: [],
   consumers: [],
-  parameters: []
+  parameters: [],
+  licenses: []
 }
 
 /** The newest declarative format; the older two are accepted and migrated (`config-model.md` §4.1). */
@@ -102,8 +104,19 @@ const pluginFaults = (section: unknown): ReadonlyArray<Fault> =>
     }
   })
 
-/** Validates a whole config table. Nothing is accepted unless everything is right; all faults are told. */
-export const decodeTable = (input: unknown): DecodedTable => {
+/** `strict` for whoever writes a configuration; `tolerant` for whoever receives one, and must serve what can be served. */
+export type Strictness = "strict" | "tolerant"
+
+const counting = (strictness: Strictness, faults: ReadonlyArray<Fault>): ReadonlyArray<Fault> =>
+  strictness === "strict"
+    ? faults
+    : faults.filter(({ path: [section] }) => E.entityByName.get(String(section))?.isTolerated !== true)
+
+/**
+ * Validates a whole config table. Nothing is accepted unless everything is right; all faults are told. Of the entities
+ * that are tolerated, only the rows that are right are in the table then.
+ */
+export const decodeTable = (input: unknown, strictness: Strictness = "tolerant"): DecodedTable => {
   if (!isRecord(input))
     return { _tag: "Wrong", faults: [{ path: [], message: "expected a config table object", value: input }] }
   const faults: Array<Fault> = []
@@ -131,7 +144,8 @@ export const decodeTable = (input: unknown): DecodedTable => {
     const decoded: Array<Row> = []
     rows[entity.name] = decoded
     if (section === undefined) {
-      faults.push({ path: [entity.name], message: `expected an array of ${entity.name}`, value: input[entity.name] })
+      const message = `expected an array of ${entity.name}`
+      faults.push({ path: [entity.name], message, ...shownValue(entity, input[entity.name]) })
       continue
     }
     section.forEach((raw, index) => {
@@ -143,10 +157,12 @@ export const decodeTable = (input: unknown): DecodedTable => {
       else faults.push(...result.faults.map((fault) => named(entity, index, raw, fault)))
     })
   }
-  if (faults.length > 0) return { _tag: "Wrong", faults }
+  const wrong = counting(strictness, faults)
+  if (wrong.length > 0) return { _tag: "Wrong", faults: wrong }
   const resolved = resolveReferences(rows)
-  return resolved.faults.length > 0
-    ? { _tag: "Wrong", faults: resolved.faults }
+  const unresolved = counting(strictness, resolved.faults)
+  return unresolved.length > 0
+    ? { _tag: "Wrong", faults: unresolved }
     : { _tag: "Right", table: resolved.rows as unknown as ConfigTable, notServed }
 }
 

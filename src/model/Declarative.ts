@@ -2,10 +2,10 @@
  * From a declarative document, as people write it, to the flat config table, as a control plane sends it: children
  * leave their parents, rows get ids. Rules: reference `config-model.md` §4 and §5. Validation is the table's own.
  */
-import { type DecodedTable, decodeTable } from "./ConfigTable.ts"
+import { type DecodedTable, decodeTable, type Strictness } from "./ConfigTable.ts"
 import { deterministicId } from "./DeterministicId.ts"
 import * as E from "./Entities.ts"
-import { type Entity, isRecord, type Row } from "./Entity.ts"
+import { type Entity, isRecord, type Row, shownValue } from "./Entity.ts"
 import type { Fault } from "./Fault.ts"
 
 type Path = ReadonlyArray<string | number>
@@ -79,7 +79,11 @@ const flatten = (document: Row, freshId: () => string): Flattened => {
   const visitAll = (section: string, rows: unknown, path: Path, parent: Parent | undefined): void => {
     if (rows === null || rows === undefined || (isRecord(rows) && Object.keys(rows).length === 0)) return
     if (Array.isArray(rows)) rows.forEach((row, index) => visit(section, row, [...path, index], parent))
-    else faults.push({ path, message: `expected an array of ${section}`, value: rows })
+    else {
+      const entity = E.entityByName.get(section)
+      const shown = entity === undefined ? { value: rows } : shownValue(entity, rows)
+      faults.push({ path, message: `expected an array of ${section}`, ...shown })
+    }
   }
 
   for (const [key, value] of Object.entries(document)) {
@@ -109,7 +113,11 @@ export interface DeclarativeTable {
  * Flattens and validates a document. `freshId` names the rows that have neither an id nor a key. Faults point into the
  * document as it was written.
  */
-export const decodeDeclarative = (document: unknown, freshId: () => string): DeclarativeTable => {
+export const decodeDeclarative = (
+  document: unknown,
+  freshId: () => string,
+  strictness: Strictness = "tolerant"
+): DeclarativeTable => {
   if (!isRecord(document)) {
     return {
       raw: {},
@@ -120,7 +128,7 @@ export const decodeDeclarative = (document: unknown, freshId: () => string): Dec
     }
   }
   const { table, origins, faults } = flatten(document, freshId)
-  const decoded = decodeTable(table)
+  const decoded = decodeTable(table, strictness)
   if (decoded._tag === "Right" && faults.length === 0) return { raw: table, decoded }
   const wrong = decoded._tag === "Wrong" ? decoded.faults.map(inDocument(origins)) : []
   return { raw: table, decoded: { _tag: "Wrong", faults: [...faults, ...wrong] } }

@@ -396,6 +396,22 @@ export const parameters = define({
   primaryKey: "key"
 })
 
+/**
+ * The whole of a `license.json` as a text (`resilience.md` §6.1). A wrong one stops no configuration: whoever judges
+ * licences tells of it, and goes by what stood before.
+ */
+export const licenses = define({
+  name: "licenses",
+  singular: "license",
+  fields: {
+    id: stamps.id,
+    payload: Field.secret,
+    created_at: stamps.created_at,
+    updated_at: stamps.updated_at
+  },
+  isTolerated: true
+})
+
 export type Workspace = typeof workspaces.schema.Type
 export type Certificate = typeof certificates.schema.Type
 export type CaCertificate = typeof caCertificates.schema.Type
@@ -406,6 +422,7 @@ export type Upstream = typeof upstreams.schema.Type
 export type Target = typeof targets.schema.Type
 export type Consumer = typeof consumers.schema.Type
 export type Parameter = typeof parameters.schema.Type
+export type LicenseRow = typeof licenses.schema.Type
 
 export const entities: ReadonlyArray<Entity> = [
   workspaces,
@@ -417,7 +434,8 @@ export const entities: ReadonlyArray<Entity> = [
   upstreams,
   targets,
   consumers,
-  parameters
+  parameters,
+  licenses
 ] as unknown as ReadonlyArray<Entity>
 
 export const entityByName: ReadonlyMap<string, Entity> = new Map(entities.map((entity) => [entity.name, entity]))
@@ -442,7 +460,6 @@ export const knownButNotServed: ReadonlySet<string> = new Set([
   "acme_storage",
   "session_metadatas",
   "sessions",
-  "licenses",
   "consumer_groups",
   "consumer_group_consumers",
   "consumer_group_plugins",

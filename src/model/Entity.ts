@@ -35,6 +35,8 @@ export interface Entity<F extends Field.Fields = Field.Fields> {
   readonly decode: (row: Row) => Result.Result<Row, Schema.SchemaError>
   /** Rules between fields, asked only of rows whose fields are right one by one. */
   readonly check: (row: never) => ReadonlyArray<Fault>
+  /** True when a data plane serves a configuration all the same if rows of this kind are wrong. */
+  readonly isTolerated: boolean
 }
 
 export const define = <F extends Field.Fields>(options: {
@@ -48,6 +50,7 @@ export const define = <F extends Field.Fields>(options: {
   readonly cacheKey?: ReadonlyArray<string>
   readonly expand?: (row: Row) => Row
   readonly check?: (row: Schema.Struct<{ readonly [K in keyof F]: F[K]["schema"] }>["Type"]) => ReadonlyArray<Fault>
+  readonly isTolerated?: boolean
 }): Entity<F> => {
   const schema = Field.struct(options.fields)
   return {
@@ -58,6 +61,7 @@ export const define = <F extends Field.Fields>(options: {
     cacheKey: undefined,
     expand: (row) => row,
     check: () => [],
+    isTolerated: false,
     ...options,
     schema,
     decode: Schema.decodeUnknownResult(schema as unknown as Schema.Decoder<Row>, {
@@ -124,13 +128,19 @@ export type Decoded<A> =
   | { readonly _tag: "Right"; readonly row: A }
   | { readonly _tag: "Wrong"; readonly faults: ReadonlyArray<Fault> }
 
+/** What stands where rows of this kind belong, when showing it can't give a secret away. */
+export const shownValue = (entity: Entity, value: unknown): Pick<Fault, "value"> =>
+  Object.values(entity.fields).some(({ sensitive }) => sensitive === true) ? {} : { value }
+
 /** Validates one row and fills its defaults; absent nullable fields become `null`. All faults at once. */
 export const decodeRow = <F extends Field.Fields>(
   entity: Entity<F>,
   input: unknown
 ): Decoded<Entity<F>["schema"]["Type"]> => {
-  if (!isRecord(input))
-    return { _tag: "Wrong", faults: [{ path: [], message: `expected a ${entity.singular} object`, value: input }] }
+  if (!isRecord(input)) {
+    const message = `expected a ${entity.singular} object`
+    return { _tag: "Wrong", faults: [{ path: [], message, ...shownValue(entity as unknown as Entity, input) }] }
+  }
   const row = settle(entity.fields, entity.expand(input))
   const result = entity.decode(row)
   if (result._tag === "Failure")

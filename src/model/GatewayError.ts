@@ -24,6 +24,8 @@ const explicit = (status: number, message: string, headers: ReadonlyArray<string
 
 const core = (status: number, message: string): GatewayError => ({ status, message, kind: "core", headers: [] })
 
+/** The licence has expired and `license_on_expiry` is `stop` (`DESIGN.md`, "The life of a node", 7). */
+export const licenseExpired = explicit(503, "license expired")
 export const noRoute = explicit(404, "no Route matched with those values")
 export const noService = explicit(503, "no Service found with those values")
 export const noPeer = explicit(503, "failure to get a peer from the ring-balancer")

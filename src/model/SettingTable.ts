@@ -81,6 +81,22 @@ export const settingTable = {
     Type.hostPort,
     "host:port of the control plane. Without it a data plane is a node on its own."
   ),
+  cluster_use_proxy: preset(
+    Type.onOff,
+    "off",
+    "Whether a data plane dials its control plane through the forward proxy of proxy_server."
+  ),
+  proxy_server: secret(
+    optional(
+      Type.forwardProxy,
+      "The forward proxy of cluster_use_proxy. User name and password may be percent-encoded: # as %23, @ as %40, % as %25."
+    )
+  ),
+  proxy_server_ssl_verify: preset(
+    Type.onOff,
+    "on",
+    "Whether the certificate of an https:// proxy_server is verified, by lua_ssl_trusted_certificate."
+  ),
   cluster_listen: preset(
     Type.listenAddresses,
     "0.0.0.0:8005",
@@ -93,6 +109,11 @@ export const settingTable = {
   ),
   cluster_cert: optional(Type.text, "Cluster certificate: a path, PEM text, or base64 of PEM."),
   cluster_cert_key: secret(optional(Type.text, "Key of the cluster certificate: a path, PEM text, or base64 of PEM.")),
+  cluster_cert_overlap: preset(
+    Type.number(0, 2_147_483),
+    "86400",
+    "Seconds for which the former certificate counts beside a new one in the shared mode, once its file was replaced; 0 for none."
+  ),
   cluster_ca_cert: optional(
     Type.text,
     "Authority of the peer's certificate in the pki modes: a path, PEM text, or base64 of PEM. A control plane needs it."
@@ -114,7 +135,7 @@ export const settingTable = {
   lua_ssl_trusted_certificate: preset(
     Type.list,
     "system",
-    "What a data plane trusts in upstreams, and besides cluster_ca_cert in the pki modes: system, paths, PEM, base64 of it."
+    "What a data plane trusts in upstreams, in an https:// proxy_server, and besides cluster_ca_cert in the pki modes: system, paths, PEM, base64 of it."
   ),
   lua_ssl_verify_depth: preset(
     Type.integer(0, 100),
@@ -168,11 +189,6 @@ export const settingTable = {
     "Accepted from Konnect's settings, as cluster_telemetry_endpoint."
   ),
   vitals: preset(Type.onOff, "off", "Accepted from Konnect's settings; there are no vitals, on or off."),
-  cluster_use_proxy: preset(
-    Type.onOff,
-    "off",
-    "Not served yet: a data plane dials its control plane directly, and warns when this is on."
-  ),
   router_flavor: preset(
     Type.oneOf(["traditional_compatible", "traditional", "expressions"]),
     "traditional_compatible",
@@ -189,6 +205,31 @@ export const settingTable = {
     "Read declarative_config again whenever the file changes, not only on SIGHUP."
   ),
   declarative_config_string: secret(optional(Type.text, "The same, as the text itself.")),
+
+  license_data: secret(optional(Type.text, "A licence, as the text of its license.json.")),
+  license_path: optional(
+    Type.text,
+    "Path of a licence that counts where neither the configuration nor license_data has one; then <prefix>/license.json."
+  ),
+  license_on_expiry: preset(
+    Type.oneOf(["stop", "warn"]),
+    "stop",
+    "What an expired licence does: stop answers every request 503, warn serves on."
+  ),
+  license_grace_days: preset(
+    Type.integer(0, 3650),
+    "0",
+    "Days after its expiry during which a licence still counts, with a warning."
+  ),
+  license_require_signature: preset(
+    Type.onOff,
+    "off",
+    "Whether a licence that no key of license_public_key has signed is refused. One that was changed since always is."
+  ),
+  license_public_key: optional(
+    Type.text,
+    "Ed25519 public keys, one or several, that licences are checked by: a path, PEM text, or base64 of PEM."
+  ),
 
   ssl_cert: optional(Type.text, "Default certificate of the TLS proxy listeners; one is generated when unset."),
   ssl_cert_key: secret(optional(Type.text, "Key of ssl_cert.")),

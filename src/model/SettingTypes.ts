@@ -4,10 +4,13 @@
  */
 import { isIP } from "node:net"
 import { splitHostPort } from "./Field.ts"
+import { type ForwardProxy, readForwardProxy } from "./ForwardProxy.ts"
 
 export interface SettingType<A> {
   readonly expected: string
   readonly parse: (text: string) => A | undefined
+  /** What a refused text has instead, in words that give nothing of it away: for values that can't be shown. */
+  readonly found?: (text: string) => string | undefined
 }
 
 const make = <A>(expected: string, parse: (text: string) => A | undefined): SettingType<A> => ({ expected, parse })
@@ -56,6 +59,24 @@ export const hostPort: SettingType<HostPort> = make("host:port", (value) => {
   const parts = splitHostPort(value)
   return parts?.port === undefined || /[\s/]/.test(parts.host) ? undefined : { host: parts.host, port: parts.port }
 })
+
+const proxyOrProblem = (value: string): ForwardProxy | string => {
+  const read = readForwardProxy(value)
+  return "problem" in read ? read.problem : read
+}
+
+/** `hybrid-protocol-v1.md` §1.4. */
+export const forwardProxy: SettingType<ForwardProxy> = {
+  expected: "http://[user:password@]host:port, or the same with https://",
+  parse: (value) => {
+    const read = proxyOrProblem(value)
+    return typeof read === "string" ? undefined : read
+  },
+  found: (value) => {
+    const read = proxyOrProblem(value)
+    return typeof read === "string" ? read : undefined
+  }
+}
 
 export interface ListenAddress {
   readonly host: string

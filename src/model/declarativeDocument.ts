@@ -21,8 +21,11 @@ export const toDeclarativeDocument = (stored: StoredRows): Row => ({
   )
 })
 
-/** What every control plane has whether or not anybody gave it a configuration. */
-const ownSections: ReadonlySet<string> = new Set(["workspaces", "parameters"])
+/** What belongs to the cluster and not to a document: it stays when a document doesn't speak of it at all. */
+export const keptUnlessNamed: ReadonlySet<string> = new Set(["licenses"])
+
+/** What every control plane has whether or not anybody gave it a configuration, and what is none. */
+const ownSections: ReadonlySet<string> = new Set(["workspaces", "parameters", ...keptUnlessNamed])
 
 /** True when there is nothing for a data plane to do: no row beyond the control plane's own. */
 export const isWithoutEntities = (stored: StoredRows): boolean =>

@@ -60,7 +60,9 @@ const parseOne = (name: SettingName, given: Given | undefined): { readonly value
   if (text === undefined) return { value: undefined }
   const value = setting.type.parse(text)
   if (value !== undefined) return { value }
-  const message = `expected ${setting.type.expected}${given === undefined ? "" : ` (${given.origin})`}`
+  const found = setting.type.found?.(text)
+  const instead = found === undefined ? "" : `, found ${found}`
+  const message = `expected ${setting.type.expected}${instead}${given === undefined ? "" : ` (${given.origin})`}`
   const standIn = setting.preset === undefined ? undefined : setting.type.parse(setting.preset)
   return { value: standIn, fault: { path: [name], message, ...(setting.isSecret ? {} : { value: text }) } }
 }

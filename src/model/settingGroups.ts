@@ -14,6 +14,7 @@ const headings: ReadonlyArray<readonly [first: SettingName, title: string]> = [
   ["cluster_max_payload", "Cluster messages and members"],
   ["konnect_mode", "Konnect and other gateways' names"],
   ["declarative_config", "Configuration without a control plane"],
+  ["license_data", "Licences"],
   ["ssl_cert", "Proxying"]
 ]
 

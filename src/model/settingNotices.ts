@@ -19,11 +19,6 @@ const notices: ReadonlyArray<Notice> = [
     isDue: ({ role, cluster_mtls, cluster_ocsp }) =>
       role === "control_plane" && cluster_mtls === "shared" && cluster_ocsp !== "off",
     message: "nobody is asked, for nobody can revoke the one certificate of cluster_mtls=shared"
-  },
-  {
-    setting: "cluster_use_proxy",
-    isDue: ({ role, cluster_use_proxy }) => role === "data_plane" && cluster_use_proxy,
-    message: "the control plane is dialled directly, for a forward proxy is not served yet"
   }
 ]
 

@@ -16,6 +16,15 @@ const isJoined = ({ role, cluster_control_plane }: SettingValues): boolean =>
 const trustsNobody = ({ cluster_mtls, cluster_ca_cert, lua_ssl_trusted_certificate }: SettingValues): boolean =>
   cluster_mtls !== "shared" && cluster_ca_cert === undefined && lua_ssl_trusted_certificate.length === 0
 
+/** Whether the certificate of a forward proxy has to be judged (`hybrid-protocol-v1.md` §1.4). */
+export const verifiesProxy = ({
+  role,
+  cluster_use_proxy,
+  proxy_server,
+  proxy_server_ssl_verify
+}: Pick<SettingValues, "role" | "cluster_use_proxy" | "proxy_server" | "proxy_server_ssl_verify">): boolean =>
+  role === "data_plane" && cluster_use_proxy && proxy_server?.isTls === true && proxy_server_ssl_verify
+
 const rules: ReadonlyArray<Rule> = [
   {
     setting: "cluster_cert",
@@ -39,6 +48,17 @@ const rules: ReadonlyArray<Rule> = [
     message: "expected an authority, here or in lua_ssl_trusted_certificate, by which to know the control plane"
   },
   {
+    setting: "proxy_server",
+    isBroken: ({ role, cluster_use_proxy, proxy_server }) =>
+      role === "data_plane" && cluster_use_proxy && proxy_server === undefined,
+    message: "expected a forward proxy, for cluster_use_proxy is on"
+  },
+  {
+    setting: "lua_ssl_trusted_certificate",
+    isBroken: (values) => verifiesProxy(values) && values.lua_ssl_trusted_certificate.length === 0,
+    message: "expected an authority by which to know proxy_server, or proxy_server_ssl_verify=off"
+  },
+  {
     setting: "database",
     isBroken: ({ role, database }) => role === "control_plane" && database === "off",
     message: "expected sqlite, for a control plane keeps its entities there"
@@ -58,6 +78,12 @@ const rules: ReadonlyArray<Rule> = [
     setting: "cluster_dp_labels",
     isBroken: ({ role, cluster_dp_labels }) => role === "control_plane" && Object.keys(cluster_dp_labels).length > 0,
     message: "expected nothing, for only a data plane has labels"
+  },
+  {
+    setting: "license_public_key",
+    isBroken: ({ license_require_signature, license_public_key }) =>
+      license_require_signature && license_public_key === undefined,
+    message: "expected the key that licences are signed with, for license_require_signature is on"
   },
   {
     setting: "ssl_cert_key",

@@ -54,7 +54,8 @@ const assemble = (parts: ControlPlaneParts) => {
     Layer.provideMerge(records),
     Layer.merge(parts.clusterHub)
   )
-  const listeners = Layer.merge(parts.adminListener, parts.clusterListener.pipe(Layer.provide(parts.clusterIdentity)))
+  const identity = parts.clusterIdentity.pipe(Layer.provide([parts.fileWatch, parts.trustedClock]))
+  const listeners = Layer.merge(parts.adminListener, parts.clusterListener.pipe(Layer.provide(identity)))
   return Layer.effectDiscard(announce).pipe(
     Layer.merge(parts.pushLoop),
     Layer.provideMerge(listeners),

@@ -1,9 +1,9 @@
 /**
  * A data plane node, in the order of its life (`DESIGN.md`, "The life of a node"): the status listener opens, the local
- * rungs serve, the proxy listeners open, the control plane is dialled, for ever. The whole is one layer: building it
+ * rungs serve, the licence is judged, the proxy listeners open, the control plane is dialled, for ever. The whole is one layer: building it
  * starts the node, closing its scope drains and stops it.
  */
-import { Effect, Layer, MutableRef } from "effect"
+import { Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
 import type { Compression } from "../services/Compression.ts"
 import type { ConfigCache } from "../services/ConfigCache.ts"
@@ -11,6 +11,7 @@ import { Connection } from "../services/Connection.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import type { Disk } from "../services/Disk.ts"
 import { Identity } from "../services/Identity.ts"
+import type { LicenseGuard } from "../services/LicenseGuard.ts"
 import type { LiveConfig } from "../services/LiveConfig.ts"
 import * as LocalReload from "../services/LocalReload.ts"
 import { serveLocalRungs } from "../services/LocalRungs.ts"
@@ -26,6 +27,14 @@ import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
 
+const identityOf = (parts: DataPlaneParts) => parts.clusterIdentity.pipe(Layer.provide(parts.fileWatch))
+
+const tellExpiry = Effect.gen(function* () {
+  const { current } = yield* ClusterIdentity
+  const { clusterCertificateExpiresAtMs } = yield* NodeHealth
+  MutableRef.set(clusterCertificateExpiresAtMs, () => SubscriptionRef.getUnsafe(current).expiresAtMs)
+})
+
 /** Read before anything opens: a node that could never join says so at once. A node on its own needs none. */
 const credentials = (parts: DataPlaneParts) =>
   Layer.unwrap(
@@ -33,7 +42,7 @@ const credentials = (parts: DataPlaneParts) =>
       const settings = yield* Settings
       return settings.cluster_control_plane === undefined
         ? Layer.empty
-        : Layer.effectDiscard(ClusterIdentity).pipe(Layer.provide(parts.clusterIdentity))
+        : Layer.effectDiscard(tellExpiry).pipe(Layer.provide(identityOf(parts)))
     })
   )
 
@@ -46,7 +55,7 @@ const serveLocal = Effect.gen(function* () {
 /** What every other part may lean on: the machine, by way of services. */
 const machine = (parts: DataPlaneParts) => Layer.mergeAll(parts.disk, parts.secureRandom, parts.trustedClock)
 
-/** Everything that answers, in the order in which it opens: the status listener, the local rungs, the proxy. */
+/** Everything that answers, in the order in which it opens: status listener, local rungs, licence, proxy. */
 const serving = (parts: DataPlaneParts) => {
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
@@ -61,8 +70,11 @@ const serving = (parts: DataPlaneParts) => {
     Layer.provideMerge(cache),
     Layer.provideMerge(asked)
   )
+  // Behind the rungs, whose configuration may hold the licence; before the proxy, which must not serve without.
+  const license = parts.licenseGuard.pipe(Layer.provide(parts.fileWatch))
   return parts.proxy.pipe(
     Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials]),
+    Layer.provideMerge(license),
     Layer.provideMerge(rungs)
   )
 }
@@ -76,7 +88,8 @@ const connecting = (parts: DataPlaneParts) =>
       return parts.connection.pipe(
         Layer.provide([parts.configReceiver, parts.heartbeat, parts.reconnectPolicy]),
         Layer.provide(parts.clusterDialer),
-        Layer.provide(parts.clusterIdentity)
+        Layer.provide(parts.clusterTransport),
+        Layer.provide(identityOf(parts))
       )
     })
   )
@@ -109,6 +122,7 @@ export type DataPlaneServices =
   | Proxy
   | StatusListener
   | LiveConfig
+  | LicenseGuard
   | Reload
   | ConfigCache
   | Compression

@@ -53,6 +53,39 @@ export const commands: ReadonlyArray<Command> = [
     load: async () => (await import("./Certs.ts")).runCerts
   },
   {
+    name: "license keygen",
+    summary: "Make an Ed25519 key pair to sign and check licences with.",
+    flags: {
+      out: { value: "FILE", help: "Where the private key goes; the public one to FILE.pub.", isRequired: true }
+    },
+    endsBySignal: never,
+    load: async () => (await import("./license/Keygen.ts")).runKeygen
+  },
+  {
+    name: "license issue",
+    summary: "Sign a licence.",
+    flags: {
+      key: { value: "KEY", help: "Private key to sign with, as license keygen makes it.", isRequired: true },
+      out: { value: "FILE", help: "Where the licence goes; nothing is overwritten.", isRequired: true },
+      expires: { value: "DATE", help: "First day on which it is not valid, YYYY-MM-DD (default: in 365 days)." },
+      customer: { value: "NAME", help: "Whose licence it is." },
+      subscription: { value: "TEXT", help: "What was subscribed to." },
+      support: { value: "TEXT", help: "The plan of support." },
+      seats: { value: "N", help: "Seats of administrators; nobody counts them." },
+      dataplanes: { value: "N", help: "Data planes; nobody counts them." }
+    },
+    endsBySignal: never,
+    load: async () => (await import("./license/Issue.ts")).runIssue
+  },
+  {
+    name: "license verify",
+    summary: "Show what a licence says; exit code 1 when it has expired or its signature does not fit.",
+    flags: { "public-key": { value: "FILE", help: "Public keys to check the signature by, one or several." } },
+    operands: ["FILE"],
+    endsBySignal: never,
+    load: async () => (await import("./license/Verify.ts")).runVerify
+  },
+  {
     name: "echo",
     summary: "Run the quickstart's sample upstream.",
     flags: { port: { value: "PORT", help: "Port on 127.0.0.1.", isRequired: true } },

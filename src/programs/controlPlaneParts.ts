@@ -7,11 +7,13 @@ import * as ExportedPayloads from "../layers/ExportedPayloads.ts"
 import * as MemoryClusterHub from "../layers/MemoryClusterHub.ts"
 import * as PushLoop from "../layers/PushLoop.ts"
 import * as RandomIds from "../layers/RandomIds.ts"
+import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as SqliteConfigStore from "../layers/sqlite/SqliteConfigStore.ts"
 import * as SqliteRegistry from "../layers/sqlite/SqliteRegistry.ts"
 import * as StoreFile from "../layers/sqlite/StoreFile.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
 import { StartError } from "../services/StartError.ts"
+import { TrustedClock } from "../services/TrustedClock.ts"
 import type { PartsOf } from "./parts.ts"
 
 const storeBroken = (error: { readonly message: string }) =>
@@ -39,6 +41,10 @@ export const controlPlaneParts = {
   clusterHub: MemoryClusterHub.layer,
   /** Brings every change to the connected data planes. */
   pushLoop: PushLoop.layer,
+  /** What time the control plane believes it is. */
+  trustedClock: TrustedClock.layerWall,
+  /** Tells when the files of the cluster certificate change. */
+  fileWatch: StatFileWatch.layer,
   /** Who the control plane is towards its data planes. */
   clusterIdentity: PemClusterIdentity.layer,
   adminListener: NodeAdminListener.layer,

@@ -1,6 +1,7 @@
 /** Every part of a data plane that can be swapped, with the layer that stands there by default. */
 
 import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
+import * as TlsClusterTransport from "../layers/cluster-transport/TlsClusterTransport.ts"
 import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServerCertificate.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as PemUpstreamCredentials from "../layers/credentials/PemUpstreamCredentials.ts"
@@ -12,6 +13,7 @@ import * as FileIdentity from "../layers/FileIdentity.ts"
 import * as GzipConfigReceiver from "../layers/GzipConfigReceiver.ts"
 import * as HttpStatusListener from "../layers/HttpStatusListener.ts"
 import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
+import * as WatchingLicenseGuard from "../layers/license/WatchingLicenseGuard.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
 import * as OutletConnection from "../layers/outlet/OutletConnection.ts"
 import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
@@ -42,8 +44,10 @@ export const dataPlaneParts = {
   configCache: DiskConfigCache.layer,
   /** What is served when nothing better is at hand. */
   declarativeConfig: FileDeclarativeConfig.layer,
-  /** Tells when the cache or the declarative file was changed by hand. */
+  /** Tells when a file was changed: the cache or the declarative file by hand, certificates by whoever rotates them. */
   fileWatch: StatFileWatch.layer,
+  /** Judges the licence, and stops the proxy while it says so. */
+  licenseGuard: WatchingLicenseGuard.layer,
   /** Answers probes. */
   statusListener: HttpStatusListener.layer,
   /** The certificate of the TLS proxy listeners for names that no configured certificate is for. */
@@ -58,6 +62,8 @@ export const dataPlaneParts = {
   proxy: HttpProxy.layer,
   /** Who the node is towards its control plane. */
   clusterIdentity: PemClusterIdentity.layerToleratingExpiry,
+  /** Opens every connection to a control plane, through the forward proxy where there is one. */
+  clusterTransport: TlsClusterTransport.layer,
   /** Opens the WebSocket to the control plane. */
   clusterDialer: WebSocketDialer.layer,
   /** How long to wait between two attempts. */

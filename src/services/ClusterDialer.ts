@@ -6,10 +6,15 @@ import { Context, Data, type Effect, type Queue, type Scope } from "effect"
 
 /** Why there is no session: the dial failed, or the session ended. Always followed by another attempt. */
 export class SessionEnd extends Data.TaggedError("SessionEnd")<{
+  /**
+   * - `dialFailed`: no WebSocket came about, and nobody said why in HTTP.
+   * - `refused`: the control plane, what stands before it, or the forward proxy answered with an HTTP status.
+   * - `closed`, `broken`, `silent`: a session that was has ended.
+   */
   readonly reason: "dialFailed" | "refused" | "closed" | "broken" | "silent"
   readonly message: string
-  /** How long the control plane that refused asked to be left alone; milliseconds. */
-  readonly retryAfterMs?: number | undefined
+  /** Of a refusal with `Retry-After`: how long whoever refused asks to be left alone, however long. */
+  readonly retryAfterMs?: number
 }> {}
 
 export type Frame =

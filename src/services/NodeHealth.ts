@@ -1,5 +1,6 @@
 /** What the parts of a node tell of themselves so that the status listener, which opens first, can be asked at any time. */
 import { Context, Effect, Layer, MutableRef } from "effect"
+import { type LicenseReport, unlicensed } from "./LicenseGuard.ts"
 import type { ProxyCounts } from "./Proxy.ts"
 
 export class NodeHealth extends Context.Service<
@@ -10,6 +11,10 @@ export class NodeHealth extends Context.Service<
     readonly isDraining: MutableRef.MutableRef<boolean>
     /** Why the running configuration is not on disk, while that is so. */
     readonly cacheProblem: MutableRef.MutableRef<string | undefined>
+    /** Set on a node that has a control plane; milliseconds since the epoch, of the certificate that is current when asked. */
+    readonly clusterCertificateExpiresAtMs: MutableRef.MutableRef<(() => number) | undefined>
+    /** How the licence stands, once it has been judged. */
+    readonly license: MutableRef.MutableRef<LicenseReport>
   }
 >()("holdfast/services/NodeHealth") {
   static readonly layer = Layer.effect(
@@ -17,7 +22,9 @@ export class NodeHealth extends Context.Service<
     Effect.sync(() => ({
       proxy: MutableRef.make<(() => ProxyCounts) | undefined>(undefined),
       isDraining: MutableRef.make(false),
-      cacheProblem: MutableRef.make<string | undefined>(undefined)
+      cacheProblem: MutableRef.make<string | undefined>(undefined),
+      clusterCertificateExpiresAtMs: MutableRef.make<(() => number) | undefined>(undefined),
+      license: MutableRef.make(unlicensed)
     }))
   )
 }

@@ -5,6 +5,7 @@
 import type { MemoryFormat } from "../model/MemoryUnit.ts"
 import { zeroHash } from "../model/Snapshot.ts"
 import type { ConnectionState } from "./Connection.ts"
+import type { LicenseReport } from "./LicenseGuard.ts"
 import type { LiveState } from "./LiveConfig.ts"
 import type { ProxyCounts } from "./Proxy.ts"
 
@@ -31,6 +32,7 @@ export interface NodeFacts {
   readonly proxy: ProxyCounts | undefined
   readonly isDraining: boolean
   readonly cacheProblem: string | undefined
+  readonly license: LicenseReport
 }
 
 const iso = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
@@ -64,6 +66,20 @@ const controlPlane = ({ connection, nowMs }: NodeFacts) => ({
   since: iso(connection.sinceMs),
   for_seconds: secondsBetween(connection.sinceMs, nowMs),
   ...(connection._tag === "disconnected" ? { attempts: connection.attempts, reason: connection.reason } : {})
+})
+
+/** Never what stands in the licence beyond its dates: the rest is its holder's. */
+const licenseView = ({ license }: NodeFacts) => ({
+  state: license.state,
+  serving: !license.stops,
+  source: license.source ?? null,
+  expires_at: iso(license.expiresAtMs),
+  days_left: license.daysLeft ?? null,
+  grace_until: iso(license.graceUntilMs),
+  next_change_at: iso(license.nextChangeAtMs),
+  signature: license.signature ?? null,
+  /** What stands at a source and was not taken: it has to be mended there. */
+  refused: license.refused
 })
 
 /** Kong's two lists; there are no workers and no shared dictionaries here, but one process that has its memory to itself. */
@@ -115,13 +131,15 @@ export const statusBody = (facts: NodeFacts, memory: MemoryUse, format: MemoryFo
     ...(reason === undefined ? {} : { not_ready_because: reason }),
     node: node(facts),
     configuration: configuration(facts),
-    control_plane: controlPlane(facts)
+    control_plane: controlPlane(facts),
+    license: licenseView(facts)
   }
 }
 
 /** Why the node is not ready; `undefined` when it is. The connection to the control plane plays no part. */
-const unreadyReason = ({ isDraining, proxy, live }: NodeFacts): string | undefined => {
+const unreadyReason = ({ isDraining, proxy, live, license }: NodeFacts): string | undefined => {
   if (isDraining) return "draining"
+  if (license.stops) return `license expired (${iso(license.expiresAtMs)})`
   if (live.receivedAtMs === undefined) return "no configuration available (configuration hash is not initialized)"
   if (live.hash === zeroHash) return "no configuration available (empty configuration present)"
   if (proxy === undefined) return "proxy listeners are not open yet"
@@ -132,6 +150,11 @@ export const readyAnswer = (facts: NodeFacts) => {
   const reason = unreadyReason(facts)
   return {
     status: reason === undefined ? 200 : 503,
-    body: { message: reason ?? "ready", configuration: configuration(facts), control_plane: controlPlane(facts) }
+    body: {
+      message: reason ?? "ready",
+      configuration: configuration(facts),
+      control_plane: controlPlane(facts),
+      license: licenseView(facts)
+    }
   }
 }

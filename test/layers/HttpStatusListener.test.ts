@@ -3,12 +3,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import * as HttpStatusListener from "../../src/layers/HttpStatusListener.ts"
 import type { Row } from "../../src/model/Entity.ts"
+import type { License } from "../../src/model/License.ts"
+import { standingOf } from "../../src/model/LicenseStanding.ts"
 import { ConnectionStatus } from "../../src/services/ConnectionStatus.ts"
 import { Identity } from "../../src/services/Identity.ts"
 import { LiveConfig } from "../../src/services/LiveConfig.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"
 import { Resolver } from "../../src/services/Resolver.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
+import { licenseUntil, parsed } from "../support/licenses.ts"
 import { liveLayer } from "../support/live.ts"
 import { settingsLayer } from "../support/settings.ts"
 import { table } from "../support/tables.ts"
@@ -44,6 +47,9 @@ interface Body {
     readonly last_rejection: { readonly reasons: ReadonlyArray<string> }
   }
   readonly control_plane?: Row
+  readonly license?: Row
+  readonly ready?: boolean
+  readonly not_ready_because?: string
 }
 
 const ask = Effect.fnUntraced(function* (path: string, method = "GET", body?: string) {
@@ -111,6 +117,50 @@ describe("the status listener (proxy-behaviour.md §11)", () => {
         assert.deepInclude(body.control_plane, { state: "disconnected", attempts: 3, reason: "connect ECONNREFUSED" })
         assert.match(body.configuration.last_rejection.reasons.join(), /acl/)
       }).pipe(Effect.provide(layer()))
+  )
+
+  it.live("is not ready while an expired licence stops it, and tells how the licence stands (resilience.md §6)", () =>
+    Effect.gen(function* () {
+      const health = yield* NodeHealth
+      MutableRef.set(health.proxy, counts)
+      yield* (yield* LiveConfig).apply(offer)
+      const none = { state: "none", serving: true, source: null, expires_at: null, days_left: null, refused: [] }
+      assert.deepInclude((yield* ask("/status")).body.license, none)
+      assert.strictEqual((yield* ask("/status/ready")).status, 200)
+
+      const license: License = parsed(licenseUntil("2026-06-01"))
+      const stands = (now: string, onExpiry: "stop" | "warn") =>
+        Effect.sync(() => {
+          const finding = { _tag: "License", license, signature: "verified" } as const
+          const standing = standingOf(finding, Date.parse(now), { onExpiry, graceDays: 5, requiresSignature: true })
+          const refused = [{ source: "prefix" as const, reasons: ["expected UTF-8"] }]
+          MutableRef.set(health.license, { ...standing, source: "configuration", refused })
+        })
+      yield* stands("2026-05-30T12:00:00Z", "stop")
+      const { body } = yield* ask("/status")
+      assert.deepEqual(body.license, {
+        state: "expiring",
+        serving: true,
+        source: "configuration",
+        expires_at: "2026-06-01T00:00:00.000Z",
+        days_left: 2,
+        grace_until: "2026-06-06T00:00:00.000Z",
+        next_change_at: "2026-06-01T00:00:00.000Z",
+        signature: "verified",
+        refused: [{ source: "prefix", reasons: ["expected UTF-8"] }]
+      })
+      assert.notInclude(JSON.stringify(body), "not-for-anybodys-eyes")
+
+      yield* stands("2026-06-06T00:00:00Z", "stop")
+      const stopped = yield* ask("/status/ready")
+      assert.strictEqual(stopped.status, 503)
+      assert.strictEqual(stopped.body.message, "license expired (2026-06-01T00:00:00.000Z)")
+      assert.deepInclude(stopped.body.license, { state: "expired", serving: false, days_left: 0, next_change_at: null })
+      assert.deepInclude((yield* ask("/status")).body, { ready: false, not_ready_because: stopped.body.message ?? "" })
+
+      yield* stands("2026-06-06T00:00:00Z", "warn")
+      assert.strictEqual((yield* ask("/status/ready")).status, 200)
+    }).pipe(Effect.provide(layer()))
   )
 
   it.live("answers 404 and 405 in JSON, and stays out of the way of a taken port", () =>

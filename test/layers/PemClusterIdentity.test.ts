@@ -3,11 +3,13 @@ import { X509Certificate } from "node:crypto"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger } from "effect"
+import { Effect, Layer, Logger, SubscriptionRef } from "effect"
 import { makeClusterCertificate } from "../../src/layers/credentials/ClusterCertificate.ts"
 import * as PemClusterIdentity from "../../src/layers/credentials/PemClusterIdentity.ts"
+import * as StatFileWatch from "../../src/layers/StatFileWatch.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { ClusterIdentity } from "../../src/services/ClusterIdentity.ts"
+import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { clusterCertificate } from "../support/certificates.ts"
 import { temporaryFolder } from "../support/folder.ts"
 import { keyLike } from "../support/pems.ts"
@@ -16,10 +18,13 @@ import { settingsLayer } from "../support/settings.ts"
 
 type Given = Partial<Record<SettingName, string>>
 
+const loaded = Effect.flatMap(ClusterIdentity, ({ current }) => SubscriptionRef.get(current))
+
 const identity = (cluster_cert: string, cluster_cert_key: string, layer = PemClusterIdentity.layer) =>
-  Effect.flatMap(ClusterIdentity, Effect.succeed).pipe(
+  loaded.pipe(
     Effect.provide(
       layer.pipe(
+        Layer.provide([StatFileWatch.layer, TrustedClock.layerWall]),
         Layer.provide(
           settingsLayer({
             ...(cluster_cert === "" ? {} : { cluster_cert }),
@@ -117,8 +122,10 @@ describe("settings", () => {
 
 describe("authorities (§1.2, §13)", () => {
   const load = (given: Given, layer: typeof PemClusterIdentity.layer) =>
-    Effect.flatMap(ClusterIdentity, Effect.succeed).pipe(
-      Effect.provide(layer.pipe(Layer.provide(settingsLayer(given)), Layer.provide(Logger.layer([]))))
+    loaded.pipe(
+      Effect.provide(
+        layer.pipe(Layer.provide([StatFileWatch.layer, TrustedClock.layerWall, settingsLayer(given), Logger.layer([])]))
+      )
     )
 
   it.live("of the pki modes are read from each form, bundles included; a control plane trusts its own alone", () =>

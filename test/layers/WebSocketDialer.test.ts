@@ -3,13 +3,19 @@ import { createServer as createHttpsServer } from "node:https"
 import { createServer as createTcpServer, type Server } from "node:net"
 import type { TLSSocket } from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Queue, type Scope } from "effect"
+import { Deferred, Effect, Fiber, Layer, Queue, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { type WebSocket, WebSocketServer } from "ws"
+import * as TlsClusterTransport from "../../src/layers/cluster-transport/TlsClusterTransport.ts"
 import { makeClusterCertificate } from "../../src/layers/credentials/ClusterCertificate.ts"
 import * as PemClusterIdentity from "../../src/layers/credentials/PemClusterIdentity.ts"
+import * as StatFileWatch from "../../src/layers/StatFileWatch.ts"
 import * as WebSocketDialer from "../../src/layers/WebSocketDialer.ts"
 import { ClusterDialer } from "../../src/services/ClusterDialer.ts"
+import { type ClusterEndpoint, ClusterTransport, type TransportOptions } from "../../src/services/ClusterTransport.ts"
 import { Identity } from "../../src/services/Identity.ts"
+import { TrustedClock } from "../../src/services/TrustedClock.ts"
+import { until } from "../support/process.ts"
 import { settingsLayer } from "../support/settings.ts"
 
 const pair = makeClusterCertificate({ now: new Date() })
@@ -37,9 +43,16 @@ const controlPlane = Effect.fnUntraced(function* ({ cert, key }: { readonly cert
   return { seen, port: yield* listening(server) }
 })
 
-const dialler = (port: number, { cert, key }: { readonly cert: string; readonly key: string }, max = "4194304") =>
+const dialler = (
+  port: number,
+  { cert, key }: { readonly cert: string; readonly key: string },
+  max = "4194304",
+  transport = TlsClusterTransport.layer
+) =>
   WebSocketDialer.layer.pipe(
+    Layer.provide(transport),
     Layer.provide(Layer.orDie(PemClusterIdentity.layerToleratingExpiry)),
+    Layer.provide([StatFileWatch.layer, TrustedClock.layerWall]),
     Layer.provide(
       Layer.succeed(Identity, { nodeId: "5b1b701d-de2b-4588-9aa2-3b97061d9f52", hostname: "a host", version: "3.9.0" })
     ),
@@ -145,6 +158,70 @@ describe("dialling the control plane (hybrid-protocol-v1.md §1)", () => {
         )
       )
       assert.match((yield* failure(http)).message, /expected a WebSocket handshake, got HTTP 404/)
+    })
+  )
+
+  it.live("carries what a refusal asks for: Retry-After in seconds or as a date, and nothing when it is garbage", () =>
+    Effect.gen(function* () {
+      const credentials = yield* pair
+      const failure = Effect.fnUntraced(function* (status: number, headers: Record<string, string>) {
+        const port = yield* listening(
+          createHttpsServer({ ...credentials, requestCert: true, rejectUnauthorized: false }, (_, response) =>
+            response.writeHead(status, headers).end("busy")
+          )
+        )
+        const { reason, message, retryAfterMs } = yield* Effect.flip(
+          dial.pipe(Effect.provide(dialler(port, credentials)))
+        )
+        assert.strictEqual(message, `expected a WebSocket handshake, got HTTP ${status}`)
+        return { reason, retryAfterMs }
+      }, Effect.scoped)
+      const refused = (retryAfterMs: number | undefined) => ({ reason: "refused", retryAfterMs })
+      assert.deepStrictEqual(yield* failure(503, { "retry-after": "120" }), refused(120_000))
+      const date = new Date(0).toUTCString()
+      const later = new Date(90_000).toUTCString()
+      assert.deepStrictEqual(yield* failure(429, { date, "retry-after": later }), refused(90_000))
+      assert.deepStrictEqual(yield* failure(429, { "retry-after": date }), refused(0))
+      assert.deepStrictEqual(yield* failure(503, { "retry-after": "-5" }), refused(undefined))
+      assert.deepStrictEqual(yield* failure(401, {}), refused(undefined))
+    })
+  )
+
+  it.effect("gives the handshake what the connection has left of five seconds", () =>
+    Effect.gen(function* () {
+      const credentials = yield* pair
+      let asked = 0
+      const silent = createHttpsServer({ ...credentials, requestCert: true, rejectUnauthorized: false })
+      silent.on("upgrade", (_request, socket) => {
+        asked++
+        socket.on("error", () => socket.destroy())
+        socket.resume()
+      })
+      const port = yield* listening(silent)
+      const taken = yield* Deferred.make<void>()
+      const slow = Layer.effect(
+        ClusterTransport,
+        Effect.map(ClusterTransport, ({ connect }) => ({
+          connect: (to: ClusterEndpoint, options?: TransportOptions) =>
+            Deferred.succeed(taken, undefined).pipe(
+              Effect.andThen(Effect.sleep("3 seconds")),
+              Effect.andThen(connect(to, options))
+            )
+        }))
+      ).pipe(Layer.provide(TlsClusterTransport.layer))
+      const dialling = yield* Effect.forkChild(
+        Effect.flip(dial).pipe(Effect.provide(dialler(port, credentials, undefined, slow))),
+        { startImmediately: true }
+      )
+      yield* Deferred.await(taken)
+      yield* TestClock.adjust("3 seconds")
+      yield* until(() => asked === 1)
+      yield* TestClock.adjust("1999 millis")
+      assert.isUndefined(dialling.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      const end = yield* Fiber.join(dialling)
+      assert.strictEqual(end.reason, "dialFailed")
+      assert.strictEqual(end.message, `no WebSocket handshake from 127.0.0.1:${port} within 5000 ms`)
     })
   )
 

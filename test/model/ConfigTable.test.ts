@@ -103,6 +103,31 @@ describe("config table (config-model.md §1, §3)", () => {
     assert.deepEqual(decoded.notServed, ["vaults"])
   })
 
+  it("serves a configuration whose licences are wrong, and takes those that are right (resilience.md §6)", () => {
+    const id = (n: number) => `4444444${n}-4444-4444-8444-444444444444`
+    const rows = [
+      { id: id(1), payload: "any text" },
+      { id: id(2), payload: 5 },
+      "x",
+      { id: id(3), payload: "y", checksum: "z" }
+    ]
+    const licenses = [...rows, { id: id(1), payload: "again" }]
+    const decoded = right({ ...table(), licenses })
+    assert.deepEqual(
+      decoded.table.licenses.map(({ payload }) => payload),
+      ["any text", "again"]
+    )
+    for (const nothing of [5, "secret", { a: 1 }])
+      assert.isEmpty(right({ ...table(), licenses: nothing }).table.licenses)
+    const strict = decodeTable({ ...table(), licenses: rows }, "strict")
+    assert.deepEqual(strict._tag === "Wrong" ? strict.faults.map(formatFault) : [], [
+      `licenses[1].payload: expected string (license "${id(2)}")`,
+      "licenses[2]: expected a license object",
+      `licenses[3].checksum: unknown field (license "${id(3)}")`
+    ])
+    assert.strictEqual(decodeTable({ ...table(), licenses, plugins: [{}] })._tag, "Wrong")
+  })
+
   it("never shows a private key", () => {
     const id = "44444444-4444-4444-8444-444444444444"
     const faults = faultsOf({ ...table(), certificates: [{ id, cert: "x", key: "very secret" }] })

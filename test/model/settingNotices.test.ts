@@ -24,7 +24,7 @@ describe("notices", () => {
 
   it("are due where a setting is not served, and nowhere else", () => {
     assert.deepStrictEqual(named({}), [])
-    assert.deepStrictEqual(named({ KONG_CLUSTER_USE_PROXY: "on" }), ["cluster_use_proxy"])
+    assert.deepStrictEqual(named({ KONG_CLUSTER_USE_PROXY: "on", KONG_PROXY_SERVER: "http://proxy:3128" }), [])
     const shared = {
       KONG_ROLE: "control_plane",
       KONG_CLUSTER_CERT: "c",

@@ -6,6 +6,7 @@ import type { Row } from "../../src/model/Entity.ts"
 import type { AdminListener } from "../../src/services/control/Listeners.ts"
 import { clusterCertificate } from "../support/certificates.ts"
 import { adminPort, call, type Given, memoryControlPlane } from "../support/controlPlane.ts"
+import { licenseUntil } from "../support/licenses.ts"
 import { caCert, leafCert, leafKey } from "../support/pems.ts"
 
 const withAdmin = <A, E>(test: Effect.Effect<A, E, AdminListener>, given?: Given) =>
@@ -34,6 +35,7 @@ const document = {
 const fill = Effect.gen(function* () {
   yield* call("POST", "/workspaces", { name: "team-a" })
   yield* call("POST", "/parameters", { key: "colour", value: "blue" })
+  yield* call("POST", "/licenses", { payload: licenseUntil("2099-01-01") })
   yield* call("POST", "/config", document)
   yield* call("POST", "/services", { name: "off", host: "example.com", enabled: false })
   yield* call("PATCH", "/routes/r", { strip_path: false, headers: { "x-a": ["1"] } })

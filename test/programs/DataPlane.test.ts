@@ -1,12 +1,17 @@
+import { X509Certificate } from "node:crypto"
+import { writeFile } from "node:fs/promises"
 import { createServer, type Server } from "node:http"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, MutableRef } from "effect"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { DataPlane } from "../../src/programs/DataPlane.ts"
+import { NodeHealth } from "../../src/services/NodeHealth.ts"
 import { Proxy } from "../../src/services/Proxy.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
+import { clusterCertificate } from "../support/certificates.ts"
 import { temporaryFolder } from "../support/folder.ts"
+import { licenseUntil } from "../support/licenses.ts"
 import { settingsLayer } from "../support/settings.ts"
 
 const upstream = Effect.acquireRelease(
@@ -51,6 +56,44 @@ describe("a data plane node", () => {
         assert.strictEqual((yield* ask(status, "/status/ready")).status, 200)
         assert.include((yield* ask(status, "/status")).text, '"state":"disabled"')
       }).pipe(Effect.provide(node(prefix, { declarative_config_string: documentFor(port, "/own") })))
+    })
+  )
+
+  it.live("with a control plane can say when its certificate ends, and one on its own has none", () =>
+    Effect.gen(function* () {
+      const { cert, key } = yield* clusterCertificate
+      const folder = yield* temporaryFolder
+      const endMs = Effect.map(NodeHealth, (health) => MutableRef.get(health.clusterCertificateExpiresAtMs)?.())
+      const joined = { cluster_control_plane: "127.0.0.1:1", cluster_cert: cert, cluster_cert_key: key }
+      assert.strictEqual(
+        yield* endMs.pipe(Effect.provide(node(join(folder, "a"), joined))),
+        new X509Certificate(cert).validToDate.getTime()
+      )
+      assert.isUndefined(yield* endMs.pipe(Effect.provide(node(join(folder, "b"), {}))))
+    })
+  )
+
+  it.live("with an expired licence never serves a first request, wherever the licence stands (DESIGN.md, life 7)", () =>
+    Effect.gen(function* () {
+      const port = yield* upstream
+      const folder = yield* temporaryFolder
+      const expired = licenseUntil("2001-02-03")
+      const document = JSON.parse(documentFor(port, "/own"))
+      const licensed = JSON.stringify({ ...document, licenses: [{ payload: expired }] })
+      const first = Effect.gen(function* () {
+        const { proxy, status } = yield* ports
+        const answers = [yield* ask(proxy, "/own/x"), yield* ask(status, "/status/ready")]
+        return answers.map(({ status, text }) => `${status} ${JSON.parse(text).message}`)
+      })
+      const stopped = ["503 license expired", "503 license expired (2001-02-03T00:00:00.000Z)"]
+      const plain = { declarative_config_string: JSON.stringify(document) }
+      const started = (name: string, given: Partial<Record<SettingName, string>>) =>
+        first.pipe(Effect.provide(node(join(folder, name), given)))
+      assert.deepEqual(yield* started("a", { declarative_config_string: licensed }), stopped)
+      assert.deepEqual(yield* started("b", { ...plain, license_data: expired }), stopped)
+      const file = join(folder, "elsewhere.json")
+      yield* Effect.promise(() => writeFile(file, expired))
+      assert.deepEqual(yield* started("c", { ...plain, license_path: file }), stopped)
     })
   )
 

@@ -35,6 +35,13 @@ const broken: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "model/Io.ts": `import { readFileSync } from "node:fs"`,
     "model/Crypto.ts": `import { createHash, createSign } from "node:crypto"`
   },
+  "control planes are dialled by ClusterTransport": {
+    "layers/Telemetry.ts": `import { connect } from "node:tls"`,
+    "layers/Plain.ts": `import { type Socket, createConnection as open } from "node:net"`,
+    "layers/Whole.ts": `import https from "node:https"`,
+    "programs/Ask.ts": `import { get } from "node:http"`,
+    "testing/Socket.ts": `import { WebSocket } from "ws"`
+  },
   "time and randomness come in through services": {
     "model/T1.ts": "export const now = () => Date.now()",
     "model/T2.ts": "export const now = () => new Date()",
@@ -53,6 +60,8 @@ const sound: Readonly<Record<string, string>> = {
   "model/A.ts": `import { createHash } from "node:crypto"\nimport { Schema } from "effect"\n// Date.now() in a comment\nexport const text = "Math.random() and import { x } from '../layers/C.ts'"`,
   "services/B.ts": `import { A } from "../model/A.ts"\nexport const at = (ms: number) => new Date(ms)\nexport const make = () => {\n  let inner = 0\n  return () => inner++\n}`,
   "layers/group/E.ts": `import { F } from "./F.ts"\nimport * as N from "@effect/platform-node/NodeSocket"\nexport const quote = /["'\`]/\nexport const table = new Map([["a", 1]])`,
+  "layers/cluster-transport/Open.ts": `import { connect } from "node:tls"`,
+  "layers/Listen.ts": `import { createServer, type Socket } from "node:net"\nimport { type WebSocket, WebSocketServer } from "ws"`,
   "plugins/p/Handler.ts": `import type { PluginContract } from "../../services/PluginContract.ts"\nimport { S } from "./Schema.ts"`
 }
 

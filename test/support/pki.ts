@@ -53,7 +53,7 @@ const issue = async (
 /** A root, or what another authority vouches for. */
 export const authority = (commonName: string, issuer?: Authority): Effect.Effect<Authority> =>
   Effect.promise(() =>
-    issue(commonName, issuer, 30, [
+    issue(commonName, issuer, 60, [
       new x509.BasicConstraintsExtension(true, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true)
     ])
@@ -66,7 +66,7 @@ export const leaf = (issuer: Authority, options: LeafOptions): Effect.Effect<Aut
     ...addresses.map((value) => ({ type: "ip", value }) as const)
   ]
   return Effect.promise(() =>
-    issue(commonName, issuer, expiredDaysAgo === undefined ? 30 : -expiredDaysAgo, [
+    issue(commonName, issuer, expiredDaysAgo === undefined ? 60 : -expiredDaysAgo, [
       ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
       ...(ocspUrl === undefined ? [] : [new x509.AuthorityInfoAccessExtension({ ocsp: ocspUrl })]),
       ...(isOcspSigner === true ? [new x509.ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.9"])] : [])

@@ -3,6 +3,7 @@
  * sample fails the tests that loop over the table: that is where its author is told what is missing.
  */
 import type { Row } from "../../src/model/Entity.ts"
+import { licenseUntil } from "./licenses.ts"
 import { caCert, leafCert, leafKey } from "./pems.ts"
 
 export interface Sample {
@@ -77,5 +78,9 @@ export const samples: Readonly<Record<string, Sample>> = {
   },
   targets: { create: { target: "10.0.0.1:80" }, change: { weight: 5 }, parent: { field: "upstream", of: "upstreams" } },
   consumers: { create: { username: "bob" }, change: { custom_id: "b-1" } },
-  parameters: { create: { key: "colour", value: "blue" }, change: { value: "red" } }
+  parameters: { create: { key: "colour", value: "blue" }, change: { value: "red" } },
+  licenses: {
+    create: { payload: licenseUntil("2099-01-01") },
+    change: { payload: licenseUntil("2099-12-31") }
+  }
 }

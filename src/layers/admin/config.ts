@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { type AdminAnswer, answers, refusalAnswer } from "../../model/AdminErrors.ts"
 import { decodeDeclarative } from "../../model/Declarative.ts"
-import { toDeclarativeDocument } from "../../model/declarativeDocument.ts"
+import { keptUnlessNamed, toDeclarativeDocument } from "../../model/declarativeDocument.ts"
 import { isRecord, type Row } from "../../model/Entity.ts"
 import type { StoredRows } from "../../model/exportTable.ts"
 import type { Fault } from "../../model/Fault.ts"
@@ -74,14 +74,16 @@ const readDocument = Effect.fnUntraced(function* (request: Request) {
 
 /** The rows of the document, or every fault; what would be dropped in silence is a fault. */
 const decode = Effect.fnUntraced(function* (document: unknown) {
-  const { decoded } = decodeDeclarative(document, randomUUID)
+  const { decoded } = decodeDeclarative(document, randomUUID, "strict")
   if (decoded._tag === "Wrong") return yield* invalid(...decoded.faults)
   const notServed = decoded.notServed.map((name) => ({
     path: [name],
     message: "expected nothing: Holdfast doesn't serve these"
   }))
   if (notServed.length > 0) return yield* invalid(...notServed)
-  const rows: StoredRows = new Map(Object.entries(decoded.table))
+  const isNamed = (section: string): boolean => isRecord(document) && Object.hasOwn(document, section)
+  const sections = Object.entries(decoded.table).filter(([name]) => !keptUnlessNamed.has(name) || isNamed(name))
+  const rows: StoredRows = new Map(sections)
   return rows
 })
 

@@ -9,11 +9,13 @@ import type { IncomingMessage } from "node:http"
 import { createServer, type Server } from "node:https"
 import type { AddressInfo, Socket } from "node:net"
 import type { Duplex } from "node:stream"
-import type { TLSSocket } from "node:tls"
-import { Effect, FiberSet, Layer } from "effect"
+import type { SecureContextOptions, TLSSocket } from "node:tls"
+import { Effect, FiberSet, Layer, MutableRef, Stream, SubscriptionRef } from "effect"
 import { WebSocketServer } from "ws"
+import { commonNameFaults } from "../../model/ClusterTls.ts"
 import { listenFault } from "../../model/listenFault.ts"
 import { parseOutletRequest } from "../../model/OutletRequest.ts"
+import type { SettingValues } from "../../model/SettingTable.ts"
 import type { ListenAddress } from "../../model/SettingTypes.ts"
 import { handshakeFailure } from "../../model/TlsFailure.ts"
 import { outletPath } from "../../model/Wire.ts"
@@ -24,7 +26,8 @@ import type { Payloads } from "../../services/control/Payloads.ts"
 import type { Registry } from "../../services/control/Registry.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
-import { type CertificateCheck, certificateCheck, ruleFaults } from "./clientCertificate.ts"
+import { supervise } from "../../services/supervise.ts"
+import { type CertificateCheck, certificateCheck } from "./clientCertificate.ts"
 import { type RevocationCheck, revocationCheck } from "./ocsp/Revocation.ts"
 import { makePeer, type PeerIdentity } from "./Peer.ts"
 import { makeRefusalLog, type RefusalLog } from "./RefusalLog.ts"
@@ -32,21 +35,39 @@ import { runSession } from "./session.ts"
 
 type SessionServices = Settings | Registry | ClusterHub | Payloads
 
+/** Whom the present credentials let in, and what they show. A handshake goes by those that it finds. */
+interface Admission {
+  readonly secureContext: SecureContextOptions
+  readonly check: CertificateCheck
+  readonly checkRevocation: RevocationCheck | undefined
+}
+
 /** What the callbacks of `node:https` need of the Effect side. */
 interface Bridge {
   readonly run: (effect: Effect.Effect<void, never, SessionServices>) => unknown
   readonly logRefusal: RefusalLog
   readonly sockets: WebSocketServer
-  readonly own: ClusterCredentials
-  readonly check: CertificateCheck
-  readonly checkRevocation: RevocationCheck | undefined
-  readonly isShared: boolean
+  readonly admission: MutableRef.MutableRef<Admission>
 }
 
 /** A peer that dials in and then says nothing must not keep a socket for long. */
 const handshakeTimeoutMs = 10_000
 /** What sessions get to say goodbye when the listener stops. */
 const drainMs = 500
+
+const admissionBy = (settings: SettingValues, own: ClusterCredentials): Admission => ({
+  secureContext: {
+    cert: own.cert,
+    key: own.key,
+    // In the shared mode no authority is named to the peer: it has one certificate, and shows that.
+    ...(settings.cluster_mtls === "shared" ? {} : { ca: [...own.authorities] }),
+    // Nothing is resumed: every connection is judged by the certificates that it shows itself.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    minVersion: "TLSv1.2"
+  },
+  check: certificateCheck(settings, own),
+  checkRevocation: revocationCheck(settings, own)
+})
 
 const plainIp = (socket: Socket): string => (socket.remoteAddress ?? "").replace(/^::ffff:/i, "")
 
@@ -84,7 +105,7 @@ const welcomeUnlessRevoked = Effect.fnUntraced(function* (
 })
 
 const onUpgrade =
-  ({ run, logRefusal, sockets, checkRevocation }: Bridge) =>
+  ({ run, logRefusal, sockets, admission }: Bridge) =>
   (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // A peer may vanish at any moment; without a listener that would be an uncaught error.
     socket.on("error", () => socket.destroy())
@@ -97,29 +118,24 @@ const onUpgrade =
         sockets.handleUpgrade(request, socket, head, (webSocket) => {
           run(Effect.flatMap(makePeer(webSocket, admitted), (peer) => runSession(peer, logRefusal)))
         })
+      const { checkRevocation } = MutableRef.get(admission)
       if (checkRevocation === undefined) welcome()
       else run(welcomeUnlessRevoked(checkRevocation, request.socket as TLSSocket, logRefusal, welcome))
     }
   }
 
 const makeServer = (bridge: Bridge): Server => {
-  const { run, logRefusal, own, check, isShared } = bridge
+  const { run, logRefusal, admission } = bridge
   const server = createServer({
-    cert: own.cert,
-    key: own.key,
-    // In the shared mode no authority is named to the peer: it has one certificate, and shows that.
-    ...(isShared ? {} : { ca: [...own.authorities] }),
-    // Nothing is resumed: every connection is judged by the certificates that it shows itself.
-    secureOptions: constants.SSL_OP_NO_TICKET,
+    ...MutableRef.get(admission).secureContext,
     requestCert: true,
     rejectUnauthorized: false,
-    minVersion: "TLSv1.2",
     handshakeTimeout: handshakeTimeoutMs,
     headersTimeout: handshakeTimeoutMs,
     requestTimeout: handshakeTimeoutMs
   })
   server.on("secureConnection", (socket) => {
-    const problem = check(socket)
+    const problem = MutableRef.get(admission).check(socket)
     if (problem === undefined) return
     run(logRefusal({ ip: plainIp(socket), reason: problem }))
     socket.destroy()
@@ -168,13 +184,14 @@ const open = Effect.fnUntraced(function* (bridge: Bridge, address: ListenAddress
   })
   const bound = yield* listen(server, address)
   yield* Effect.addFinalizer(() => stop(server, connections))
-  return { host: bound.address, port: bound.port }
+  return { server, host: bound.address, port: bound.port }
 })
 
 const make = Effect.gen(function* () {
   const settings = yield* Settings
-  const own = yield* ClusterIdentity
-  const faults = ruleFaults(settings, own)
+  const { current } = yield* ClusterIdentity
+  const own = yield* SubscriptionRef.get(current)
+  const faults = commonNameFaults(settings, own.commonName)
   if (faults.length > 0) return yield* new StartError({ faults, exitCode: 2 })
   const sockets = new WebSocketServer({
     noServer: true,
@@ -186,21 +203,20 @@ const make = Effect.gen(function* () {
   sockets.on("wsClientError", (_error, socket) => socket.destroy())
   const fibers = yield* FiberSet.make<unknown, unknown>()
   const run = yield* FiberSet.runtime(fibers)<SessionServices>()
-  const check = certificateCheck(settings, own)
-  const isShared = settings.cluster_mtls === "shared"
-  const bridge: Bridge = {
-    run,
-    logRefusal: yield* makeRefusalLog,
-    sockets,
-    own,
-    check,
-    checkRevocation: revocationCheck(settings, own),
-    isShared
-  }
-  const addresses = yield* Effect.forEach(settings.cluster_listen, (address) => open(bridge, address))
+  const admission = MutableRef.make(admissionBy(settings, own))
+  const bridge: Bridge = { run, logRefusal: yield* makeRefusalLog, sockets, admission }
+  const opened = yield* Effect.forEach(settings.cluster_listen, (address) => open(bridge, address))
+  /** Sessions that stand were admitted once, and stay. */
+  const admitBy = (credentials: ClusterCredentials) =>
+    Effect.sync(() => {
+      const next = admissionBy(settings, credentials)
+      for (const { server } of opened) server.setSecureContext(next.secureContext)
+      MutableRef.set(admission, next)
+    })
+  yield* supervise("cluster credentials of the listener", Stream.runForEach(SubscriptionRef.changes(current), admitBy))
   // Registered last and so run first: sessions say goodbye before their listener goes.
   yield* Effect.addFinalizer(() => FiberSet.clear(fibers))
-  return ClusterListener.of({ addresses })
+  return ClusterListener.of({ addresses: opened.map(({ host, port }) => ({ host, port })) })
 })
 
 export const layer: Layer.Layer<ClusterListener, StartError, ClusterIdentity | SessionServices> = Layer.effect(

@@ -5,14 +5,7 @@
  * the socket.
  */
 import type { TLSSocket } from "node:tls"
-import {
-  commonNameOf,
-  commonNameProblem,
-  controlPlaneVerifyDepth,
-  depthProblem,
-  parentDomain
-} from "../../model/ClusterTls.ts"
-import type { Fault } from "../../model/Fault.ts"
+import { commonNameOf, commonNameProblem, controlPlaneVerifyDepth, depthProblem } from "../../model/ClusterTls.ts"
 import type { SettingValues } from "../../model/SettingTable.ts"
 import { verificationFailure } from "../../model/TlsFailure.ts"
 import type { ClusterCredentials } from "../../services/ClusterIdentity.ts"
@@ -20,14 +13,18 @@ import type { ClusterCredentials } from "../../services/ClusterIdentity.ts"
 /** Why the peer of this socket is refused; `undefined` when it is let in. */
 export type CertificateCheck = (socket: TLSSocket) => string | undefined
 
-/** One certificate, the same on both sides: compared digest for digest, no chain involved. */
-const sharedCheck =
-  (own: ClusterCredentials): CertificateCheck =>
-  (socket) => {
+/**
+ * One certificate, the same on both sides: compared digest for digest, no chain involved. While a rotation lasts, the
+ * former one is the cluster's as well.
+ */
+const sharedCheck = (own: ClusterCredentials): CertificateCheck => {
+  const known = [own.fingerprint256, own.former?.fingerprint256]
+  return (socket) => {
     const certificate = socket.getPeerX509Certificate()
     if (certificate === undefined) return "no client certificate"
-    return certificate.fingerprint256 === own.fingerprint256 ? undefined : "the client certificate is not the cluster's"
+    return known.includes(certificate.fingerprint256) ? undefined : "the client certificate is not the cluster's"
   }
+}
 
 const chainCheck: CertificateCheck = (socket) => {
   if (socket.getPeerX509Certificate() === undefined) return "no client certificate"
@@ -42,22 +39,6 @@ const namedCheck =
   (socket) =>
     chainCheck(socket) ??
     commonNameProblem(commonNameOf(socket.getPeerCertificate().subject), { allowed, own: own.commonName })
-
-/** A rule that would let nobody in, ever. */
-export const ruleFaults = (
-  { cluster_mtls, cluster_allowed_common_names }: SettingValues,
-  own: ClusterCredentials
-): ReadonlyArray<Fault> =>
-  cluster_mtls === "pki_check_cn" &&
-  cluster_allowed_common_names.length === 0 &&
-  parentDomain(own.commonName ?? "") === undefined
-    ? [
-        {
-          path: ["cluster_allowed_common_names"],
-          message: "expected the names of data planes, for the common name of cluster_cert has no domain to share"
-        }
-      ]
-    : []
 
 export const certificateCheck = (
   { cluster_mtls, cluster_allowed_common_names }: SettingValues,

@@ -10,6 +10,7 @@ import { listenFault } from "../../model/listenFault.ts"
 import type { ListenAddress } from "../../model/SettingTypes.ts"
 import { codeOf } from "../../model/thrown.ts"
 import { ErrorTemplates } from "../../services/ErrorTemplates.ts"
+import { LicenseGuard } from "../../services/LicenseGuard.ts"
 import { LiveConfig } from "../../services/LiveConfig.ts"
 import { Proxy } from "../../services/Proxy.ts"
 import { Resolver } from "../../services/Resolver.ts"
@@ -65,6 +66,7 @@ const loadParts = Effect.gen(function* () {
 const make = Effect.gen(function* () {
   const settings = yield* Settings
   const { current } = yield* LiveConfig
+  const { refusal } = yield* LicenseGuard
   const { resolve } = yield* Resolver
   const parts = yield* loadParts
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
@@ -75,6 +77,7 @@ const make = Effect.gen(function* () {
   let isDraining = false
   const node: ProxyNode = {
     current,
+    refusal,
     product: `kong/${settings.kong_version}`,
     peerOf: makePeerReader(settings),
     errorDefaultType: settings.error_default_type,
@@ -141,5 +144,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Proxy,
   StartError,
-  Settings | LiveConfig | Resolver | ServerCertificate | ErrorTemplates | UpstreamCredentials
+  Settings | LiveConfig | LicenseGuard | Resolver | ServerCertificate | ErrorTemplates | UpstreamCredentials
 > = Layer.effect(Proxy, make)

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream"
 import type { MutableRef } from "effect"
 import type { CompiledConfig } from "../../model/CompiledConfig.ts"
 import type { ErrorFormat, ErrorRenderers } from "../../model/ErrorBody.ts"
+import type { GatewayError } from "../../model/GatewayError.ts"
 import type { Resolver } from "../../services/Resolver.ts"
 import type { AnswerPolicy } from "./answerPolicy.ts"
 import type { Peer } from "./peer.ts"
@@ -13,6 +14,8 @@ import type { UpstreamPools } from "./upstreamPools.ts"
 /** Fixed when the proxy starts; shared by all its requests. */
 export interface ProxyNode {
   readonly current: MutableRef.MutableRef<CompiledConfig>
+  /** What every request is answered, while there is such a thing. */
+  readonly refusal: MutableRef.MutableRef<GatewayError | undefined>
   /** `kong/3.9.0`, as in `Server` and `Via`. */
   readonly product: string
   readonly peerOf: (request: IncomingMessage) => Peer

@@ -17,6 +17,10 @@ import { Transfer } from "./transfer.ts"
 import { planUpstream } from "./upstreamPlan.ts"
 
 const walk = (exchange: Exchange): GatewayError | undefined => {
+  // First: a node that may not serve looks at no request.
+  const refusal = exchange.node.refusal.current
+  if (refusal !== undefined) return refusal
+
   // Once: what is swapped in while this request lives is for the next one.
   const config = exchange.node.current.current
 
@@ -28,8 +32,8 @@ const walk = (exchange: Exchange): GatewayError | undefined => {
   if (exchange.node.allowsDebug) exchange.extraHeaders = debugHeaders(exchange.request, match.compiled)
 
   const forwarded = forwardedOf(head, exchange.request.headers, exchange.listener)
-  const refusal = checkRoute(match.compiled, exchange.request, forwarded, head.target.path + head.target.query)
-  if (refusal !== undefined) return refusal
+  const mismatch = checkRoute(match.compiled, exchange.request, forwarded, head.target.path + head.target.query)
+  if (mismatch !== undefined) return mismatch
 
   const { service } = match.compiled
   if (service === undefined) return noService
@@ -53,4 +57,5 @@ export const serve = (exchange: Exchange): void => {
 }
 
 /** `Expect` knows one value, `100-continue`. */
-export const refuseExpectation = (exchange: Exchange): void => refuse(exchange, expectationFailed)
+export const refuseExpectation = (exchange: Exchange): void =>
+  refuse(exchange, exchange.node.refusal.current ?? expectationFailed)

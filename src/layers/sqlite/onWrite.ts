@@ -4,7 +4,8 @@
  */
 import { createPrivateKey, X509Certificate } from "node:crypto"
 import type { Entity, Row } from "../../model/Entity.ts"
-import type { Fault } from "../../model/Fault.ts"
+import { type Fault, within } from "../../model/Fault.ts"
+import { parseLicense } from "../../model/License.ts"
 
 export interface Prepared {
   readonly row: Row
@@ -71,7 +72,13 @@ const caCertificates: Rule = (row, nowMs) => {
   return { row: { ...row, cert_digest: certificate.fingerprint256.replaceAll(":", "").toLowerCase() }, faults: [] }
 }
 
-const rules: Readonly<Record<string, Rule>> = { certificates, ca_certificates: caCertificates }
+/** A data plane would go by the licence before it. */
+const licenses: Rule = (row) => {
+  const parsed = parseLicense(String(row.payload))
+  return { row, faults: parsed._tag === "Right" ? [] : parsed.faults.map(within("payload")) }
+}
+
+const rules: Readonly<Record<string, Rule>> = { certificates, ca_certificates: caCertificates, licenses }
 
 /** The row as it is stored, with values derived from others; or what is wrong with them. */
 export const onWrite = (entity: Entity, row: Row, nowMs: number): Prepared =>

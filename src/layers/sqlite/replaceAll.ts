@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from "node:util"
 import { Clock, Effect } from "effect"
 import { stamped } from "../../model/AdminRow.ts"
-import { isWithoutEntities } from "../../model/declarativeDocument.ts"
+import { isWithoutEntities, keptUnlessNamed } from "../../model/declarativeDocument.ts"
 import { entities, entityByName } from "../../model/Entities.ts"
 import type { Entity, Row } from "../../model/Entity.ts"
 import type { StoredRows } from "../../model/exportTable.ts"
@@ -17,9 +17,10 @@ import { indispensable } from "./writes.ts"
 
 const keyOf = ({ endpointKey, primaryKey }: Entity): string => endpointKey ?? primaryKey
 
-/** The rows that every configuration carries stay when the new one doesn't name them. */
-const withIndispensable = (given: StoredRows, former: StoredRows): StoredRows => {
+/** The rows that every configuration carries stay when the new one doesn't name them, and so does what belongs to none. */
+const withKept = (given: StoredRows, former: StoredRows): StoredRows => {
   const all = new Map(given)
+  for (const kind of keptUnlessNamed) if (!given.has(kind)) all.set(kind, former.get(kind) ?? [])
   for (const { entity: kind, name } of indispensable) {
     const entity = entityByName.get(kind)
     const rows = given.get(kind) ?? []
@@ -64,7 +65,7 @@ const settleAll = (given: StoredRows, former: StoredRows, nowMs: number) => {
 export const makeReplaceAll = (rows: Rows) =>
   Effect.fnUntraced(function* (given: StoredRows, mayEmpty: boolean) {
     const former = yield* rows.all
-    const { faults, settled } = settleAll(withIndispensable(given, former), former, yield* Clock.currentTimeMillis)
+    const { faults, settled } = settleAll(withKept(given, former), former, yield* Clock.currentTimeMillis)
     if (faults.length > 0) return yield* new WriteRefused({ refusal: { _tag: "InvalidDeclarative", faults } })
     if (!mayEmpty && isWithoutEntities(settled) && !isWithoutEntities(former)) {
       return yield* new WriteRefused({ refusal: { _tag: "WouldEmpty" } })

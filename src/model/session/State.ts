@@ -12,7 +12,7 @@ export interface EndFacts {
   readonly reason: "dialFailed" | "refused" | "closed" | "broken" | "silent"
   readonly message: string
   /** A control plane that is too busy said how long to stay away. */
-  readonly retryAfterMs?: number | undefined
+  readonly retryAfterMs?: number
 }
 
 /** What a control plane pushed, as it came. The digest is its name: the same bytes have the same one. */

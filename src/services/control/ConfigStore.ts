@@ -80,8 +80,8 @@ export class ConfigStore extends Context.Service<
     readonly remove: (key: Key) => Effect.Effect<void, WriteError>
     /**
      * Holds these rows from now on and no others, in one transaction; the rows that every configuration carries stay
-     * when they are not among them. False when it held the same already. Without `mayEmpty` a configuration of nothing
-     * does not replace one of something.
+     * when they are not among them, and so do licences when `rows` has no such kind at all. False when it held the same
+     * already. Without `mayEmpty` a configuration of nothing does not replace one of something.
      */
     readonly replaceAll: (
       rows: StoredRows,

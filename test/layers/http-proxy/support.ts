@@ -11,8 +11,10 @@ import { type CompiledConfig, emptyConfig } from "../../../src/model/CompiledCon
 import { decodeTable } from "../../../src/model/ConfigTable.ts"
 import { compileConfig } from "../../../src/model/compileConfig.ts"
 import type { Row } from "../../../src/model/Entity.ts"
+import type { GatewayError } from "../../../src/model/GatewayError.ts"
 import { type SettingValues, settingTable } from "../../../src/model/SettingTable.ts"
 import type { ListenAddress } from "../../../src/model/SettingTypes.ts"
+import { LicenseGuard, unlicensed } from "../../../src/services/LicenseGuard.ts"
 import { LiveConfig, type LiveState } from "../../../src/services/LiveConfig.ts"
 import { Proxy } from "../../../src/services/Proxy.ts"
 import { type CertificatePair, ServerCertificate } from "../../../src/services/ServerCertificate.ts"
@@ -52,6 +54,8 @@ export interface RunningProxy {
   readonly proxy: Proxy["Service"]
   readonly port: number
   readonly serve: (config: CompiledConfig) => void
+  /** Answers every request so, until it is told otherwise. */
+  readonly refuse: (error: GatewayError | undefined) => void
 }
 
 const unused = Effect.die("not used by these tests")
@@ -63,10 +67,13 @@ export const startProxy = Effect.fnUntraced(function* (
 ) {
   const current = MutableRef.make(config)
   const state = yield* SubscriptionRef.make({} as LiveState)
+  const refusal = MutableRef.make<GatewayError | undefined>(undefined)
+  const license = yield* SubscriptionRef.make(unlicensed)
   const fallback = options.certificate === undefined ? unused : Effect.succeed(options.certificate)
   const layer = HttpProxy.layer.pipe(
     Layer.provide([
       Layer.succeed(LiveConfig, { current, state, apply: () => unused, note: () => unused }),
+      Layer.succeed(LicenseGuard, { refusal, state: license }),
       Layer.succeed(ServerCertificate, { fallback }),
       DnsResolver.layer,
       FileErrorTemplates.layer,
@@ -80,7 +87,8 @@ export const startProxy = Effect.fnUntraced(function* (
   const running: RunningProxy = {
     proxy,
     port: proxy.addresses[0]?.port ?? 0,
-    serve: (next) => void MutableRef.set(current, next)
+    serve: (next) => void MutableRef.set(current, next),
+    refuse: (error) => void MutableRef.set(refusal, error)
   }
   return running
 })

@@ -1,0 +1,48 @@
+/** Says in time that the cluster certificate expires: each warning once for each certificate. */
+import { Effect, Stream, SubscriptionRef } from "effect"
+import { daysLeft, dueWarning, type ExpiryWarning, untilNextWarningMs } from "../../model/CertificateExpiry.ts"
+import type { ClusterCredentials, ClusterIdentity } from "../../services/ClusterIdentity.ts"
+import type { TrustedClock } from "../../services/TrustedClock.ts"
+
+/** The node's idea of now may drift from the timer in the meantime, and no timer is longer than 24 days. */
+const longestWaitMs = 86_400_000
+
+interface Told {
+  readonly fingerprint256: string
+  readonly warning: ExpiryWarning
+}
+
+const tell = ({ expiresAtMs }: ClusterCredentials, warning: ExpiryWarning, nowMs: number) => {
+  const at = new Date(expiresAtMs).toISOString()
+  return warning === 0
+    ? Effect.logWarning("cluster certificate expired; the peer will refuse it").pipe(
+        Effect.annotateLogs({ expired_at: at })
+      )
+    : Effect.logWarning("cluster certificate expires soon").pipe(
+        Effect.annotateLogs({ expires_at: at, days_left: daysLeft(expiresAtMs, nowMs) })
+      )
+}
+
+/** Never ends. Looks again when the certificate is another one, and when the clock has jumped. */
+export const warnOfExpiry = (identity: ClusterIdentity["Service"], clock: TrustedClock["Service"]) => {
+  let told: Told | undefined
+
+  const look = Effect.gen(function* () {
+    const credentials = yield* SubscriptionRef.get(identity.current)
+    const { fingerprint256, expiresAtMs } = credentials
+    const nowMs = yield* clock.nowMs
+    const warning = dueWarning(expiresAtMs, nowMs)
+    const isNews = told?.fingerprint256 !== fingerprint256 || (warning !== undefined && warning < told.warning)
+    if (warning !== undefined && isNews) {
+      told = { fingerprint256, warning }
+      yield* tell(credentials, warning, nowMs)
+    }
+    yield* Effect.sleep(Math.min(untilNextWarningMs(expiresAtMs, nowMs) ?? longestWaitMs, longestWaitMs))
+  })
+
+  const reasonsToLook = Stream.merge(SubscriptionRef.changes(identity.current), SubscriptionRef.changes(clock.jumps))
+  return reasonsToLook.pipe(
+    Stream.switchMap(() => Stream.fromEffect(Effect.forever(look))),
+    Stream.runDrain
+  )
+}
