@@ -99,7 +99,9 @@ export const judge = (report: Report, reasoned: ReadonlyArray<Reasoned>): Verdic
   const mutants = Object.entries(report.files)
     .flatMap(([file, { source, mutants: reported }]) => mutantsOf(file, source, reported))
     .filter(counts)
-  const files = [...Map.groupBy(mutants, ({ file }) => file)].map(([file, ones]) => ({ file, ...countOf(ones) }))
+  const files = [...Map.groupBy(mutants, ({ file }) => file)]
+    .map(([file, ones]) => ({ file, ...countOf(ones) }))
+    .sort((one, other) => (one.file < other.file ? -1 : 1))
   const all = countOf(mutants)
   const survivors = mutants
     .filter(isSurvivor)

@@ -20,7 +20,8 @@ against the tests that reach it. One that makes a test fail is *killed*; one tha
     npm run mutation -- session --only src/model/session/link.ts:40-60
     npm run mutation -- --docs                        # and writes the results into this page
 
-One test process runs at a time; \`--concurrency N\` allows more. The command fails when a score is below its target's
+One test process runs at a time; \`--concurrency N\` allows more. A mutant costs about half a second of one core, most of it for
+starting its tests: five minutes for the session machine on an idle machine. The command fails when a score is below its target's
 threshold, when a survivor has no reason in \`scripts/mutation/reasons.ts\`, and when a reason there has no survivor any more. A
 survivor without a reason is a test that is missing, code that is not needed, or a fault.
 

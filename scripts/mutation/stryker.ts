@@ -16,9 +16,6 @@ export interface Options {
   readonly only: ReadonlyArray<string>
 }
 
-/** The same cases in each run: a survivor is one because no test notices, and not for want of luck. */
-const seed = "20240229"
-
 const changedMs = (path: string): number => (existsSync(path) ? statSync(path).mtimeMs : 0)
 
 const install = (folder: string): void => {
@@ -44,6 +41,7 @@ const configOf = (target: Target, { concurrency, only }: Options, report: string
   tsconfigFile: "none",
   ignorePatterns: ["**", "!{src,test,scripts,examples}/**", "!package.json", "!tsconfig.json"],
   tempDirName: ".holdfast/mutation/tmp",
+  cleanTempDir: "always",
   reporters: [process.stdout.isTTY ? "progress" : "progress-append-only", "json"],
   jsonReporter: { fileName: report },
   logLevel: "warn",
@@ -63,7 +61,13 @@ export const mutate = (target: Target, options: Options): Report => {
   const { status, signal } = spawnSync(process.execPath, [stryker, "run", config], {
     cwd: options.root,
     stdio: "inherit",
-    env: { ...process.env, HOLDFAST_MUTATION_TARGET: target.name, HOLDFAST_SEED: seed, HOLDFAST_CASES: "" }
+    env: {
+      ...process.env,
+      HOLDFAST_MUTATION_TARGET: target.name,
+      HOLDFAST_CASES: "",
+      HOLDFAST_SEED: "",
+      HOLDFAST_REWRITE: ""
+    }
   })
   if (!existsSync(report)) throw new Error(`Stryker ended without a report (${signal ?? `exit code ${status}`})`)
   return JSON.parse(readFileSync(report, "utf8"))

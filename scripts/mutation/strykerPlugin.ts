@@ -13,9 +13,11 @@ const listOfStryker = new URL(
 const { allMutators }: { readonly allMutators: Array<Mutator> } = await import(listOfStryker.href)
 for (const mutator of ownMutators) if (!allMutators.includes(mutator)) allMutators.push(mutator)
 
+/** `Effect.logInfo(…)`, also with its facts: `Effect.logInfo(…).pipe(…)`. */
 const isLogCall = ({ type, callee }: Node): boolean => {
   if (type !== "CallExpression") return false
   const { object, property } = callee as { readonly object?: Node; readonly property?: Node }
+  if (property?.name === "pipe") return object !== undefined && isLogCall(object)
   return object?.name === "Effect" && /^(log[A-Z]\w*|annotateLogs|withSpan)$/.test(String(property?.name))
 }
 

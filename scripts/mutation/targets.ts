@@ -27,6 +27,19 @@ export const targets: ReadonlyArray<Target> = [
       "test/model/session/*.test.ts"
     ],
     leastPercent: 90
+  },
+  {
+    name: "licence",
+    sources: [
+      "src/model/{License,LicenseSignature,LicenseStanding,FoundLicense}.ts",
+      "src/services/LicenseGuard.ts",
+      "src/layers/license/*.ts"
+    ],
+    tests: [
+      "test/model/{License,LicenseSignature,LicenseStanding,FoundLicense}.test.ts",
+      "test/layers/license/*.test.ts"
+    ],
+    leastPercent: 90
   }
 ]
 

@@ -16,5 +16,11 @@ class AsListed extends BaseSequencer {
 }
 
 export default defineConfig({
-  test: { include: [...tests], sequence: { sequencer: AsListed }, testTimeout: 60_000, hookTimeout: 60_000 }
+  test: {
+    include: [...tests],
+    setupFiles: ["scripts/mutation/fixedCases.ts"],
+    sequence: { sequencer: AsListed },
+    testTimeout: 60_000,
+    hookTimeout: 60_000
+  }
 })
