@@ -35,8 +35,8 @@ const configOf = (target: Target, { concurrency, only }: Options, report: string
   coverageAnalysis: "perTest",
   concurrency,
   // A busy machine must not turn a survivor into a killed one. Loops without end are ended by their number of rounds, sooner.
-  timeoutMS: 20_000,
-  timeoutFactor: 4,
+  timeoutMS: 15_000,
+  timeoutFactor: 2,
   // It is read with TypeScript's JavaScript API, which TypeScript 7 does not have. Nothing here needs it to be rewritten.
   tsconfigFile: "none",
   ignorePatterns: ["**", "!{src,test,scripts,examples}/**", "!package.json", "!tsconfig.json"],

@@ -20,7 +20,7 @@ export default defineConfig({
     include: [...tests],
     setupFiles: ["scripts/mutation/fixedCases.ts"],
     sequence: { sequencer: AsListed },
-    testTimeout: 60_000,
-    hookTimeout: 60_000
+    testTimeout: 20_000,
+    hookTimeout: 20_000
   }
 })
