@@ -165,8 +165,9 @@ const mayOpen = [
   "layers/WebSocketDialer.ts",
   // Towards upstreams.
   "layers/http-proxy/",
-  // Towards its own proxy listener.
-  "programs/quickstart/"
+  // Of quickstart and drill, towards the listeners of their own processes.
+  "programs/stage/",
+  "programs/drill/"
 ]
 
 const oneWayOut: Law = {

@@ -33,10 +33,39 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "no configuration at hand; every request is answered 404 until one arrives": dp(
     "Neither cache nor declarative file had anything. The node is not ready."
   ),
-  "cached configuration can't be read; the next source is asked": dp(
-    "The cache file is damaged or unreadable. It is written anew with the next configuration."
+  "ladder: climbed": dp(
+    "The node's configuration comes from a better source than before (`from`, `to`). `passedOver` says of each source at least as good as `to` that was asked why it does not serve, or not with all that it had."
   ),
-  "declarative file refused": dp("The declarative file is wrong; the reasons were told as a rejected configuration."),
+  "ladder: fell": dp(
+    "The configuration comes from a worse source than before, because a person put it there while the control plane was away."
+  ),
+  "configuration left aside: something better serves": dp(
+    "A source had something, but a better one was quicker. Nothing is wrong with it."
+  ),
+  "asking a source of configurations failed; the next one is asked": dp(
+    "A defect of Holdfast's own in one source; the others are asked all the same. Please report it."
+  ),
+  "refused cache file is kept in quarantine": dp(
+    "A file of the cache was refused (at `step`) and stands in `keptAs`, its reasons in the `.reason.txt` beside it. After a look at it, the command in `mend` makes a valid cache of it. See `cache-file.md`."
+  ),
+  "refused cache file can't be put into quarantine, and stays": dp(
+    "The prefix can't be written. The file is refused again at the next start."
+  ),
+  "an older configuration became the current cache file": dp(
+    "The cache file was refused, and the one before it (`older`) serves and has taken its place. Its age is in the status; the control plane's next configuration replaces it."
+  ),
+  "an older configuration serves; the refused cache file stays in its place": dp(
+    "As above, but the refused file may be good: another version wrote it, or it can't be read here and now. The older one serves until the next start."
+  ),
+  "an older configuration serves but can't become the current cache file": dp(
+    "The prefix can't be written. The older configuration serves; the next start looks for it again."
+  ),
+  "the former configuration can't be kept beside the new one": dp(
+    "The newest configuration is cached; what was before it could not be kept in `generations`. Told once while that is so."
+  ),
+  "cache files can't be protected anew": dp(
+    "They serve, but could not be written anew under the present key: keep the former one until the prefix can be written."
+  ),
   "declarative file not read again: something better serves": dp(
     "The file was reloaded, but a better source serves; the file would count only without it."
   ),
@@ -67,6 +96,19 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "text frame ignored": dp("The control plane sent a text frame; the protocol has none."),
   "node id can't be kept; this run has one of its own": dp(
     "The prefix can't be written: after a restart the control plane sees another node."
+  ),
+  "wall clock differs from the trusted time; not believed yet": dp(
+    "The machine's clock jumped, it was suspended, or the node was off for long. Licences and ages go by the trusted time meanwhile; nothing else notices. A clock that flaps is told once in ten minutes."
+  ),
+  "wall clock agrees with the trusted time again": dp("The machine's clock came back by itself: nothing was changed."),
+  "wall clock believed": dp(
+    "The trusted time was corrected by `bySeconds`, for the clock agreed with itself for ten minutes or a control plane confirmed it (`because`)."
+  ),
+  "kept time can't be read; the wall clock is believed": dp(
+    "`<prefix>/clock.json` is damaged or unreadable: this start believes the clock that it finds. The file is written anew."
+  ),
+  "trusted time can't be kept; a restart believes the clock that it finds": dp(
+    "The prefix can't be written. Told once; it is tried again every minute."
   ),
   "licence found": dp("A licence decides from now on; `source` says where it stands, `state` how it stands."),
   "licence renewed": dp("A licence that lasts longer took the place of the one before."),

@@ -4,8 +4,8 @@ import { join } from "node:path"
 import { eventMeanings, type Plane } from "./eventMeanings.ts"
 import { type LogCall, logCallsOf } from "./logCalls.ts"
 
-/** The quickstart talks to a person, not to a log. */
-const talksToPeople = /^src\/programs\/quickstart\//
+/** Quickstart and drills talk to a person, not to a log. */
+const talksToPeople = /^src\/programs\/(quickstart|stage|drill)\//
 
 export interface FoundEvent extends LogCall {
   readonly file: string

@@ -1,41 +1,50 @@
 /** Identity kept in `<prefix>/kong.id`: reference `hybrid-protocol-v1.md` §12. */
-import { randomUUID } from "node:crypto"
-import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { Effect, Layer } from "effect"
+import { uuidOf } from "../model/DeterministicId.ts"
 import { isUuid } from "../model/Field.ts"
-import { codeOf } from "../model/thrown.ts"
+import { Disk, type DiskError, replaceFile } from "../services/Disk.ts"
 import { Identity } from "../services/Identity.ts"
+import { SecureRandom } from "../services/SecureRandom.ts"
 import { Settings } from "../services/Settings.ts"
 
-const readId = async (file: string): Promise<string | undefined> => {
-  try {
-    const text = (await readFile(file, "utf8")).trim()
-    return isUuid(text) ? text.toLowerCase() : undefined
-  } catch (cause) {
-    if (codeOf(cause) === "ENOENT") return undefined
-    throw cause
-  }
-}
-
-const readOrMakeId = async (prefix: string): Promise<string> => {
-  const file = join(prefix, "kong.id")
-  const known = await readId(file)
-  if (known !== undefined) return known
-  const fresh = randomUUID()
-  await mkdir(prefix, { recursive: true })
-  await writeFile(file, fresh)
-  return fresh
-}
+/** An id has 36 characters; what is much larger is something else. */
+const idFileMaxBytes = 4096
+const readableByAll = 0o644
 
 const make = Effect.gen(function* () {
   const settings = yield* Settings
-  const fromFile = Effect.tryPromise(() => readOrMakeId(settings.prefix)).pipe(
-    Effect.catch((error) =>
+  const disk = yield* Disk
+  const random = yield* SecureRandom
+  const file = join(settings.prefix, "kong.id")
+
+  const kept: Effect.Effect<string | undefined, DiskError> = disk.read(file, idFileMaxBytes).pipe(
+    Effect.map(({ bytes }) => {
+      const text = new TextDecoder().decode(bytes).trim()
+      return isUuid(text) ? text.toLowerCase() : undefined
+    }),
+    // Nothing there, or nothing that could be an id.
+    Effect.catchIf(
+      ({ code }) => code === "ENOENT" || code === "EFBIG",
+      () => Effect.succeed(undefined)
+    )
+  )
+
+  const fresh = Effect.map(random.bytes(16), uuidOf)
+
+  const keep = Effect.fnUntraced(function* (id: string) {
+    yield* replaceFile(disk, { path: file, bytes: new TextEncoder().encode(id), mode: readableByAll })
+    return id
+  })
+
+  const fromFile = Effect.gen(function* () {
+    return (yield* kept) ?? (yield* Effect.flatMap(fresh, keep))
+  }).pipe(
+    Effect.catch(({ message }) =>
       Effect.logWarning("node id can't be kept; this run has one of its own").pipe(
-        Effect.annotateLogs({ prefix: settings.prefix, cause: String(error.cause) }),
-        Effect.as(randomUUID() as string)
+        Effect.annotateLogs({ prefix: settings.prefix, cause: message }),
+        Effect.andThen(fresh)
       )
     )
   )
@@ -43,4 +52,4 @@ const make = Effect.gen(function* () {
   return { nodeId, hostname: hostname(), version: settings.kong_version }
 })
 
-export const layer: Layer.Layer<Identity, never, Settings> = Layer.effect(Identity, make)
+export const layer: Layer.Layer<Identity, never, Settings | Disk | SecureRandom> = Layer.effect(Identity, make)

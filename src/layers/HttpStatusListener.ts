@@ -20,6 +20,7 @@ import { Resolver } from "../services/Resolver.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
+import { TrustedClock } from "../services/TrustedClock.ts"
 
 type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse>
 
@@ -61,6 +62,7 @@ const make = Effect.gen(function* () {
   const connection = yield* ConnectionStatus
   const health = yield* NodeHealth
   const resolver = yield* Resolver
+  const trustedClock = yield* TrustedClock
   const startedAtMs = yield* Clock.currentTimeMillis
 
   const facts = Effect.gen(function* () {
@@ -76,7 +78,8 @@ const make = Effect.gen(function* () {
       proxy: MutableRef.get(health.proxy)?.(),
       isDraining: MutableRef.get(health.isDraining),
       cacheProblem: MutableRef.get(health.cacheProblem),
-      license: MutableRef.get(health.license)
+      license: MutableRef.get(health.license),
+      clock: yield* trustedClock.facts
     }
   })
 
@@ -142,5 +145,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   StatusListener,
   StartError,
-  Settings | Identity | LiveConfig | ConnectionStatus | NodeHealth | Resolver
+  Settings | Identity | LiveConfig | ConnectionStatus | NodeHealth | Resolver | TrustedClock
 > = Layer.effect(StatusListener, make)

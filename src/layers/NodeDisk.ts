@@ -1,5 +1,6 @@
 /** Disk by `node:fs`. */
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises"
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises"
+import { dirname, resolve } from "node:path"
 import { Effect, Layer } from "effect"
 import { codeOf, messageOf } from "../model/thrown.ts"
 import { Disk, DiskError, type DiskOperation, type FileContent, type OpenFile } from "../services/Disk.ts"
@@ -53,6 +54,16 @@ const openFor = async (path: string, mode: number): Promise<FileHandle> => {
   }
 }
 
+const syncFolder = (folder: string): Promise<void> => withHandle(folder, (handle) => handle.sync())
+
+/** A new folder's name stands in the folder above it, which is flushed for it: as far up as folders were made. */
+const makeFolder = async (folder: string): Promise<void> => {
+  const firstMade = await mkdir(folder, { recursive: true })
+  if (firstMade === undefined) return
+  const above = dirname(resolve(firstMade))
+  for (let made = resolve(folder); made !== above; made = dirname(made)) await syncFolder(dirname(made))
+}
+
 const create = (path: string, mode: number): Effect.Effect<OpenFile, DiskError> =>
   Effect.map(
     attempt("create", path, () => openFor(path, mode)),
@@ -67,9 +78,10 @@ export const layer: Layer.Layer<Disk> = Layer.succeed(Disk, {
   read: (path, maxBytes) => attempt("read", path, () => readWhole(path, maxBytes)),
   stat: (path) => attempt("stat", path, () => factsOf(path)),
   list: (folder) => attempt("list", folder, () => readdir(folder)),
-  makeFolder: (folder) => Effect.asVoid(attempt("makeFolder", folder, () => mkdir(folder, { recursive: true }))),
+  makeFolder: (folder) => attempt("makeFolder", folder, () => makeFolder(folder)),
   create,
   rename: (from, to) => attempt("rename", from, () => rename(from, to)),
+  link: (from, to) => attempt("link", from, () => link(from, to)),
   remove: (path) => attempt("remove", path, () => rm(path)),
-  syncFolder: (folder) => attempt("syncFolder", folder, () => withHandle(folder, (handle) => handle.sync()))
+  syncFolder: (folder) => attempt("syncFolder", folder, () => syncFolder(folder))
 })

@@ -2,39 +2,55 @@
 import { Clock, Effect, Layer, MutableRef, Semaphore, SubscriptionRef } from "effect"
 import { emptyConfig } from "../model/CompiledConfig.ts"
 import { hashTable } from "../model/ConfigHash.ts"
-import { decodeTable, isEmptyTable } from "../model/ConfigTable.ts"
-import { formatFault } from "../model/Fault.ts"
-import { isAtLeastAsGood, type Snapshot, zeroHash } from "../model/Snapshot.ts"
+import { isEmptyTable } from "../model/ConfigTable.ts"
+import { type Fault, formatFault } from "../model/Fault.ts"
+import { type Snapshot, type Source, type Version, zeroHash } from "../model/Snapshot.ts"
+import { inOrder, isAtLeastAsGood, moveBetween, preferenceOf } from "../model/SourcePreference.ts"
 import { messageOf } from "../model/thrown.ts"
-import { type Applied, ConfigRejected, LiveConfig, type LiveState, type Offer } from "../services/LiveConfig.ts"
+import { ConfigCodec } from "../services/ConfigCodec.ts"
+import {
+  type Applied,
+  ConfigRejected,
+  LiveConfig,
+  type LiveState,
+  type Offer,
+  type PassedOver,
+  showPassedOver
+} from "../services/LiveConfig.ts"
 import { Router } from "../services/Router.ts"
+import { Settings } from "../services/Settings.ts"
 
-/** What throws at a configuration would throw again: it refuses the configuration, and stops nothing else. */
-const attempt = <A>({ source, hash }: Pick<Offer, "source" | "hash">, step: () => A) =>
-  Effect.try({
-    try: step,
-    catch: (cause) =>
-      new ConfigRejected({ source, hash, faults: [{ path: [], message: `can't be processed (${messageOf(cause)})` }] })
+type Stage = "schema" | "compile"
+
+const refusal = ({ source, hash, place }: Offer, stage: Stage, faults: ReadonlyArray<Fault>) =>
+  new ConfigRejected({
+    source,
+    hash,
+    stage,
+    faults: place === undefined ? faults : faults.map((fault) => ({ place, ...fault }))
   })
 
-const makeSnapshot = Effect.fnUntraced(function* (offer: Offer) {
-  const decoded = yield* attempt(offer, () => decodeTable(offer.raw))
-  if (decoded._tag === "Wrong") {
-    return yield* new ConfigRejected({ source: offer.source, hash: offer.hash, faults: decoded.faults })
-  }
-  // A configuration of nothing but workspaces counts as none, whatever its source calls it (hybrid-protocol-v1.md §6.9).
-  const hash = yield* attempt(offer, () =>
-    isEmptyTable(offer.raw) ? zeroHash : (offer.hash ?? hashTable(offer.raw).config)
-  )
-  const { raw, source, receivedAtMs } = offer
-  return { raw, source, receivedAtMs, hash, table: decoded.table, notServed: decoded.notServed } satisfies Snapshot
+const versionOf = ({ epoch, sequence }: Version): Version => ({
+  ...(epoch === undefined ? {} : { epoch }),
+  ...(sequence === undefined ? {} : { sequence })
 })
+
+/** What throws at a configuration would throw again: it refuses the configuration, and stops nothing else. */
+const attempt = <A>(offer: Offer, stage: Stage, step: () => A) =>
+  Effect.try({
+    try: step,
+    catch: (cause) => refusal(offer, stage, [{ path: [], message: `can't be processed (${messageOf(cause)})` }])
+  })
 
 const make = Effect.gen(function* () {
   const router = yield* Router
+  const { decodeTable } = yield* ConfigCodec
+  const preference = preferenceOf(yield* Settings)
   const current = MutableRef.make(emptyConfig)
   const state = yield* SubscriptionRef.make<LiveState>({
     source: "empty",
+    sources: preference,
+    passedOver: [],
     hash: zeroHash,
     sinceMs: yield* Clock.currentTimeMillis,
     receivedAtMs: undefined,
@@ -57,9 +73,51 @@ const make = Effect.gen(function* () {
       faults: rejected.faults
     }
     yield* SubscriptionRef.update(state, (known) => ({ ...known, lastRejection }))
+    const { source, hash = "unknown", stage = "read" } = rejected
     yield* Effect.logError("configuration rejected; the running one stays").pipe(
-      Effect.annotateLogs({ source: rejected.source, hash: rejected.hash ?? "unknown", reasons })
+      Effect.annotateLogs({ source, hash, stage, reasons })
     )
+  })
+
+  /** Nothing is wrong with it, so that no rejection is to be shown: what serves is better. */
+  const tell = (rejected: ConfigRejected) =>
+    rejected.isOutranked === true
+      ? Effect.logInfo("configuration left aside: something better serves").pipe(
+          Effect.annotateLogs({ source: rejected.source, hash: rejected.hash ?? "unknown", reason: rejected.message })
+        )
+      : note(rejected)
+
+  /** What is worse than the rung that serves would not be asked at all. */
+  const relevant = (passed: ReadonlyArray<PassedOver>, serving: Source) =>
+    passed.filter(({ source, reasons }) => reasons.length > 0 && isAtLeastAsGood(preference, source, serving))
+
+  const passOver = (passed: PassedOver) =>
+    SubscriptionRef.update(state, (known) => {
+      const others = known.passedOver.filter(({ source }) => source !== passed.source)
+      return { ...known, passedOver: inOrder(preference, relevant([...others, passed], known.source)) }
+    })
+
+  /** One event for each climb and each fall, whoever caused it. */
+  const tellMove = Effect.fnUntraced(function* (from: Source, to: Source) {
+    const move = moveBetween(preference, from, to)
+    if (move === undefined) return
+    const { passedOver } = yield* SubscriptionRef.get(state)
+    const facts = { from, to, passedOver: showPassedOver(passedOver) }
+    yield* move === "climbed"
+      ? Effect.logInfo("ladder: climbed").pipe(Effect.annotateLogs(facts))
+      : Effect.logWarning("ladder: fell").pipe(Effect.annotateLogs(facts))
+  })
+
+  const makeSnapshot = Effect.fnUntraced(function* (offer: Offer) {
+    const decoded = yield* attempt(offer, "schema", () => decodeTable(offer.raw))
+    if (decoded._tag === "Wrong") return yield* refusal(offer, "schema", decoded.faults)
+    // A configuration of nothing but workspaces counts as none, whatever its source calls it (hybrid-protocol-v1.md §6.9).
+    const hash = yield* attempt(offer, "schema", () =>
+      isEmptyTable(offer.raw) ? zeroHash : (offer.hash ?? hashTable(offer.raw).config)
+    )
+    const { raw, source, receivedAtMs } = offer
+    const { table, notServed } = decoded
+    return { ...versionOf(offer), raw, source, receivedAtMs, hash, table, notServed } satisfies Snapshot
   })
 
   const warnOfNotServed = Effect.fnUntraced(function* (snapshot: Snapshot) {
@@ -70,8 +128,8 @@ const make = Effect.gen(function* () {
       yield* Effect.logWarning("entities that are kept but not served").pipe(Effect.annotateLogs({ entities: names }))
   })
 
-  const swap = Effect.fnUntraced(function* (snapshot: Snapshot) {
-    const compiled = yield* attempt(snapshot, () => router.compile(snapshot.table))
+  const swap = Effect.fnUntraced(function* (offer: Offer, snapshot: Snapshot) {
+    const compiled = yield* attempt(offer, "compile", () => router.compile(snapshot.table))
     const from = (yield* SubscriptionRef.get(state)).source
     MutableRef.set(current, compiled)
     running = snapshot
@@ -86,8 +144,10 @@ const make = Effect.gen(function* () {
       sinceMs,
       routeCount,
       snapshot,
+      passedOver: relevant(known.passedOver, source),
       acceptedCount: known.acceptedCount + 1
     }))
+    yield* tellMove(from, source)
     yield* Effect.logInfo("configuration serves").pipe(Effect.annotateLogs({ from, source, hash, routes: routeCount }))
     for (const difference of compiled.warnings) {
       yield* Effect.logWarning("configuration served with a difference").pipe(Effect.annotateLogs({ difference }))
@@ -97,21 +157,25 @@ const make = Effect.gen(function* () {
 
   /** The same hash from a better rung is a climb without a swap. */
   const climb = Effect.fnUntraced(function* (snapshot: Snapshot, offer: Offer) {
-    const climbed = { ...snapshot, source: offer.source, receivedAtMs: offer.receivedAtMs }
+    const { source, receivedAtMs } = offer
+    const climbed: Snapshot = { ...snapshot, ...versionOf(offer), source, receivedAtMs }
     running = climbed
+    const from = (yield* SubscriptionRef.get(state)).source
     yield* SubscriptionRef.update(state, (known) => ({
       ...known,
-      source: offer.source,
-      receivedAtMs: offer.receivedAtMs,
+      source,
+      receivedAtMs,
       snapshot: climbed,
+      passedOver: relevant(known.passedOver, source),
       acceptedCount: known.acceptedCount + 1
     }))
+    yield* tellMove(from, source)
     return { snapshot: climbed, isNew: false } satisfies Applied
   })
 
   const refuseWorse = Effect.fnUntraced(function* (offer: Offer) {
     const { source, acceptedCount } = yield* SubscriptionRef.get(state)
-    if (isAtLeastAsGood(offer.source, source)) return
+    if (isAtLeastAsGood(preference, offer.source, source)) return
     if (offer.byHand !== undefined && offer.byHand.after === acceptedCount) return
     const message =
       offer.byHand === undefined
@@ -120,13 +184,16 @@ const make = Effect.gen(function* () {
     return yield* new ConfigRejected({
       source: offer.source,
       hash: offer.hash,
+      isOutranked: true,
       faults: [{ path: [], message, value: offer.source }]
     })
   })
 
   /** What serves already stays what it is when a worse rung offers it again. */
   const keep = (snapshot: Snapshot, offer: Offer): Effect.Effect<Applied> =>
-    isAtLeastAsGood(offer.source, snapshot.source) ? climb(snapshot, offer) : Effect.succeed({ snapshot, isNew: false })
+    isAtLeastAsGood(preference, offer.source, snapshot.source)
+      ? climb(snapshot, offer)
+      : Effect.succeed({ snapshot, isNew: false })
 
   const apply = Effect.fnUntraced(
     function* (offer: Offer) {
@@ -134,16 +201,16 @@ const make = Effect.gen(function* () {
       if (running !== undefined && offer.hash !== undefined && offer.hash === running.hash)
         return yield* keep(running, offer)
       const snapshot = yield* makeSnapshot(offer)
-      yield* swap(snapshot)
+      yield* swap(offer, snapshot)
       return { snapshot, isNew: true } satisfies Applied
     },
-    Effect.tapError((rejected) => note(rejected)),
+    Effect.tapError(tell),
     // Half a swap must never be seen, whoever is interrupted meanwhile.
     Effect.uninterruptible,
     oneAtATime.withPermit
   )
 
-  return LiveConfig.of({ current, state, apply, note })
+  return LiveConfig.of({ current, state, apply, note, passOver })
 })
 
-export const layer: Layer.Layer<LiveConfig, never, Router> = Layer.effect(LiveConfig, make)
+export const layer: Layer.Layer<LiveConfig, never, Router | Settings> = Layer.effect(LiveConfig, make)

@@ -3,38 +3,38 @@
  * systems, at the swap of a mounted ConfigMap, and with a folder that is removed and made again; four questions a second
  * cost nothing and miss none of these.
  */
-import { stat } from "node:fs/promises"
 import { Effect, Layer } from "effect"
-import { FileWatch } from "../services/FileWatch.ts"
+import { Disk } from "../services/Disk.ts"
+import { FileWatch, type WatchedFile } from "../services/FileWatch.ts"
 
 const interval = "250 millis"
 
-/** What no way of changing a file leaves as it was. Whatever can't be seen counts as absent. */
-const stampOf = async (file: string): Promise<string> => {
-  try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true })
-    return [dev, ino, size, mtimeNs, ctimeNs].join()
-  } catch {
-    return "absent"
-  }
-}
+const make = Effect.gen(function* () {
+  const disk = yield* Disk
 
-const watch = Effect.fnUntraced(function* (file: string) {
-  const look = Effect.promise(() => stampOf(file))
-  let told = yield* look
-  const changed = Effect.gen(function* () {
-    let before = told
-    for (;;) {
-      const now = yield* look
-      if (now !== told && now === before) {
-        told = now
-        return
+  /** Whatever can't be seen counts as absent. */
+  const stampOf = (file: string): Effect.Effect<string> =>
+    Effect.match(disk.stat(file), { onSuccess: ({ stamp }) => stamp, onFailure: () => "absent" })
+
+  const watch = Effect.fnUntraced(function* (file: string): Effect.fn.Return<WatchedFile> {
+    const look = stampOf(file)
+    let told = yield* look
+    const changed = Effect.gen(function* () {
+      let before = told
+      for (;;) {
+        const now = yield* look
+        if (now !== told && now === before) {
+          told = now
+          return
+        }
+        before = now
+        yield* Effect.sleep(interval)
       }
-      before = now
-      yield* Effect.sleep(interval)
-    }
+    })
+    return { changed }
   })
-  return { changed }
+
+  return { watch }
 })
 
-export const layer: Layer.Layer<FileWatch> = Layer.succeed(FileWatch, { watch })
+export const layer: Layer.Layer<FileWatch, never, Disk> = Layer.effect(FileWatch, make)

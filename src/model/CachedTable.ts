@@ -1,67 +1,177 @@
 /**
- * The content of `config.json.gz`: the config table, with its provenance inside under `_holdfast`. A file without
- * provenance, as Kong 2.x wrote and as a person makes with `jq`, is as good (reference `resilience.md` §2).
+ * The content of a cache file: the config table as JSON, with its provenance inside under `_holdfast`. A table without
+ * provenance, as Kong 2.x wrote and as a person makes with `jq`, is as good (reference `resilience.md` §2). Format and
+ * history: `docs/cache-file.md`.
  */
-import { createHash } from "node:crypto"
 import { hashTable } from "./ConfigHash.ts"
 import { provenanceKey } from "./ConfigTable.ts"
 import { isRecord, type Row } from "./Entity.ts"
-import type { Snapshot } from "./Snapshot.ts"
+import type { Version } from "./Snapshot.ts"
+import { describeTable, sha256, type TableContent, withoutProvenance } from "./TableContent.ts"
+import { version } from "./version.ts"
 
-export interface Provenance {
-  /** What the control plane called this configuration. */
+/** What a table came with, and what it is written with. */
+export interface Origin extends Version {
+  /** What the control plane called this configuration, or what was computed. */
   readonly hash: string
-  /**
-   * SHA-256 of the table's JSON: when it no longer fits, a person has changed the file, and `hash` means nothing. The
-   * wire's own hash takes 80 for "80" and would miss such an edit.
-   */
-  readonly table_hash: string
-  readonly received_at_ms: number
+  /** Who gave it: a rung of the ladder, or a person. */
+  readonly source: string
+  readonly receivedAtMs: number
 }
 
-const contentHash = (raw: Row): string => createHash("sha256").update(JSON.stringify(raw)).digest("hex")
+/** The format that this version writes. The first one had no number. */
+export const cacheFormat = 2
+/** The oldest reader that understands what this version writes. */
+const readableBy = 2
 
-export const encodeCachedTable = (snapshot: Snapshot): string => {
-  const { [provenanceKey]: _, ...raw } = snapshot.raw
-  const provenance: Provenance = {
-    hash: snapshot.hash,
-    table_hash: contentHash(raw),
-    received_at_ms: snapshot.receivedAtMs
+const hashLength = 32
+
+export const encodeCachedTable = (content: TableContent, origin: Origin): string => {
+  const provenance = {
+    format: cacheFormat,
+    readable_by: readableBy,
+    written_by: version,
+    hash: origin.hash,
+    ...(origin.epoch === undefined ? {} : { epoch: origin.epoch }),
+    ...(origin.sequence === undefined ? {} : { sequence: origin.sequence }),
+    source: origin.source,
+    received_at: new Date(origin.receivedAtMs).toISOString(),
+    sha256: content.sha256
   }
-  return JSON.stringify({ ...raw, [provenanceKey]: provenance })
+  const head = content.text === "{}" ? "{" : `${content.text.slice(0, -1)},`
+  return `${head}${JSON.stringify(provenanceKey)}:${JSON.stringify(provenance)}}`
 }
 
-export interface CachedTable {
+export interface CachedTable extends Version {
+  readonly _tag: "Right"
   readonly raw: Row
   readonly hash: string
   readonly receivedAtMs: number | undefined
+  /** The version that wrote it, where it says so. */
+  readonly writtenBy: string | undefined
 }
 
-const isProvenance = (value: unknown): value is Provenance =>
-  isRecord(value) &&
-  typeof value.hash === "string" &&
-  value.hash.length === 32 &&
-  typeof value.table_hash === "string" &&
-  typeof value.received_at_ms === "number"
-
-const nameOf = (raw: Row, { hash, table_hash }: Provenance): string => {
-  const content = contentHash(raw)
-  if (content === table_hash) return hash
-  const computed = hashTable(raw).config
-  // Under the control plane's name the edit would pass for its configuration, and stay.
-  return computed === hash ? content.slice(0, hash.length) : computed
+export interface UnreadableTable {
+  readonly _tag: "Wrong"
+  readonly stage: "json" | "format" | "digest"
+  readonly message: string
 }
 
-/** `undefined` when the text is no JSON object. */
-export const decodeCachedTable = (text: string): CachedTable | undefined => {
-  let parsed: unknown
+const wrong = (stage: UnreadableTable["stage"], message: string): UnreadableTable => ({ _tag: "Wrong", stage, message })
+
+const textIn = (row: Row, key: string): string | undefined => {
+  const value = row[key]
+  return typeof value === "string" ? value : undefined
+}
+
+const numberIn = (row: Row, key: string): number | undefined => {
+  const value = row[key]
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined
+}
+
+const hashIn = (provenance: Row): string | undefined => {
+  const hash = textIn(provenance, "hash")
+  return hash?.length === hashLength ? hash : undefined
+}
+
+const receivedAtMsIn = (provenance: Row): number | undefined => {
+  const written = textIn(provenance, "received_at")
+  const atMs = written === undefined ? numberIn(provenance, "received_at_ms") : Date.parse(written)
+  return atMs === undefined || Number.isNaN(atMs) ? undefined : atMs
+}
+
+/** Another Holdfast's file is read when it says that a reader of this format understands it. */
+const formatFault = (provenance: Row): UnreadableTable | undefined => {
+  const format = numberIn(provenance, "format") ?? 1
+  const oldestReader = numberIn(provenance, "readable_by") ?? format
+  if (oldestReader <= cacheFormat) return undefined
+  const writer = textIn(provenance, "written_by") ?? "an unknown version"
+  return wrong(
+    "format",
+    `expected a cache that readers of format ${cacheFormat} understand (Holdfast ${version}); Holdfast ${writer} wrote format ${format}, for readers of ${oldestReader} and newer`
+  )
+}
+
+type Match =
+  | "fits"
+  | "differs"
+  /** By the wire's hash, which takes 80 for "80": the table is whole, but its name can't be trusted. */
+  | "fits roughly"
+  /** It says nothing that could be compared. */
+  | "unknown"
+
+/** The first format had `table_hash`: SHA-256 of the JSON as its keys came; before that, the wire's own hash. */
+const matchOf = (raw: Row, provenance: Row, content: () => TableContent): Match => {
+  const digest = textIn(provenance, "sha256")
+  if (digest !== undefined) return digest === content().sha256 ? "fits" : "differs"
+  const former = textIn(provenance, "table_hash")
+  if (former === undefined) return "unknown"
+  if (former.length !== hashLength) return former === sha256(JSON.stringify(raw)) ? "fits" : "differs"
+  return former === hashTable(raw).config ? "fits roughly" : "differs"
+}
+
+const digestFault = wrong(
+  "digest",
+  "expected the content that the SHA-256 in _holdfast stands for: the file is torn, or was edited with _holdfast left in; after a look at it, `holdfast config seal FILE` makes it valid"
+)
+
+const parse = (text: string): Row | undefined => {
   try {
-    parsed = JSON.parse(text)
+    const parsed: unknown = JSON.parse(text)
+    return isRecord(parsed) ? parsed : undefined
   } catch {
     return undefined
   }
-  if (!isRecord(parsed)) return undefined
-  const { [provenanceKey]: provenance, ...raw } = parsed
-  if (!isProvenance(provenance)) return { raw, hash: hashTable(raw).config, receivedAtMs: undefined }
-  return { raw, hash: nameOf(raw, provenance), receivedAtMs: provenance.received_at_ms }
+}
+
+const noTable = wrong("json", "expected a config table as JSON")
+
+/** Throws at what is nested deeper than recursion goes. */
+export const decodeCachedTable = (
+  text: string,
+  describe: (raw: Row) => TableContent = describeTable
+): CachedTable | UnreadableTable => {
+  const parsed = parse(text)
+  if (parsed === undefined) return noTable
+  const found = parsed[provenanceKey]
+  const provenance = isRecord(found) ? found : {}
+  const misfit = formatFault(provenance)
+  if (misfit !== undefined) return misfit
+  const raw = withoutProvenance(parsed)
+  const match = matchOf(raw, provenance, () => describe(raw))
+  if (match === "differs") return digestFault
+  const hash = match === "fits" ? hashIn(provenance) : undefined
+  const epoch = textIn(provenance, "epoch")
+  const sequence = numberIn(provenance, "sequence")
+  return {
+    _tag: "Right",
+    raw,
+    hash: hash ?? hashTable(raw).config,
+    receivedAtMs: receivedAtMsIn(provenance),
+    writtenBy: textIn(provenance, "written_by"),
+    ...(epoch === undefined ? {} : { epoch }),
+    ...(sequence === undefined ? {} : { sequence })
+  }
+}
+
+export interface TableByHand {
+  readonly raw: Row
+  readonly content: TableContent
+  readonly hash: string
+}
+
+/**
+ * A table that a person vouches for, whatever its provenance says. It keeps the control plane's name only if it is still
+ * what was called so: under that name an edit would pass for the control plane's configuration, and stay.
+ */
+export const tableByHand = (text: string): TableByHand | undefined => {
+  const parsed = parse(text)
+  if (parsed === undefined) return undefined
+  const provenance = isRecord(parsed[provenanceKey]) ? parsed[provenanceKey] : {}
+  const raw = withoutProvenance(parsed)
+  const content = describeTable(raw)
+  const former = hashIn(provenance)
+  if (former !== undefined && matchOf(raw, provenance, () => content) === "fits") return { raw, content, hash: former }
+  const computed = hashTable(raw).config
+  return { raw, content, hash: computed === former ? content.sha256.slice(0, hashLength) : computed }
 }

@@ -9,12 +9,18 @@ const toBytes = (uuid: string): Buffer => Buffer.from(uuid.replaceAll("-", ""), 
 const format = (bytes: Buffer): string =>
   bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
 
-/** A UUID of version 5: the same name in the same namespace always has the same id (RFC 9562 §5.5). */
-export const uuidV5 = (namespace: string, name: string): string => {
-  const bytes = createHash("sha1").update(toBytes(namespace)).update(name).digest().subarray(0, 16)
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x50, 6)
+const withVersion = (bytes: Buffer, version: number): string => {
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | (version << 4), 6)
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8)
   return format(bytes)
+}
+
+/** A UUID of version 4 from 16 random bytes (RFC 9562 §5.4). */
+export const uuidOf = (random: Uint8Array): string => withVersion(Buffer.from(random), 4)
+
+/** A UUID of version 5: the same name in the same namespace always has the same id (RFC 9562 §5.5). */
+export const uuidV5 = (namespace: string, name: string): string => {
+  return withVersion(createHash("sha1").update(toBytes(namespace)).update(name).digest().subarray(0, 16), 5)
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined)

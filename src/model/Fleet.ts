@@ -43,8 +43,8 @@ const configurationState = (node: DataPlaneRecord, view: FleetView): string => {
 
 const seconds = (ms: number): number => Math.floor(ms / 1000)
 
-export const isPurged = (node: DataPlaneRecord, nowMs: number, purgeDelayMs: number): boolean =>
-  node.lastSeenMs + purgeDelayMs <= nowMs
+/** How long a node was silent, by a clock that does not jump, against `cluster_data_plane_purge_delay`. */
+export const isPurged = (silentMs: number, purgeDelayMs: number): boolean => silentMs >= purgeDelayMs
 
 /** One node as `GET /clustering/data-planes` shows it. */
 export const shownDataPlane = (node: DataPlaneRecord, view: FleetView): Row => ({

@@ -205,6 +205,15 @@ export const settingTable = {
     "Read declarative_config again whenever the file changes, not only on SIGHUP."
   ),
   declarative_config_string: secret(optional(Type.text, "The same, as the text itself.")),
+  config_sources: optional(
+    Type.sources,
+    "Where a data plane takes its configuration from, best first; what is not listed is not used. Unset: that very order, and declarative_file before disk on a node on its own."
+  ),
+  config_cache_generations: preset(
+    Type.integer(0, 100),
+    "5",
+    "Earlier configurations kept in <prefix>/generations, asked only when the cache file is there and refused; 0 for none."
+  ),
 
   license_data: secret(optional(Type.text, "A licence, as the text of its license.json.")),
   license_path: optional(

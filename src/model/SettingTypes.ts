@@ -5,6 +5,7 @@
 import { isIP } from "node:net"
 import { splitHostPort } from "./Field.ts"
 import { type ForwardProxy, readForwardProxy } from "./ForwardProxy.ts"
+import { type RungSource, rungSources } from "./Snapshot.ts"
 
 export interface SettingType<A> {
   readonly expected: string
@@ -201,5 +202,15 @@ export const cidrs: SettingType<ReadonlyArray<string>> = make(
   (value) => {
     const blocks = splitList(value)
     return blocks.every(isCidr) ? blocks : undefined
+  }
+)
+
+/** Rungs of the ladder, best first. */
+export const sources: SettingType<ReadonlyArray<RungSource>> = make(
+  `a comma-separated list of ${rungSources.join(", ")}, each at most once`,
+  (value) => {
+    const found = splitList(value).map((entry) => rungSources.find((source) => source === entry.toLowerCase()))
+    const isGood = found.length > 0 && new Set(found).size === found.length
+    return isGood && found.every((source) => source !== undefined) ? found : undefined
   }
 )

@@ -2,15 +2,22 @@
 import type { ConfigTable } from "./ConfigTable.ts"
 import type { Row } from "./Entity.ts"
 
-/** The rungs of the ladder, best first. Peer and object storage join when they are built. */
-export type Source = "control_plane" | "disk" | "declarative_file" | "empty"
+/** The rungs of the ladder, best first unless a setting says otherwise. */
+export const rungSources = ["control_plane", "disk", "peer", "object_storage", "declarative_file"] as const
 
-export const sources: ReadonlyArray<Source> = ["control_plane", "disk", "declarative_file", "empty"]
+export type RungSource = (typeof rungSources)[number]
 
-/** True when `a` may replace `b`: the better rung always replaces the worse, and a rung replaces itself. */
-export const isAtLeastAsGood = (a: Source, b: Source): boolean => sources.indexOf(a) <= sources.indexOf(b)
+/** Below the last rung is the ground: the empty configuration. */
+export type Source = RungSource | "empty"
 
-export interface Snapshot {
+/** Where one stands among those of its control plane; absent where the protocol tells none. */
+export interface Version {
+  /** Names one count: sequences of different epochs say nothing of each other. */
+  readonly epoch?: string
+  readonly sequence?: number
+}
+
+export interface Snapshot extends Version {
   /** The table as it came, without provenance: what is cached and hashed. */
   readonly raw: Row
   readonly table: ConfigTable

@@ -19,6 +19,18 @@ const notices: ReadonlyArray<Notice> = [
     isDue: ({ role, cluster_mtls, cluster_ocsp }) =>
       role === "control_plane" && cluster_mtls === "shared" && cluster_ocsp !== "off",
     message: "nobody is asked, for nobody can revoke the one certificate of cluster_mtls=shared"
+  },
+  {
+    setting: "config_sources",
+    isDue: ({ cluster_control_plane, config_sources }) =>
+      cluster_control_plane !== undefined && config_sources !== undefined && config_sources[0] !== "control_plane",
+    message: "what the control plane sends is refused while a source listed before it serves"
+  },
+  {
+    setting: "declarative_config",
+    isDue: ({ declarative_config, config_sources }) =>
+      declarative_config !== undefined && config_sources?.includes("declarative_file") === false,
+    message: "the file is not read, for config_sources leaves declarative_file out"
   }
 ]
 

@@ -86,6 +86,14 @@ const rules: ReadonlyArray<Rule> = [
     message: "expected the key that licences are signed with, for license_require_signature is on"
   },
   {
+    setting: "config_sources",
+    isBroken: ({ role, cluster_control_plane, config_sources }) =>
+      role === "data_plane" &&
+      cluster_control_plane !== undefined &&
+      config_sources?.includes("control_plane") === false,
+    message: "expected control_plane among them, for cluster_control_plane names one"
+  },
+  {
     setting: "ssl_cert_key",
     isBroken: ({ ssl_cert, ssl_cert_key }) => ssl_cert !== undefined && ssl_cert_key === undefined,
     message: "expected the key of ssl_cert"

@@ -54,7 +54,8 @@ const assemble = (parts: ControlPlaneParts) => {
     Layer.provideMerge(records),
     Layer.merge(parts.clusterHub)
   )
-  const identity = parts.clusterIdentity.pipe(Layer.provide([parts.fileWatch, parts.trustedClock]))
+  const watch = parts.fileWatch.pipe(Layer.provide(parts.disk))
+  const identity = parts.clusterIdentity.pipe(Layer.provide([watch, parts.trustedClock]))
   const listeners = Layer.merge(parts.adminListener, parts.clusterListener.pipe(Layer.provide(identity)))
   return Layer.effectDiscard(announce).pipe(
     Layer.merge(parts.pushLoop),

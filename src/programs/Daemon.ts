@@ -9,16 +9,20 @@ import { settingNotices } from "../model/settingNotices.ts"
 import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
 import type { RunCommand } from "./Command.ts"
+import type { DataPlaneParts } from "./dataPlaneParts.ts"
 import * as Hangup from "./hangup.ts"
 
 type Role = SettingValues["role"]
 
-type Load = (heard: Hangup.Hangups) => Promise<Layer.Layer<never, StartError, Settings>>
+type Load = (
+  heard: Hangup.Hangups,
+  parts: Partial<DataPlaneParts> | undefined
+) => Promise<Layer.Layer<never, StartError, Settings>>
 
 /** Each role is loaded alone: a data plane never pays for the control plane's store. */
 const loadRole: Readonly<Record<Role, Load>> = {
-  data_plane: async (heard) =>
-    Hangup.reloadOn(heard).pipe(Layer.provide((await import("./DataPlane.ts")).DataPlane.layerFromSettings())),
+  data_plane: async (heard, parts) =>
+    Hangup.reloadOn(heard).pipe(Layer.provide((await import("./DataPlane.ts")).DataPlane.layerFromSettings(parts))),
   control_plane: async (heard) =>
     Layer.merge(Hangup.ignore(heard), (await import("./ControlPlane.ts")).ControlPlane.layerFromSettings())
 }
@@ -36,8 +40,9 @@ const sayUnserved = Effect.fnUntraced(function* ({ values, unknownKong, unknownH
     yield* Effect.logDebug("settings of Kong's that mean nothing here", { settings: unknownKong })
 })
 
+/** `parts` replace a data plane's own. */
 export const runDaemon =
-  (role?: Role): RunCommand =>
+  (role?: Role, parts?: Partial<DataPlaneParts>): RunCommand =>
   ({ flags, env }) =>
     Effect.gen(function* () {
       const heard = yield* Hangup.hangups
@@ -47,7 +52,7 @@ export const runDaemon =
         ...(role === undefined ? {} : { command: { role } })
       })
       const settings = Layer.succeed(Settings, parsed.values)
-      const program = yield* Effect.promise(() => loadRole[parsed.values.role](heard))
+      const program = yield* Effect.promise(() => loadRole[parsed.values.role](heard, parts))
       const surroundings = Layer.provideMerge(consoleLog, settings)
       const main = Layer.effectDiscard(sayUnserved(parsed)).pipe(Layer.merge(program), Layer.provide(surroundings))
       return yield* Layer.launch(main)

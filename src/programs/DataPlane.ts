@@ -4,6 +4,7 @@
  * starts the node, closing its scope drains and stops it.
  */
 import { Effect, Layer, MutableRef, SubscriptionRef } from "effect"
+import { askRemoteRungs } from "../services/askRemoteRungs.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
 import type { Compression } from "../services/Compression.ts"
 import type { ConfigCache } from "../services/ConfigCache.ts"
@@ -11,10 +12,10 @@ import { Connection } from "../services/Connection.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import type { Disk } from "../services/Disk.ts"
 import { Identity } from "../services/Identity.ts"
+import { serveLocalRungs } from "../services/Ladder.ts"
 import type { LicenseGuard } from "../services/LicenseGuard.ts"
 import type { LiveConfig } from "../services/LiveConfig.ts"
 import * as LocalReload from "../services/LocalReload.ts"
-import { serveLocalRungs } from "../services/LocalRungs.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
 import { Proxy } from "../services/Proxy.ts"
 import type { Reload } from "../services/Reload.ts"
@@ -46,14 +47,16 @@ const credentials = (parts: DataPlaneParts) =>
     })
   )
 
-const serveLocal = Effect.gen(function* () {
+const serveRungs = Effect.gen(function* () {
   const follow = yield* LocalReload.beginFollowing
   yield* serveLocalRungs
   yield* follow
+  yield* supervise("asking remote sources", askRemoteRungs)
 })
 
 /** What every other part may lean on: the machine, by way of services. */
-const machine = (parts: DataPlaneParts) => Layer.mergeAll(parts.disk, parts.secureRandom, parts.trustedClock)
+const machine = (parts: DataPlaneParts) =>
+  Layer.merge(parts.trustedClock.pipe(Layer.provideMerge(parts.disk)), parts.secureRandom)
 
 /** Everything that answers, in the order in which it opens: status listener, local rungs, licence, proxy. */
 const serving = (parts: DataPlaneParts) => {
@@ -63,10 +66,9 @@ const serving = (parts: DataPlaneParts) => {
     Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer))
   )
   const cache = parts.configCache.pipe(Layer.provideMerge(parts.compression))
-  const rungs = Layer.effectDiscard(serveLocal).pipe(
+  const rungs = Layer.effectDiscard(serveRungs).pipe(
     Layer.provideMerge(LocalReload.layer),
-    Layer.provide(parts.declarativeConfig),
-    Layer.provide(parts.fileWatch),
+    Layer.provide([parts.declarativeConfig, parts.remoteRungs, parts.fileWatch]),
     Layer.provideMerge(cache),
     Layer.provideMerge(asked)
   )

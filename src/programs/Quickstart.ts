@@ -2,14 +2,15 @@
  * `holdfast quickstart`: both planes and a sample upstream as processes of this machine, to be played with; with
  * `--once` it plays the outage itself, checks every step, and ends.
  */
+import { resolve } from "node:path"
 import { Effect } from "effect"
 import type { RunCommand } from "./Command.ts"
-import { holdDirectory } from "./quickstart/Directory.ts"
-import { describeMovedPorts } from "./quickstart/Ports.ts"
-import type { StepFailed } from "./quickstart/Probe.ts"
+import { clearDirectory, holdDirectory } from "./quickstart/Directory.ts"
 import { screen } from "./quickstart/Screen.ts"
-import { type Stage, setStage } from "./quickstart/Stage.ts"
 import { load, type Step, start, wholeStory } from "./quickstart/Story.ts"
+import { describeMovedPorts, usualPorts } from "./stage/Ports.ts"
+import type { StepFailed } from "./stage/Probe.ts"
+import { raiseStage, type Stage } from "./stage/Stage.ts"
 
 const say = (line: string): Effect.Effect<void> => Effect.sync(() => void process.stdout.write(`${line}\n`))
 
@@ -38,7 +39,9 @@ export const runQuickstart: RunCommand = ({ flags }) =>
   Effect.gen(function* () {
     const directory = typeof flags.dir === "string" ? flags.dir : ".holdfast"
     yield* holdDirectory(directory)
-    const stage = yield* setStage(directory)
+    const ports = yield* usualPorts
+    yield* clearDirectory(directory)
+    const stage = yield* raiseStage({ directory: resolve(directory), ports })
     for (const line of describeMovedPorts(stage.ports)) yield* say(line)
     return yield* (flags.once === true ? playOnce(stage) : playUntilSignal(stage)).pipe(
       Effect.catchTag("StepFailed", () => Effect.as(say(`Logs: ${stage.directory}/*.log`), 1))

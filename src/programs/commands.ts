@@ -43,6 +43,17 @@ export const commands: ReadonlyArray<Command> = [
     load: async () => (await import("./Quickstart.ts")).runQuickstart
   },
   {
+    name: "drill",
+    summary: "Rehearse an outage: cp-loss, cold-start, corrupt-cache, disk-full, expire-license or clock-skew.",
+    flags: {
+      config: { value: "FILE", help: "A declarative file to drill; its upstreams are replaced by the drill's own." },
+      report: { value: "DIR", help: "Where a report in Markdown and JSON goes." }
+    },
+    operands: ["DRILL"],
+    endsBySignal: never,
+    load: async () => (await import("./Drill.ts")).runDrill
+  },
+  {
     name: "certs",
     summary: "Make the certificate and key that both planes share.",
     flags: {
@@ -86,11 +97,35 @@ export const commands: ReadonlyArray<Command> = [
     load: async () => (await import("./license/Verify.ts")).runVerify
   },
   {
+    name: "config seal",
+    summary: "Validate a configuration wholly and make a cache file of it, after a look at it.",
+    operands: ["FILE"],
+    flags: {
+      out: {
+        value: "OUT",
+        help: "Where the cache file goes; FILE itself unless FILE is a declarative document (JSON or YAML)."
+      }
+    },
+    endsBySignal: never,
+    load: async () => (await import("./ConfigSeal.ts")).runConfigSeal
+  },
+  {
     name: "echo",
     summary: "Run the quickstart's sample upstream.",
     flags: { port: { value: "PORT", help: "Port on 127.0.0.1.", isRequired: true } },
     isHidden: true,
     endsBySignal: always,
-    load: async () => (await import("./quickstart/Echo.ts")).runEcho
+    load: async () => (await import("./stage/Echo.ts")).runEcho
+  },
+  {
+    name: "drill-node",
+    summary: "Run a data plane whose clock and disk a drill steers.",
+    flags: {
+      conf: configFile,
+      faults: { value: "FILE", help: "What its machine does wrong at the start, as JSON.", isRequired: true }
+    },
+    isHidden: true,
+    endsBySignal: always,
+    load: async () => (await import("./drill/DrillNode.ts")).runDrillNode
   }
 ]

@@ -5,6 +5,7 @@ import * as HttpsClusterListener from "../layers/cluster-listener/HttpsClusterLi
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as ExportedPayloads from "../layers/ExportedPayloads.ts"
 import * as MemoryClusterHub from "../layers/MemoryClusterHub.ts"
+import * as NodeDisk from "../layers/NodeDisk.ts"
 import * as PushLoop from "../layers/PushLoop.ts"
 import * as RandomIds from "../layers/RandomIds.ts"
 import * as StatFileWatch from "../layers/StatFileWatch.ts"
@@ -26,6 +27,8 @@ const asStartError = <A, E extends { readonly message: string }, R>(layer: Layer
   layer.pipe(Layer.catch((error) => Layer.effectContext<A, StartError, never>(Effect.fail(storeBroken(error)))))
 
 export const controlPlaneParts = {
+  /** The file system, where files are followed. */
+  disk: NodeDisk.layer,
   /** The SQL client, over the store's file, with its tables made. */
   database: StoreFile.layer,
   /** Names new rows. */

@@ -5,7 +5,7 @@ import * as TlsClusterTransport from "../layers/cluster-transport/TlsClusterTran
 import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServerCertificate.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as PemUpstreamCredentials from "../layers/credentials/PemUpstreamCredentials.ts"
-import * as DiskConfigCache from "../layers/DiskConfigCache.ts"
+import * as DiskConfigCache from "../layers/disk-cache/DiskConfigCache.ts"
 import * as DnsResolver from "../layers/dns/DnsResolver.ts"
 import * as FileDeclarativeConfig from "../layers/FileDeclarativeConfig.ts"
 import * as FileErrorTemplates from "../layers/FileErrorTemplates.ts"
@@ -20,10 +20,11 @@ import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
 import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
 import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
+import * as TrustedClockOnDisk from "../layers/TrustedClockOnDisk.ts"
 import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
 import { ReconnectPolicy } from "../services/ReconnectPolicy.ts"
-import { TrustedClock } from "../services/TrustedClock.ts"
+import { RemoteRungs } from "../services/Rung.ts"
 import type { PartsOf } from "./parts.ts"
 
 export const dataPlaneParts = {
@@ -32,7 +33,7 @@ export const dataPlaneParts = {
   /** What nobody can guess. */
   secureRandom: CryptoSecureRandom.layer,
   /** What time the node believes it is. */
-  trustedClock: TrustedClock.layerWall,
+  trustedClock: TrustedClockOnDisk.layer,
   /** Who the node is: its id, host name and version. */
   identity: FileIdentity.layer,
   /** Makes the request path's data out of a validated configuration. */
@@ -44,6 +45,8 @@ export const dataPlaneParts = {
   configCache: DiskConfigCache.layer,
   /** What is served when nothing better is at hand. */
   declarativeConfig: FileDeclarativeConfig.layer,
+  /** Where a configuration may be found over the network while the control plane is away. */
+  remoteRungs: RemoteRungs.none,
   /** Tells when a file was changed: the cache or the declarative file by hand, certificates by whoever rotates them. */
   fileWatch: StatFileWatch.layer,
   /** Judges the licence, and stops the proxy while it says so. */

@@ -1,34 +1,41 @@
 /**
- * The disk rung: the last configuration that a control plane sent, kept across restarts. The file is the config table
- * itself, so that `zcat … | jq` reads it and a person may copy it from one node to another.
+ * The disk rung: the last configuration that was sent, kept across restarts, and a few older ones for when it turns out
+ * to be damaged. The file is the config table itself, so that `zcat … | jq` reads it and a person may copy it from one
+ * node to another.
  */
-import { Context, Data, type Effect, type Option } from "effect"
+import { Context, Data, type Effect } from "effect"
 import type { Snapshot } from "../model/Snapshot.ts"
-import type { Offer } from "./LiveConfig.ts"
+import type { Rung, RungAnswer } from "./Rung.ts"
 
 export class ConfigCacheError extends Data.TaggedError("ConfigCacheError")<{
   readonly operation: "read" | "write"
   readonly file: string
   /** What is wrong, in words for the person who looks after the node. */
   readonly message: string
+  /** Node's own name for it, where the disk refused: `ENOSPC`, `EROFS`, `EIO`, …. Without one, trying again is no use. */
+  readonly code?: string
 }> {}
 
 /** A cache that people may change behind the node's back (`resilience.md` §4). */
 export interface CacheByHand {
   readonly file: string
-  /** `own` is what this node wrote, or found when it started; `known` what it read here before; `foreign` all else. */
+  /** What stands there now counts as the node's own: it changes from here on. */
+  readonly adopt: Effect.Effect<void>
+  /** `own` is what this node wrote, adopted or served; `known` what it read here before; `foreign` all else. */
   readonly state: Effect.Effect<"own" | "known" | "foreign" | "absent">
-  /** What stands there, which is known then, whatever comes of it. */
-  readonly read: Effect.Effect<Option.Option<Offer>, ConfigCacheError>
+  /** What stands there, which is known then, whatever comes of it. Refused, it stays there, and a copy is put away. */
+  readonly offer: Effect.Effect<RungAnswer>
 }
 
-export class ConfigCache extends Context.Service<
-  ConfigCache,
-  {
-    /** None when there is no file: a deleted cache means an empty start. */
-    readonly read: Effect.Effect<Option.Option<Offer>, ConfigCacheError>
-    /** After success the configuration survives a power cut; after any failure the former file is whole. */
-    readonly write: (snapshot: Snapshot) => Effect.Effect<void, ConfigCacheError>
-    readonly byHand?: CacheByHand
-  }
->()("holdfast/services/ConfigCache") {}
+export interface WritableRung extends Rung {
+  /**
+   * After success the configuration survives a power cut; after any failure the former file is whole. `isStillWanted` is
+   * asked when no other write is under way and none can come in between: on false nothing is written, and that is success.
+   */
+  readonly write: (snapshot: Snapshot, isStillWanted?: Effect.Effect<boolean>) => Effect.Effect<void, ConfigCacheError>
+  readonly byHand?: CacheByHand
+  /** Writes anew what is not protected as it would be if it were written now (`CacheProtection`). */
+  readonly renew?: Effect.Effect<void, ConfigCacheError>
+}
+
+export class ConfigCache extends Context.Service<ConfigCache, WritableRung>()("holdfast/services/ConfigCache") {}

@@ -1,11 +1,7 @@
-/** The declarative file: what a node serves when it has nothing better. */
-import { Context, type Effect, type Option } from "effect"
-import type { ConfigRejected, Offer } from "./LiveConfig.ts"
+/** The rung of the declarative file: what a node serves when it has nothing better. Unusable with every fault of the file. */
+import { Context } from "effect"
+import type { Rung } from "./Rung.ts"
 
-export class DeclarativeConfig extends Context.Service<
-  DeclarativeConfig,
-  {
-    /** None when no setting names one. Fails with every fault of the file. */
-    readonly read: Effect.Effect<Option.Option<Offer>, ConfigRejected>
-  }
->()("holdfast/services/DeclarativeConfig") {}
+export class DeclarativeConfig extends Context.Service<DeclarativeConfig, Rung>()(
+  "holdfast/services/DeclarativeConfig"
+) {}

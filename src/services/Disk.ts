@@ -15,6 +15,7 @@ export type DiskOperation =
   | "sync"
   | "close"
   | "rename"
+  | "link"
   | "remove"
   | "syncFolder"
 
@@ -56,12 +57,14 @@ export class Disk extends Context.Service<
     readonly stat: (path: string) => Effect.Effect<FileFacts, DiskError>
     /** Names, not paths, in no order that means anything. */
     readonly list: (folder: string) => Effect.Effect<ReadonlyArray<string>, DiskError>
-    /** With all folders above it; no error when it is there. */
+    /** With all folders above it; no error when it is there. What had to be made survives a power cut. */
     readonly makeFolder: (folder: string) => Effect.Effect<void, DiskError>
     /** Empty and with this mode, whether it was there before or not. */
     readonly create: (path: string, mode: number) => Effect.Effect<OpenFile, DiskError>
     /** One step for whoever looks: the former file under `to`, or the new one. */
     readonly rename: (from: string, to: string) => Effect.Effect<void, DiskError>
+    /** A second name for the same file; `EEXIST` when `to` is there. Where the file system has no such thing it fails, and the caller copies. */
+    readonly link: (from: string, to: string) => Effect.Effect<void, DiskError>
     readonly remove: (path: string) => Effect.Effect<void, DiskError>
     /** Renames and removals in the folder survive a power cut once this returns. */
     readonly syncFolder: (folder: string) => Effect.Effect<void, DiskError>
@@ -71,22 +74,32 @@ export class Disk extends Context.Service<
 /** Where a new file stands until it is whole. */
 export const besideOf = (path: string): string => `${path}.new`
 
+export interface NewFile {
+  readonly path: string
+  readonly bytes: Uint8Array
+  readonly mode: number
+  /** Where it stands until it is whole, if not at `besideOf(path)`: two processes must not share one. */
+  readonly beside?: string
+}
+
 /**
  * Writes beside, flushes, renames over, flushes the folder: whenever the machine stops, the file is the former or the
- * new one, whole. After success it is the new one for good.
+ * new one, whole. After success it is the new one for good. `beforeRename` runs while the former one still stands.
  */
 export const replaceFile = Effect.fnUntraced(function* (
   disk: Disk["Service"],
-  file: { readonly path: string; readonly bytes: Uint8Array; readonly mode: number }
+  file: NewFile,
+  beforeRename: Effect.Effect<void> = Effect.void
 ): Effect.fn.Return<void, DiskError> {
   const folder = dirname(file.path)
   yield* disk.makeFolder(folder)
-  const beside = besideOf(file.path)
+  const beside = file.beside ?? besideOf(file.path)
   yield* Effect.acquireUseRelease(
     disk.create(beside, file.mode),
     (open) => Effect.andThen(open.write(file.bytes), open.sync),
     (open) => Effect.ignore(open.close)
   )
+  yield* beforeRename
   yield* disk.rename(beside, file.path)
   yield* disk.syncFolder(folder)
 })

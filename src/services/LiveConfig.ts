@@ -6,13 +6,18 @@ import { Context, Data, type Effect, type MutableRef, type SubscriptionRef } fro
 import type { CompiledConfig } from "../model/CompiledConfig.ts"
 import type { Row } from "../model/Entity.ts"
 import { type Fault, formatFault } from "../model/Fault.ts"
-import type { Snapshot, Source } from "../model/Snapshot.ts"
+import type { RungSource, Snapshot, Source, Version } from "../model/Snapshot.ts"
+import type { Preference } from "../model/SourcePreference.ts"
 
 /** A configuration that does not become the running one, with every reason. The same bytes would fail again. */
 export class ConfigRejected extends Data.TaggedError("ConfigRejected")<{
   readonly source: Source
   readonly hash: string | undefined
   readonly faults: ReadonlyArray<Fault>
+  /** At which step: `schema`, `compile`, or one of its rung's own before it was offered. */
+  readonly stage?: string
+  /** Nothing is wrong with it: something better serves. */
+  readonly isOutranked?: true
 }> {
   override get message(): string {
     return this.faults.map(formatFault).join("; ")
@@ -20,9 +25,11 @@ export class ConfigRejected extends Data.TaggedError("ConfigRejected")<{
 }
 
 /** A table on offer, not yet validated. */
-export interface Offer {
+export interface Offer extends Version {
   readonly raw: Row
-  readonly source: Source
+  readonly source: RungSource
+  /** Where it was found, for people: a path, an address. */
+  readonly place?: string
   /** What its source calls it; computed when absent. */
   readonly hash: string | undefined
   readonly receivedAtMs: number
@@ -42,8 +49,23 @@ export interface Rejection {
   readonly faults: ReadonlyArray<Fault>
 }
 
+/** A rung that was asked and does not serve, or not with all that it had. */
+export interface PassedOver {
+  readonly source: RungSource
+  /** Of everything that it had, in the order in which it was asked. */
+  readonly reasons: ReadonlyArray<string>
+}
+
+/** One line for each rung: `disk: /prefix/config.json.gz: gzip: expected gzip`. */
+export const showPassedOver = (passed: ReadonlyArray<PassedOver>): ReadonlyArray<string> =>
+  passed.map(({ source, reasons }) => `${source}: ${reasons.join("; ")}`)
+
 export interface LiveState {
   readonly source: Source
+  /** The sources that this node uses, best first. */
+  readonly sources: Preference
+  /** The rungs at least as good as what serves that were asked and passed over, best first. */
+  readonly passedOver: ReadonlyArray<PassedOver>
   readonly hash: string
   /** Since when this configuration is served; ms since the epoch. */
   readonly sinceMs: number
@@ -71,9 +93,12 @@ export class LiveConfig extends Context.Service<
     /**
      * Validates, compiles and swaps. Calls are served one after the other; a failure leaves everything as it was and
      * is kept in the state. An offer from a worse rung than the one that serves is refused, unless it is made by hand.
+     * Each change of source is one event, with both rungs and those that were passed over.
      */
     readonly apply: (offer: Offer) => Effect.Effect<Applied, ConfigRejected>
     /** Keeps in the state that a configuration was refused before it could be offered: unreadable, say. */
     readonly note: (rejected: ConfigRejected) => Effect.Effect<void>
+    /** Keeps in the state why a rung does not serve, in place of what was known of it. */
+    readonly passOver: (passed: PassedOver) => Effect.Effect<void>
   }
 >()("holdfast/services/LiveConfig") {}

@@ -2,23 +2,22 @@
  * Reload over the declarative file and the cache. Who may replace what, beyond the ladder's rule that a better rung
  * replaces a worse one (`resilience.md` §4):
  *
- *   the file replaces    itself and nothing; on a node on its own, whatever serves
+ *   the file replaces    itself, and whatever the node's preference puts below it
  *   the cache replaces   whatever serves, when a person changed it and no session is live
  *
  * Whatever a control plane gives meanwhile wins: an offer by hand counts from what was accepted before it was read.
  */
-import { Effect, Layer, Option, SubscriptionRef } from "effect"
-import { ConfigCache, type ConfigCacheError } from "./ConfigCache.ts"
+import { Effect, Layer, SubscriptionRef } from "effect"
+import { isAtLeastAsGood, isUsed, preferenceOf } from "../model/SourcePreference.ts"
+import { ConfigCache } from "./ConfigCache.ts"
 import { ConnectionStatus } from "./ConnectionStatus.ts"
 import { DeclarativeConfig } from "./DeclarativeConfig.ts"
 import { FileWatch } from "./FileWatch.ts"
-import { ConfigRejected, LiveConfig, type Offer } from "./LiveConfig.ts"
+import { serveRung } from "./Ladder.ts"
+import { LiveConfig } from "./LiveConfig.ts"
 import { Reload } from "./Reload.ts"
 import { Settings } from "./Settings.ts"
 import { supervise } from "./supervise.ts"
-
-const unreadable = ({ file, message }: ConfigCacheError) =>
-  new ConfigRejected({ source: "disk", hash: undefined, faults: [{ path: [], place: file, message }] })
 
 const make = Effect.gen(function* () {
   const settings = yield* Settings
@@ -26,27 +25,19 @@ const make = Effect.gen(function* () {
   const file = yield* DeclarativeConfig
   const { byHand } = yield* ConfigCache
   const connection = yield* ConnectionStatus
-  const isOnItsOwn = settings.cluster_control_plane === undefined
-  const hasFile = settings.declarative_config !== undefined || settings.declarative_config_string !== undefined
-
-  const replace = (offer: Option.Option<Offer>, after: number) =>
-    Option.isNone(offer) ? Effect.void : Effect.asVoid(live.apply({ ...offer.value, byHand: { after } }))
+  const preference = preferenceOf(settings)
+  const isNamed = settings.declarative_config !== undefined || settings.declarative_config_string !== undefined
 
   const declarativeFile = Effect.gen(function* () {
-    if (!hasFile) return
-    const { source, acceptedCount } = yield* SubscriptionRef.get(live.state)
-    if (!isOnItsOwn && source !== "declarative_file" && source !== "empty") {
+    if (!isNamed || !isUsed(preference, "declarative_file")) return
+    const { source } = yield* SubscriptionRef.get(live.state)
+    if (!isAtLeastAsGood(preference, "declarative_file", source)) {
       yield* Effect.logInfo("declarative file not read again: something better serves").pipe(
         Effect.annotateLogs({ source })
       )
       return
     }
-    yield* file.read.pipe(
-      Effect.tapError((rejected) => live.note(rejected)),
-      Effect.flatMap((offer) => replace(offer, acceptedCount)),
-      // Told by whoever refused it.
-      Effect.catchTag("ConfigRejected", () => Effect.void)
-    )
+    yield* serveRung(live, file)
   })
 
   const cache = Effect.gen(function* () {
@@ -61,11 +52,8 @@ const make = Effect.gen(function* () {
       return
     }
     yield* Effect.logInfo("cache file changed by hand").pipe(Effect.annotateLogs({ file: byHand.file }))
-    yield* byHand.read.pipe(
-      Effect.catch((error) => Effect.as(live.note(unreadable(error)), Option.none<Offer>())),
-      Effect.flatMap((offer) => replace(offer, acceptedCount)),
-      Effect.catchTag("ConfigRejected", () => Effect.void)
-    )
+    const rung = { source: "disk", offer: byHand.offer } as const
+    yield* serveRung(live, rung, (offer) => ({ ...offer, byHand: { after: acceptedCount } }))
   })
 
   const all = Effect.gen(function* () {
@@ -90,7 +78,8 @@ export const beginFollowing = Effect.gen(function* () {
   const reload = yield* Reload
   const files = yield* FileWatch
   const { byHand } = yield* ConfigCache
-  const declarative = settings.declarative_config_watch ? settings.declarative_config : undefined
+  const isFollowed = settings.declarative_config_watch && isUsed(preferenceOf(settings), "declarative_file")
+  const declarative = isFollowed ? settings.declarative_config : undefined
   const followed = [
     { name: "declarative file watch", file: declarative, reload: reload.declarativeFile },
     { name: "cache watch", file: byHand?.file, reload: reload.cache }
@@ -102,5 +91,7 @@ export const beginFollowing = Effect.gen(function* () {
       return supervise(name, Effect.forever(Effect.andThen(changed, again)))
     })
   )
+  // After the first look at it: what changes in between is told, and found to be known.
+  if (byHand !== undefined) yield* byHand.adopt
   return Effect.all(follows, { discard: true })
 })

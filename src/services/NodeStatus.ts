@@ -8,6 +8,7 @@ import type { ConnectionState } from "./Connection.ts"
 import type { LicenseReport } from "./LicenseGuard.ts"
 import type { LiveState } from "./LiveConfig.ts"
 import type { ProxyCounts } from "./Proxy.ts"
+import { clockStatus, type TrustedClockFacts } from "./TrustedClock.ts"
 
 /** What the process takes of the machine's memory, in bytes. */
 export interface MemoryUse {
@@ -33,14 +34,23 @@ export interface NodeFacts {
   readonly isDraining: boolean
   readonly cacheProblem: string | undefined
   readonly license: LicenseReport
+  readonly clock: TrustedClockFacts
 }
 
 const iso = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
 const secondsBetween = (fromMs: number | undefined, toMs: number): number | null =>
   fromMs === undefined ? null : Math.max(0, Math.round((toMs - fromMs) / 1000))
 
+const cacheState = (live: LiveState, cacheProblem: string | undefined): string => {
+  if (!live.sources.includes("disk")) return "off: config_sources leaves the disk out"
+  return cacheProblem === undefined ? "ok" : `not written: ${cacheProblem}`
+}
+
 const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
   source: live.source,
+  /** The ladder: what this node uses, best first, and why what is at least as good as `source` does not serve. */
+  sources: live.sources,
+  passed_over: live.passedOver,
   hash: live.hash,
   routes: live.routeCount,
   /** Since when this node serves it, and how old it is since a control plane (or the file) gave it. */
@@ -49,7 +59,7 @@ const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
   age_seconds: secondsBetween(live.receivedAtMs, nowMs),
   warnings,
   not_served: live.snapshot?.notServed ?? [],
-  cache: cacheProblem === undefined ? "ok" : `not written: ${cacheProblem}`,
+  cache: cacheState(live, cacheProblem),
   last_rejection:
     live.lastRejection === undefined
       ? null
@@ -132,7 +142,8 @@ export const statusBody = (facts: NodeFacts, memory: MemoryUse, format: MemoryFo
     node: node(facts),
     configuration: configuration(facts),
     control_plane: controlPlane(facts),
-    license: licenseView(facts)
+    license: licenseView(facts),
+    clock: clockStatus(facts.clock)
   }
 }
 

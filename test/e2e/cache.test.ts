@@ -1,6 +1,7 @@
 /** The cache is a file that people may read, copy and delete. */
 import { execFileSync } from "node:child_process"
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises"
+import { existsSync } from "node:fs"
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { gunzipSync, gzipSync } from "node:zlib"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
@@ -12,7 +13,8 @@ import {
   eventually,
   makeCluster,
   publish,
-  readiness
+  readiness,
+  run
 } from "../support/processes.ts"
 import { deepText } from "../support/tables.ts"
 
@@ -93,10 +95,68 @@ describe("the cache file (resilience.md §2, §4)", () => {
         () => ask(`${third.proxy}/file/c`),
         ({ text }) => text === "file /c"
       )
-      assert.match(node.log(), /cached configuration can't be read/)
+      assert.match(node.log(), /ladder: climbed.*"from":"empty","to":"declarative_file","passedOver":\["disk: /)
       assert.include(node.log(), third.cache)
+      // Out of the way of the next start, and not lost.
+      const kept = (await readdir(join(third.prefix, "quarantine"))).sort()
+      assert.match(kept.join(), /^000001-[0-9a-f]{12}\.json\.gz,000001-[0-9a-f]{12}\.reason\.txt$/)
+      assert.isFalse(existsSync(third.cache))
     }
   )
+
+  it("falls back to the configuration before it, which takes its place; a seal makes an edited file serve", async () => {
+    const controlPlane = cluster.controlPlane()
+    await adminReady(cluster)
+    const node = await cluster.makeNode("older")
+    const running = node.start()
+    const answers = (path: string, expected: string) =>
+      eventually(
+        `${path} answers ${expected}`,
+        15_000,
+        () => ask(`${node.proxy}${path}`),
+        ({ text }) => text === expected
+      )
+    await answers("/echo/a", "up /a")
+    await publish(cluster, "newer", "/newer", await cluster.upstream("new"))
+    await answers("/newer/a", "new /a")
+    await eventually(
+      "the one before is kept",
+      5_000,
+      async () => readdir(join(node.prefix, "generations")).catch(() => []),
+      (names) => names.length > 0
+    )
+    await controlPlane.kill("SIGKILL")
+    await running.kill("SIGKILL")
+
+    const alone = { KONG_CLUSTER_CONTROL_PLANE: "127.0.0.1:1" }
+    const whole = await readFile(node.cache)
+    await writeFile(node.cache, whole.subarray(0, whole.length - 100))
+    const fallen = node.start(alone)
+    await answers("/echo/b", "up /b")
+    assert.strictEqual((await ask(`${node.proxy}/newer/b`)).status, 404)
+    assert.match(
+      (await ask(`${node.status}/status`)).text,
+      /"passed_over":\[\{"source":"disk","reasons":\["[^"]*gzip: /
+    )
+    await fallen.kill("SIGKILL")
+    const table = JSON.parse(gunzipSync(await readFile(node.cache)).toString())
+    assert.lengthOf(table.routes, 1, "it is the current file")
+
+    table.routes[0].paths = ["/edited"]
+    await writeFile(node.cache, gzipSync(JSON.stringify(table)))
+    const refused = node.start(alone)
+    const mend = () => /"mend":"holdfast (config seal [^"]*)"/.exec(refused.log())?.[1] ?? ""
+    await eventually(
+      "the log names the command that mends it",
+      15_000,
+      async () => mend(),
+      (command) => command !== ""
+    )
+    const sealed = await run(mend().split(" "))
+    assert.strictEqual(sealed.code, 0, sealed.output)
+    await answers("/edited/c", "up /c")
+    await refused.kill("SIGTERM")
+  })
 
   it("is not needed to serve: a prefix that can't be written is told in the status", async () => {
     const fourth = await cluster.makeNode("fourth")

@@ -162,7 +162,7 @@ describe("a node whose control plane is gone (resilience.md §4)", () => {
     assert.strictEqual((await ask(`${node.proxy}/echo/x`)).status, 404)
     assert.include((await readiness(node)()).text, '"source":"disk"')
     await writeFile(node.cache, "no gzip")
-    await told(/config\.json\.gz: expected gzip/)
+    await told(/config\.json\.gz: gzip: expected gzip/)
     assert.strictEqual((await ask(`${node.proxy}/hand/x`)).text, "hand /x")
   })
 

@@ -2,11 +2,13 @@ import { createHash } from "node:crypto"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Effect, Layer } from "effect"
 import * as FileDeclarativeConfig from "../../src/layers/FileDeclarativeConfig.ts"
+import * as NodeDisk from "../../src/layers/NodeDisk.ts"
 import { formatFault } from "../../src/model/Fault.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { DeclarativeConfig } from "../../src/services/DeclarativeConfig.ts"
+import { ConfigRejected } from "../../src/services/LiveConfig.ts"
 import { temporaryFolder } from "../support/folder.ts"
 import { settingsLayer } from "../support/settings.ts"
 
@@ -24,10 +26,19 @@ const json = JSON.stringify({
   services: [{ name: "echo", host: "h", routes: [{ name: "all", paths: ["/"] }] }]
 })
 
-const read = (given: Partial<Record<SettingName, string>>) =>
-  Effect.flatMap(DeclarativeConfig, (config) => config.read).pipe(
-    Effect.provide(FileDeclarativeConfig.layer.pipe(Layer.provide(settingsLayer(given))))
+const ask = (given: Partial<Record<SettingName, string>>) =>
+  Effect.flatMap(DeclarativeConfig, (config) => config.offer).pipe(
+    Effect.provide(FileDeclarativeConfig.layer.pipe(Layer.provide([settingsLayer(given), NodeDisk.layer])))
   )
+
+/** What it offers; fails with all that makes it unusable. */
+const read = (given: Partial<Record<SettingName, string>>) =>
+  Effect.gen(function* () {
+    const answer = yield* ask(given)
+    if (answer._tag === "Candidate") return answer.offer
+    const { stage, faults } = answer._tag === "Unusable" ? answer : { stage: "nothing", faults: [] }
+    return yield* new ConfigRejected({ source: "declarative_file", hash: undefined, stage, faults })
+  })
 
 const readFileNamed = (name: string, content: string) =>
   Effect.gen(function* () {
@@ -45,7 +56,7 @@ describe("the declarative file (config-model.md §4)", () => {
     { name: "other-ending.conf", content: yaml }
   ])("reads $name by its ending, named by the md5 of its bytes", ({ name, content }) =>
     Effect.gen(function* () {
-      const offer = Option.getOrThrow(yield* readFileNamed(name, content))
+      const offer = yield* readFileNamed(name, content)
       assert.strictEqual(offer.source, "declarative_file")
       assert.strictEqual(offer.hash, createHash("md5").update(content).digest("hex"))
       assert.lengthOf(offer.raw.routes as ReadonlyArray<unknown>, 1)
@@ -54,8 +65,9 @@ describe("the declarative file (config-model.md §4)", () => {
 
   it.live("reads the text of declarative_config_string, JSON or YAML", () =>
     Effect.gen(function* () {
-      for (const text of [json, yaml]) assert.isTrue(Option.isSome(yield* read({ declarative_config_string: text })))
-      assert.isTrue(Option.isNone(yield* read({})))
+      for (const text of [json, yaml])
+        assert.strictEqual((yield* read({ declarative_config_string: text })).place, "declarative_config_string")
+      assert.deepEqual(yield* ask({}), { _tag: "Nothing", reason: "no setting names one" })
     })
   )
 
@@ -63,6 +75,7 @@ describe("the declarative file (config-model.md §4)", () => {
     Effect.gen(function* () {
       const syntax = yield* Effect.flip(readFileNamed("a.yml", "services:\n  - name: [\n  x"))
       assert.match(syntax.message, /a\.yml:3:3: expected YAML \(/)
+      assert.strictEqual(syntax.stage, "syntax")
       const text =
         '_format_version: "3.0"\nservices:\n  - name: a\n    port: 99999\n    routes:\n      - paths: [x]\nplugs: []\n'
       const lines = (yield* Effect.flip(readFileNamed("a.yml", text))).faults
@@ -94,6 +107,16 @@ describe("the declarative file (config-model.md §4)", () => {
       ] as const
       for (const [content, expected] of places)
         assert.match((yield* Effect.flip(readFileNamed("a.json", content))).message, expected)
+    })
+  )
+
+  it.live("gives rows without id and key the same ids whenever it reads the same text", () =>
+    Effect.gen(function* () {
+      const text = '{"_format_version":"3.0","services":[{"host":"a"},{"host":"b"}]}'
+      const [one, two] = [yield* readFileNamed("a.json", text), yield* readFileNamed("b.json", text)]
+      assert.deepEqual(one.raw, two.raw)
+      const ids = (one.raw.services as ReadonlyArray<{ readonly id: string }>).map(({ id }) => id)
+      assert.strictEqual(new Set(ids).size, 2)
     })
   )
 

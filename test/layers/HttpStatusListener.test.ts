@@ -11,20 +11,22 @@ import { LiveConfig } from "../../src/services/LiveConfig.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"
 import { Resolver } from "../../src/services/Resolver.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
+import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { licenseUntil, parsed } from "../support/licenses.ts"
-import { liveLayer } from "../support/live.ts"
+import { joined, liveLayer, liveLayerFor } from "../support/live.ts"
 import { settingsLayer } from "../support/settings.ts"
 import { table } from "../support/tables.ts"
 
 const dnsStats = { names: 2, hits: 9, stale: 1, misses: 3, queries: 4, failures: 0 }
 
-const layer = (status_listen = "127.0.0.1:0") =>
+const layer = (status_listen = "127.0.0.1:0", live = liveLayer) =>
   HttpStatusListener.layer.pipe(
     Layer.provideMerge(
       Layer.mergeAll(
-        liveLayer,
+        live,
         ConnectionStatus.layer,
         NodeHealth.layer,
+        TrustedClock.layerWall,
         Layer.succeed(Resolver, { resolve: () => undefined, stats: () => dnsStats }),
         settingsLayer({ status_listen }),
         Layer.succeed(Identity, { nodeId: "5b1b701d-de2b-4588-9aa2-3b97061d9f52", hostname: "h", version: "3.9.0" })
@@ -41,6 +43,7 @@ interface Body {
     readonly process: Row
   }
   readonly configuration_hash?: string
+  readonly clock?: Row
   readonly server?: Row
   readonly configuration?: Row & {
     readonly age_seconds: number
@@ -62,6 +65,31 @@ const ask = Effect.fnUntraced(function* (path: string, method = "GET", body?: st
 
 const counts = () => ({ active: 2, accepted: 7, requests: 40, inFlight: 1 })
 const offer = { raw: table(), source: "disk" as const, hash: "d".repeat(32), receivedAtMs: 0 }
+
+describe("the ladder in the status", () => {
+  const configuration = Effect.map(ask("/status"), ({ body }) => body.configuration ?? {})
+
+  it.live("shows what the node uses, and why what is at least as good as what serves does not", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      yield* live.passOver({ source: "disk", reasons: ["/p/config.json.gz: gzip: expected gzip"] })
+      assert.deepInclude(yield* configuration, {
+        sources: ["control_plane", "disk", "peer", "object_storage", "declarative_file"],
+        passed_over: [{ source: "disk", reasons: ["/p/config.json.gz: gzip: expected gzip"] }],
+        cache: "ok"
+      })
+      MutableRef.set((yield* NodeHealth).cacheProblem, "ENOSPC")
+      yield* live.apply({ ...offer, source: "control_plane" })
+      assert.deepInclude(yield* configuration, { passed_over: [], cache: "not written: ENOSPC" })
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.live("says that there is no cache where config_sources leaves the disk out", () =>
+    Effect.gen(function* () {
+      assert.deepInclude(yield* configuration, { cache: "off: config_sources leaves the disk out" })
+    }).pipe(Effect.provide(layer(undefined, liveLayerFor({ ...joined, config_sources: "control_plane" }))))
+  )
+})
 
 describe("the status listener (proxy-behaviour.md §11)", () => {
   it.live("is not ready until a configuration is served, and says which reason holds", () =>
@@ -138,6 +166,7 @@ describe("the status listener (proxy-behaviour.md §11)", () => {
         })
       yield* stands("2026-05-30T12:00:00Z", "stop")
       const { body } = yield* ask("/status")
+      assert.deepInclude(body.clock, { deviation_seconds: 0, state: "trusted", last_correction: null })
       assert.deepEqual(body.license, {
         state: "expiring",
         serving: true,

@@ -6,11 +6,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, SubscriptionRef } from "effect"
 import { makeClusterCertificate } from "../../src/layers/credentials/ClusterCertificate.ts"
 import * as PemClusterIdentity from "../../src/layers/credentials/PemClusterIdentity.ts"
-import * as StatFileWatch from "../../src/layers/StatFileWatch.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { ClusterIdentity } from "../../src/services/ClusterIdentity.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { clusterCertificate } from "../support/certificates.ts"
+import { fileWatch } from "../support/fileWatch.ts"
 import { temporaryFolder } from "../support/folder.ts"
 import { keyLike } from "../support/pems.ts"
 import { authority, leaf } from "../support/pki.ts"
@@ -24,7 +24,7 @@ const identity = (cluster_cert: string, cluster_cert_key: string, layer = PemClu
   loaded.pipe(
     Effect.provide(
       layer.pipe(
-        Layer.provide([StatFileWatch.layer, TrustedClock.layerWall]),
+        Layer.provide([fileWatch, TrustedClock.layerWall]),
         Layer.provide(
           settingsLayer({
             ...(cluster_cert === "" ? {} : { cluster_cert }),
@@ -124,7 +124,7 @@ describe("authorities (§1.2, §13)", () => {
   const load = (given: Given, layer: typeof PemClusterIdentity.layer) =>
     loaded.pipe(
       Effect.provide(
-        layer.pipe(Layer.provide([StatFileWatch.layer, TrustedClock.layerWall, settingsLayer(given), Logger.layer([])]))
+        layer.pipe(Layer.provide([fileWatch, TrustedClock.layerWall, settingsLayer(given), Logger.layer([])]))
       )
     )
 

@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, MutableRef, SubscriptionRef } from "effect"
+import { Effect, Layer, Logger, MutableRef, SubscriptionRef } from "effect"
 import * as RefLiveConfig from "../../src/layers/RefLiveConfig.ts"
 import { emptyConfig } from "../../src/model/CompiledConfig.ts"
 import { zeroHash } from "../../src/model/Snapshot.ts"
 import { LiveConfig, type Offer } from "../../src/services/LiveConfig.ts"
 import { Router } from "../../src/services/Router.ts"
-import { liveLayer } from "../support/live.ts"
+import { joined, liveLayer, liveLayerFor } from "../support/live.ts"
+import { eventsInto, type LoggedEvent } from "../support/logged.ts"
+import { settingsLayer } from "../support/settings.ts"
 import { deepText, table } from "../support/tables.ts"
 
 const hash = (digit: string) => digit.repeat(32)
@@ -63,14 +65,27 @@ describe("the live configuration", () => {
     }).pipe(Effect.provide(liveLayer))
   )
 
-  it.effect("never lets a worse rung replace a better one", () =>
+  it.effect("never lets a worse rung replace a better one, and holds nothing against it", () =>
     Effect.gen(function* () {
       const live = yield* LiveConfig
       yield* live.apply(offer({ source: "disk" }))
       const rejected = yield* Effect.flip(live.apply(offer({ source: "declarative_file", hash: hash("3") })))
       assert.match(rejected.message, /at least as good as disk/)
-      assert.strictEqual((yield* SubscriptionRef.get(live.state)).hash, hash("1"))
+      assert.isTrue(rejected.isOutranked)
+      assert.deepInclude(yield* SubscriptionRef.get(live.state), { hash: hash("1"), lastRejection: undefined })
     }).pipe(Effect.provide(liveLayer))
+  )
+
+  it.effect("goes by the node's preference of sources", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      yield* live.apply(offer({ source: "disk" }))
+      yield* live.apply(offer({ source: "declarative_file", hash: hash("3") }))
+      assert.isTrue((yield* Effect.flip(live.apply(offer({ source: "disk", hash: hash("4") })))).isOutranked)
+      yield* live.apply(offer({ hash: hash("5") }))
+      const { source, sources } = yield* SubscriptionRef.get(live.state)
+      assert.deepEqual([source, ...sources], ["control_plane", "control_plane", "declarative_file", "disk"])
+    }).pipe(Effect.provide(liveLayerFor({ ...joined, config_sources: "control_plane, declarative_file, disk" })))
   )
 
   it.effect("gives an emptied configuration the hash of zeros, whatever its source calls it", () =>
@@ -119,6 +134,7 @@ describe("the live configuration", () => {
     }).pipe(
       Effect.provide(
         RefLiveConfig.layer.pipe(
+          Layer.provide(settingsLayer()),
           Layer.provide(
             Layer.succeed(Router, {
               compile: ({ routes }) => {
@@ -130,5 +146,82 @@ describe("the live configuration", () => {
         )
       )
     )
+  )
+})
+
+describe("a change of source (DESIGN.md, The life of a node, 3)", () => {
+  const moves = (events: ReadonlyArray<LoggedEvent>) =>
+    events
+      .filter(({ message }) => message.startsWith("ladder: "))
+      .map(({ level, message, fields }) => [level, message, fields.from, fields.to])
+
+  it.effect("is one event, whoever caused it, and none where the source stays", () => {
+    const events: Array<LoggedEvent> = []
+    return Effect.gen(function* () {
+      const live = yield* LiveConfig
+      yield* live.apply(offer({ source: "declarative_file" }))
+      yield* live.apply(offer({ source: "disk", hash: hash("2") }))
+      yield* live.apply(offer({ source: "disk", hash: hash("3") }))
+      // A climb without a swap.
+      yield* live.apply(offer({ hash: hash("3") }))
+      yield* live.apply(offer({ hash: hash("4") }))
+      const { acceptedCount } = yield* SubscriptionRef.get(live.state)
+      yield* live.apply(offer({ source: "disk", hash: hash("5"), byHand: { after: acceptedCount } }))
+      yield* Effect.flip(live.apply(offer({ source: "declarative_file", hash: hash("6") })))
+      assert.deepEqual(moves(events), [
+        ["info", "ladder: climbed", "empty", "declarative_file"],
+        ["info", "ladder: climbed", "declarative_file", "disk"],
+        ["info", "ladder: climbed", "disk", "control_plane"],
+        ["warn", "ladder: fell", "control_plane", "disk"]
+      ])
+    }).pipe(Effect.provide(liveLayer), Effect.provide(Logger.layer([eventsInto(events)])))
+  })
+
+  it.effect("names the rungs that were passed over; a better one makes them forgotten", () => {
+    const events: Array<LoggedEvent> = []
+    return Effect.gen(function* () {
+      const live = yield* LiveConfig
+      const passedOver = Effect.map(SubscriptionRef.get(live.state), (state) =>
+        state.passedOver.map(({ source, reasons }) => `${source}: ${reasons}`)
+      )
+      yield* live.passOver({ source: "object_storage", reasons: ["no such bucket"] })
+      yield* live.passOver({ source: "disk", reasons: ["old"] })
+      yield* live.passOver({ source: "disk", reasons: ["torn"] })
+      assert.deepEqual(yield* passedOver, ["disk: torn", "object_storage: no such bucket"])
+      yield* live.apply(offer({ source: "declarative_file" }))
+      assert.deepEqual(events.find(({ message }) => message === "ladder: climbed")?.fields.passedOver, [
+        "disk: torn",
+        "object_storage: no such bucket"
+      ])
+      yield* live.apply(offer({ source: "peer", hash: hash("2") }))
+      assert.deepEqual(yield* passedOver, ["disk: torn"])
+      yield* live.passOver({ source: "declarative_file", reasons: ["nobody asks for this any more"] })
+      assert.deepEqual(yield* passedOver, ["disk: torn"])
+      yield* live.apply(offer({ source: "disk", hash: hash("3") }))
+      yield* live.passOver({ source: "disk", reasons: [] })
+      assert.deepEqual(yield* passedOver, [])
+    }).pipe(Effect.provide(liveLayer), Effect.provide(Logger.layer([eventsInto(events)])))
+  })
+
+  it.effect("says of a refusal at which step, and where the refused thing stands", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      const rejected = yield* Effect.flip(
+        live.apply(offer({ source: "disk", place: "/p/config.json.gz", raw: { ...table(), nonsense: [] } }))
+      )
+      assert.deepInclude(rejected, { stage: "schema" })
+      assert.match(rejected.message, /^\/p\/config\.json\.gz: nonsense: unknown entity/)
+    }).pipe(Effect.provide(liveLayer))
+  )
+
+  it.effect("carries epoch and sequence where there are some", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      const { snapshot } = yield* live.apply(offer({ source: "disk", epoch: "e", sequence: 3 }))
+      assert.deepInclude(snapshot, { epoch: "e", sequence: 3 })
+      const { snapshot: climbed } = yield* live.apply(offer({ sequence: 4 }))
+      assert.deepInclude(climbed, { epoch: "e", sequence: 4 })
+      assert.notProperty((yield* live.apply(offer({ hash: hash("2") }))).snapshot, "epoch")
+    }).pipe(Effect.provide(liveLayer))
   )
 })

@@ -1,10 +1,13 @@
 import { mkdir, rename, rm, utimes, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Layer } from "effect"
+import * as NodeDisk from "../../src/layers/NodeDisk.ts"
 import * as StatFileWatch from "../../src/layers/StatFileWatch.ts"
 import { FileWatch, type WatchedFile } from "../../src/services/FileWatch.ts"
 import { temporaryFolder } from "../support/folder.ts"
+
+const watching = StatFileWatch.layer.pipe(Layer.provide(NodeDisk.layer))
 
 const within = (watched: WatchedFile) => Effect.timeoutOption(watched.changed, "3 seconds")
 
@@ -46,7 +49,7 @@ describe.concurrent("following a file", () => {
       const watched = yield* (yield* FileWatch).watch(file)
       assert.isTrue(yield* tells(watched, () => change(file)))
       assert.strictEqual((yield* Effect.timeoutOption(watched.changed, "1200 millis"))._tag, "None")
-    }).pipe(Effect.provide(StatFileWatch.layer))
+    }).pipe(Effect.provide(watching))
   )
 
   it.live("tells what changed while nobody waited", () =>
@@ -55,7 +58,7 @@ describe.concurrent("following a file", () => {
       const watched = yield* (yield* FileWatch).watch(file)
       yield* Effect.promise(() => writeFile(file, "new"))
       assert.isTrue(yield* tells(watched, async () => undefined))
-    }).pipe(Effect.provide(StatFileWatch.layer))
+    }).pipe(Effect.provide(watching))
   )
 
   it.live("waits until what is being written rests", () =>
@@ -70,6 +73,6 @@ describe.concurrent("following a file", () => {
       }
       assert.strictEqual(writes, 10)
       assert.strictEqual((yield* Fiber.join(fiber))._tag, "Some")
-    }).pipe(Effect.provide(StatFileWatch.layer))
+    }).pipe(Effect.provide(watching))
   )
 })

@@ -9,12 +9,12 @@ import { type WebSocket, WebSocketServer } from "ws"
 import * as TlsClusterTransport from "../../src/layers/cluster-transport/TlsClusterTransport.ts"
 import { makeClusterCertificate } from "../../src/layers/credentials/ClusterCertificate.ts"
 import * as PemClusterIdentity from "../../src/layers/credentials/PemClusterIdentity.ts"
-import * as StatFileWatch from "../../src/layers/StatFileWatch.ts"
 import * as WebSocketDialer from "../../src/layers/WebSocketDialer.ts"
 import { ClusterDialer } from "../../src/services/ClusterDialer.ts"
 import { type ClusterEndpoint, ClusterTransport, type TransportOptions } from "../../src/services/ClusterTransport.ts"
 import { Identity } from "../../src/services/Identity.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
+import { fileWatch } from "../support/fileWatch.ts"
 import { until } from "../support/process.ts"
 import { settingsLayer } from "../support/settings.ts"
 
@@ -52,7 +52,7 @@ const dialler = (
   WebSocketDialer.layer.pipe(
     Layer.provide(transport),
     Layer.provide(Layer.orDie(PemClusterIdentity.layerToleratingExpiry)),
-    Layer.provide([StatFileWatch.layer, TrustedClock.layerWall]),
+    Layer.provide([fileWatch, TrustedClock.layerWall]),
     Layer.provide(
       Layer.succeed(Identity, { nodeId: "5b1b701d-de2b-4588-9aa2-3b97061d9f52", hostname: "a host", version: "3.9.0" })
     ),

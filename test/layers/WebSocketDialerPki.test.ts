@@ -7,13 +7,13 @@ import { Effect, Layer, Queue } from "effect"
 import { WebSocketServer } from "ws"
 import * as TlsClusterTransport from "../../src/layers/cluster-transport/TlsClusterTransport.ts"
 import * as PemClusterIdentity from "../../src/layers/credentials/PemClusterIdentity.ts"
-import * as StatFileWatch from "../../src/layers/StatFileWatch.ts"
 import * as WebSocketDialer from "../../src/layers/WebSocketDialer.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { ClusterDialer } from "../../src/services/ClusterDialer.ts"
 import { Identity } from "../../src/services/Identity.ts"
 import type { CertificatePair } from "../../src/services/ServerCertificate.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
+import { fileWatch } from "../support/fileWatch.ts"
 import { type Authority, authority, leaf } from "../support/pki.ts"
 import { settingsLayer } from "../support/settings.ts"
 
@@ -48,7 +48,7 @@ const node = (port: number, pair: CertificatePair, given: Given) =>
   WebSocketDialer.layer.pipe(
     Layer.provide(TlsClusterTransport.layer),
     Layer.provide(Layer.orDie(PemClusterIdentity.layerToleratingExpiry)),
-    Layer.provide([StatFileWatch.layer, TrustedClock.layerWall]),
+    Layer.provide([fileWatch, TrustedClock.layerWall]),
     Layer.provide(
       Layer.succeed(Identity, { nodeId: "5b1b701d-de2b-4588-9aa2-3b97061d9f52", hostname: "h", version: "3.9.0" })
     ),

@@ -1,17 +1,18 @@
 /** What a person changes while the node runs: reference `resilience.md` §4. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option, SubscriptionRef } from "effect"
+import { Effect, Layer, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import type { SettingName } from "../../src/model/SettingTable.ts"
-import { ConfigCache, ConfigCacheError } from "../../src/services/ConfigCache.ts"
+import { ConfigCache } from "../../src/services/ConfigCache.ts"
 import type { ConnectionState } from "../../src/services/Connection.ts"
 import { ConnectionStatus } from "../../src/services/ConnectionStatus.ts"
 import { DeclarativeConfig } from "../../src/services/DeclarativeConfig.ts"
 import { FileWatch } from "../../src/services/FileWatch.ts"
-import { ConfigRejected, LiveConfig, type Offer } from "../../src/services/LiveConfig.ts"
+import { LiveConfig, type Offer } from "../../src/services/LiveConfig.ts"
 import * as LocalReload from "../../src/services/LocalReload.ts"
 import { Reload } from "../../src/services/Reload.ts"
-import { liveLayer, settle } from "../support/live.ts"
+import type { RungAnswer } from "../../src/services/Rung.ts"
+import { joined, liveLayerFor, settle } from "../support/live.ts"
 import { settingsLayer } from "../support/settings.ts"
 import { table } from "../support/tables.ts"
 
@@ -23,40 +24,67 @@ const offer = (source: Offer["source"], digit: string, path = `/${digit}`): Offe
 })
 
 interface Files {
-  declarative: Effect.Effect<Option.Option<Offer>, ConfigRejected>
-  cache: Effect.Effect<Option.Option<Offer>, ConfigCacheError>
+  declarative: Effect.Effect<RungAnswer>
+  cache: Effect.Effect<RungAnswer>
   state: "own" | "known" | "foreign" | "absent"
+  /** What became of what the cache offered. */
+  readonly outcomes: Array<string>
 }
 
-const joined = { cluster_control_plane: "cp:8005", cluster_cert: "c", cluster_cert_key: "k" }
+const nothing: RungAnswer = { _tag: "Nothing", reason: "nothing" }
+const unusable = (place: string, message: string): RungAnswer => ({
+  _tag: "Unusable",
+  stage: "read",
+  faults: [{ path: [], place, message }],
+  next: Effect.succeed(nothing)
+})
+const candidate = (given: Offer, outcomes: Array<string> = []): RungAnswer => ({
+  _tag: "Candidate",
+  offer: given,
+  served: Effect.sync(() => void outcomes.push("served")),
+  refused: () =>
+    Effect.sync(() => {
+      outcomes.push("refused")
+      return nothing
+    })
+})
 
 /** A node whose two files the test writes by assignment. */
 const node = (files: Files, given: Partial<Record<SettingName, string>> = {}) => {
   const cache = Layer.succeed(ConfigCache, {
-    read: Effect.succeed(Option.none()),
+    source: "disk",
+    offer: Effect.succeed(nothing),
     write: () => Effect.void,
     byHand: {
       file: "/prefix/config.json.gz",
+      adopt: Effect.void,
       state: Effect.sync(() => files.state),
-      read: Effect.suspend(() => {
+      offer: Effect.suspend(() => {
         files.state = "known"
         return files.cache
       })
     }
   })
-  const file = Layer.succeed(DeclarativeConfig, { read: Effect.suspend(() => files.declarative) })
-  const settings = settingsLayer({ declarative_config: "/kong.yml", ...given })
+  const file = Layer.succeed(DeclarativeConfig, {
+    source: "declarative_file",
+    offer: Effect.suspend(() => files.declarative)
+  })
+  const all = { declarative_config: "/kong.yml", ...given }
   return LocalReload.layer.pipe(
-    Layer.provideMerge(Layer.mergeAll(liveLayer, ConnectionStatus.layer, cache, file, settings))
+    Layer.provideMerge(Layer.mergeAll(liveLayerFor(all), ConnectionStatus.layer, cache, file, settingsLayer(all)))
   )
 }
 
-const files = (more: Partial<Files> = {}): Files => ({
-  declarative: Effect.succeed(Option.some(offer("declarative_file", "f"))),
-  cache: Effect.succeed(Option.some(offer("disk", "d"))),
-  state: "foreign",
-  ...more
-})
+const files = (more: Partial<Files> = {}): Files => {
+  const outcomes: Array<string> = []
+  return {
+    declarative: Effect.succeed(candidate(offer("declarative_file", "f"))),
+    cache: Effect.succeed(candidate(offer("disk", "d"), outcomes)),
+    state: "foreign",
+    outcomes,
+    ...more
+  }
+}
 
 const serving = Effect.gen(function* () {
   const { source, hash, lastRejection } = yield* SubscriptionRef.get((yield* LiveConfig).state)
@@ -66,11 +94,6 @@ const connect = (state: "connected" | "disconnected") =>
   Effect.flatMap(ConnectionStatus, (ref) =>
     SubscriptionRef.set(ref, { _tag: state, sinceMs: 0, attempts: 1, reason: "gone" } as ConnectionState)
   )
-const refusal = new ConfigRejected({
-  source: "declarative_file",
-  hash: undefined,
-  faults: [{ path: [], place: "kong.yml:2:1", message: "bad" }]
-})
 
 describe("the declarative file, read again", () => {
   it.effect("replaces itself; a bad one leaves the old one serving, and every fault is told", () => {
@@ -79,10 +102,10 @@ describe("the declarative file, read again", () => {
       const reload = yield* Reload
       yield* reload.all
       assert.deepInclude(yield* serving, { source: "declarative_file", digit: "f" })
-      written.declarative = Effect.fail(refusal)
+      written.declarative = Effect.succeed(unusable("kong.yml:2:1", "bad"))
       yield* reload.all
       assert.deepEqual(yield* serving, { source: "declarative_file", digit: "f", rejected: "kong.yml:2:1: bad" })
-      written.declarative = Effect.succeed(Option.some(offer("declarative_file", "9")))
+      written.declarative = Effect.succeed(candidate(offer("declarative_file", "9")))
       yield* reload.all
       assert.deepInclude(yield* serving, { digit: "9" })
     }).pipe(Effect.provide(node(written)))
@@ -98,6 +121,24 @@ describe("the declarative file, read again", () => {
       yield* (yield* Reload).all
       assert.deepInclude(yield* serving, { source: "declarative_file", digit: "f" })
     }).pipe(Effect.provide(node(files())))
+  )
+
+  it.effect("goes by the node's own preference of sources", () =>
+    Effect.gen(function* () {
+      yield* (yield* LiveConfig).apply(offer("disk", "1"))
+      yield* (yield* Reload).declarativeFile
+      assert.deepInclude(yield* serving, { source: "declarative_file", digit: "f" })
+      yield* (yield* LiveConfig).apply(offer("control_plane", "2"))
+      yield* (yield* Reload).declarativeFile
+      assert.deepInclude(yield* serving, { source: "control_plane", digit: "2" })
+    }).pipe(Effect.provide(node(files(), { ...joined, config_sources: "control_plane, declarative_file, disk" })))
+  )
+
+  it.effect("is not read where config_sources leaves it out", () =>
+    Effect.gen(function* () {
+      yield* (yield* Reload).all
+      assert.deepInclude(yield* serving, { source: "empty" })
+    }).pipe(Effect.provide(node(files({ state: "own" }), { config_sources: "disk" })))
   )
 
   it.effect("beside a control plane never replaces what came from there", () =>
@@ -160,24 +201,26 @@ describe("the cache, changed by hand (resilience.md §4)", () => {
         written.state = "foreign"
         written.cache = live
           .apply(offer("control_plane", arriving))
-          .pipe(Effect.orDie, Effect.as(Option.some(offer("disk", "d"))))
+          .pipe(Effect.orDie, Effect.as(candidate(offer("disk", "d"), written.outcomes)))
         yield* (yield* Reload).cache
         assert.deepInclude(yield* serving, { source: "control_plane", digit: arriving })
       }
+      assert.deepEqual(written.outcomes, [], "nothing is wrong with it: it is not put away")
     }).pipe(Effect.provide(node(written, joined)))
   })
 
   it.effect("when it is bad leaves what serves, and the status tells why", () => {
-    const error = new ConfigCacheError({ operation: "read", file: "/prefix/config.json.gz", message: "expected gzip" })
-    const written = files({ cache: Effect.fail(error) })
+    const written = files({ cache: Effect.succeed(unusable("/prefix/config.json.gz", "expected gzip")) })
     return Effect.gen(function* () {
       yield* (yield* LiveConfig).apply(offer("control_plane", "1"))
       yield* (yield* Reload).cache
       const { digit, rejected } = yield* serving
       assert.deepEqual([digit, rejected], ["1", "/prefix/config.json.gz: expected gzip"])
       written.state = "foreign"
-      written.cache = Effect.succeed(Option.some({ ...offer("disk", "d"), raw: { ...table(), nonsense: [1] } }))
+      const wrong = { ...offer("disk", "d"), raw: { ...table(), nonsense: [1] } }
+      written.cache = Effect.succeed(candidate(wrong, written.outcomes))
       yield* (yield* Reload).cache
+      assert.deepEqual(written.outcomes, ["refused"])
       assert.match((yield* serving).rejected ?? "", /nonsense/)
       assert.deepInclude(yield* serving, { source: "control_plane", digit: "1" })
     }).pipe(Effect.provide(node(written, joined)))
@@ -210,7 +253,7 @@ describe("following the files", () => {
         yield* TestClock.adjust("1 second")
         yield* settle
         written.state = "foreign"
-        written.cache = Effect.succeed(Option.some(offer("disk", "d")))
+        written.cache = Effect.succeed(candidate(offer("disk", "d")))
         yield* TestClock.adjust("3 seconds")
         yield* settle
         assert.deepInclude(yield* serving, { source: "disk", digit: "d" })

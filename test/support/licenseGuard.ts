@@ -39,6 +39,7 @@ const diskOf = (files: Map<string, Content>) => {
     makeFolder: () => unused,
     create: () => unused,
     rename: () => unused,
+    link: () => unused,
     remove: () => unused,
     syncFolder: () => unused
   }
@@ -76,7 +77,8 @@ export const makeBench = Effect.gen(function* () {
           Layer.succeed(TrustedClock, {
             nowMs: Effect.map(Clock.currentTimeMillis, (ms) => ms + clock.offsetMs),
             confirm: () => Effect.void,
-            jumps
+            jumps,
+            facts: Effect.die("nobody asks here")
           }),
           settingsLayer({ prefix: "/prefix", ...given })
         )

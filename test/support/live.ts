@@ -1,10 +1,13 @@
 /** The data plane's control path with real parts where they are pure, and stand-ins for disk and network. */
-import { Effect, Layer, Option, Ref } from "effect"
+import { Effect, Layer, Ref } from "effect"
 import * as RefLiveConfig from "../../src/layers/RefLiveConfig.ts"
 import type { CompiledConfig } from "../../src/model/CompiledConfig.ts"
+import type { SettingName } from "../../src/model/SettingTable.ts"
 import type { Snapshot } from "../../src/model/Snapshot.ts"
 import { ConfigCache, ConfigCacheError } from "../../src/services/ConfigCache.ts"
 import { Router } from "../../src/services/Router.ts"
+import type { RungAnswer } from "../../src/services/Rung.ts"
+import { settingsLayer } from "./settings.ts"
 
 /** Compiles to the names of the routes: enough to see which configuration serves. */
 export const namingRouter = Layer.succeed(Router, {
@@ -16,7 +19,15 @@ export const namingRouter = Layer.succeed(Router, {
   })
 })
 
-export const liveLayer = RefLiveConfig.layer.pipe(Layer.provide(namingRouter))
+export const joined = { cluster_control_plane: "cp:8005", cluster_cert: "c", cluster_cert_key: "k" }
+
+/** A node with these settings; one with a control plane unless they say otherwise. */
+export const liveLayerFor = (given: Partial<Record<SettingName, string>>) =>
+  RefLiveConfig.layer.pipe(Layer.provide([namingRouter, settingsLayer(given)]))
+
+export const liveLayer = liveLayerFor(joined)
+
+const nothing = Effect.succeed<RungAnswer>({ _tag: "Nothing", reason: "no file" })
 
 /** An in-memory disk that keeps what was written and can be told to fail. */
 export const memoryCache = Effect.gen(function* () {
@@ -28,8 +39,8 @@ export const memoryCache = Effect.gen(function* () {
     if (left > 0) return yield* new ConfigCacheError({ operation: "write", file: "memory", message: "disk full" })
     yield* Ref.update(written, (all) => [...all, snapshot])
   })
-  const byHand = { file: "memory", state: Ref.get(state), read: Effect.succeed(Option.none()) }
-  const layer = Layer.succeed(ConfigCache, { read: Effect.succeed(Option.none()), write, byHand })
+  const byHand = { file: "memory", adopt: Effect.void, state: Ref.get(state), offer: nothing }
+  const layer = Layer.succeed(ConfigCache, { source: "disk", offer: nothing, write, byHand })
   return { written, failures, state, layer }
 })
 

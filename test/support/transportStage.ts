@@ -4,12 +4,12 @@ import { createServer, type TLSSocket } from "node:tls"
 import { Effect, Layer, Queue } from "effect"
 import * as TlsClusterTransport from "../../src/layers/cluster-transport/TlsClusterTransport.ts"
 import * as PemClusterIdentity from "../../src/layers/credentials/PemClusterIdentity.ts"
-import * as StatFileWatch from "../../src/layers/StatFileWatch.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { sharedServerName } from "../../src/model/Wire.ts"
 import { ClusterTransport, type TransportOptions } from "../../src/services/ClusterTransport.ts"
 import type { CertificatePair } from "../../src/services/ServerCertificate.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
+import { fileWatch } from "./fileWatch.ts"
 import { settingsLayer } from "./settings.ts"
 
 /** Asks for a client certificate, and sends back whatever arrives. */
@@ -45,7 +45,7 @@ export const transport = (pair: CertificatePair, given: Partial<Record<SettingNa
   TlsClusterTransport.layer.pipe(
     Layer.provideMerge(Layer.orDie(PemClusterIdentity.layerToleratingExpiry)),
     Layer.provide([
-      StatFileWatch.layer,
+      fileWatch,
       TrustedClock.layerWall,
       settingsLayer({ cluster_cert: pair.cert, cluster_cert_key: pair.key, ...given })
     ])

@@ -2,7 +2,8 @@
  * Refusals, told once each and then counted: a node that is turned away comes back every few seconds, and a day of that
  * must not be ten thousand lines.
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
+import { monotonicMs } from "../../services/monotonic.ts"
 
 export interface Refusal {
   readonly ip: string
@@ -17,6 +18,7 @@ const summaryIntervalMs = 300_000
 const keysMax = 1_000
 
 interface Told {
+  /** By the monotonic clock. */
   readonly atMs: number
   readonly unsaid: number
 }
@@ -25,7 +27,7 @@ export const makeRefusalLog: Effect.Effect<RefusalLog> = Effect.sync(() => {
   const told = new Map<string, Told>()
   return Effect.fnUntraced(function* (refusal) {
     const key = `${refusal.ip} ${refusal.reason}`
-    const nowMs = yield* Clock.currentTimeMillis
+    const nowMs = yield* monotonicMs
     const before = told.get(key)
     if (before !== undefined && nowMs - before.atMs < summaryIntervalMs) {
       told.set(key, { ...before, unsaid: before.unsaid + 1 })

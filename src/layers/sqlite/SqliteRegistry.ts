@@ -8,6 +8,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { isUuid } from "../../model/Field.ts"
 import { type DataPlaneRecord, isPurged } from "../../model/Fleet.ts"
 import { Registry } from "../../services/control/Registry.ts"
+import { monotonicMs } from "../../services/monotonic.ts"
 import { Settings } from "../../services/Settings.ts"
 
 const flushInterval = "1 second"
@@ -28,11 +29,19 @@ const make = Effect.gen(function* () {
   const purgeDelayMs = settings.cluster_data_plane_purge_delay * 1000
   const records = yield* load(sql)
   const unsaved = new Set<string>()
+  const wallMs = yield* Clock.currentTimeMillis
+  const startedAtMs = yield* monotonicMs
+  /** By the monotonic clock, when each node was heard of last: a wall clock that jumps must not empty the fleet. */
+  const heardAtMs = new Map(
+    [...records.values()].map(({ id, lastSeenMs }) => [id, startedAtMs - Math.max(0, wallMs - lastSeenMs)] as const)
+  )
 
-  const purge = Effect.map(Clock.currentTimeMillis, (nowMs) => {
+  const purge = Effect.map(monotonicMs, (nowMs) => {
     for (const record of records.values()) {
-      if (!isPurged(record, nowMs, purgeDelayMs)) continue
+      const silentMs = nowMs - (heardAtMs.get(record.id) ?? nowMs)
+      if (!isPurged(silentMs, purgeDelayMs)) continue
       records.delete(record.id)
+      heardAtMs.delete(record.id)
       unsaved.add(record.id)
     }
   })
@@ -69,9 +78,12 @@ const make = Effect.gen(function* () {
 
   return Registry.of({
     update: (id, change) =>
-      Effect.sync(() => {
+      Effect.map(monotonicMs, (nowMs) => {
         if (!isUuid(id)) return
-        records.set(id, change(records.get(id)))
+        const before = records.get(id)
+        const after = change(before)
+        records.set(id, after)
+        if (after.lastSeenMs !== before?.lastSeenMs) heardAtMs.set(id, nowMs)
         unsaved.add(id)
       }),
     all: Effect.andThen(

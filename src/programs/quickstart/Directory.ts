@@ -1,9 +1,13 @@
-/** One quickstart a directory: a second one would clean the first one's files away under its feet. */
+/**
+ * The quickstart's directory. One quickstart a directory: a second one would clean the first one's files away under its
+ * feet. Nothing is replaced but what a quickstart itself left behind, whatever else `--dir` may hold.
+ */
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { StartError } from "../../services/StartError.ts"
+import { stageFiles } from "../stage/Stage.ts"
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -46,3 +50,30 @@ export const holdDirectory = (directory: string): Effect.Effect<void, StartError
       () => Effect.sync(() => rmSync(file, { force: true }))
     )
   })
+
+/** Says that what bears the names of a stage's files was made by a quickstart, and may go. */
+const marker = "made-by-holdfast-quickstart"
+
+const refuseForeign = (directory: string): Effect.Effect<void, StartError> => {
+  const isOurs = existsSync(join(directory, marker))
+  const found = isOurs ? [] : stageFiles.filter((name) => existsSync(join(directory, name)))
+  return found.length === 0
+    ? Effect.void
+    : refuse(
+        `expected an empty directory or one of a former quickstart, for it would replace ${found.join(", ")}`,
+        directory
+      )
+}
+
+const clean = (directory: string): Effect.Effect<void, StartError> =>
+  Effect.try({
+    try: () => {
+      for (const name of stageFiles) rmSync(join(directory, name), { recursive: true, force: true })
+      writeFileSync(join(directory, marker), "")
+    },
+    catch: (cause) => refuse(String(cause), directory)
+  })
+
+/** Empty of former quickstarts. */
+export const clearDirectory = (directory: string): Effect.Effect<void, StartError> =>
+  Effect.andThen(refuseForeign(directory), clean(directory))

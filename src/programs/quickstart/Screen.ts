@@ -1,6 +1,6 @@
 /** What the quickstart shows once everything runs: where things are, and what to try. */
 import { relative } from "node:path"
-import type { Stage } from "./Stage.ts"
+import type { Stage } from "../stage/Stage.ts"
 
 const here = (path: string): string => relative(process.cwd(), path) || "."
 

@@ -1,12 +1,10 @@
 /** What the quickstart does on its stage. Each step checks that it truly happened and ends in words for one line. */
-import { Clock, Effect } from "effect"
-import { ask, eventually, expectStatus, StepFailed } from "./Probe.ts"
-import { type Stage, untilAdminAnswers, untilEchoAnswers, untilStatusAnswers } from "./Stage.ts"
+import { Effect } from "effect"
+import { ask, elapsed, eventually, expectStatus, StepFailed } from "../stage/Probe.ts"
+import { type Stage, untilAdminAnswers, untilEchoAnswers, untilStatusAnswers } from "../stage/Stage.ts"
+import type * as Told from "../stage/Step.ts"
 
-export interface Step {
-  readonly title: string
-  readonly play: (stage: Stage) => Effect.Effect<string, StepFailed>
-}
+export type Step = Told.Step<Stage>
 
 /** How soon a change must be seen through the proxy. */
 const changeWithinMs = 1_000
@@ -27,13 +25,6 @@ const expectEcho = ({ urls }: Stage, path: string): Effect.Effect<string, StepFa
 
 const setPaths = ({ urls }: Stage, paths: ReadonlyArray<string>) =>
   expectStatus({ url: `${urls.admin}/routes/hello`, method: "PATCH", json: { paths } }, 200)
-
-const elapsed = <A>(self: Effect.Effect<A, StepFailed>): Effect.Effect<number, StepFailed> =>
-  Effect.gen(function* () {
-    const startedMs = yield* Clock.currentTimeMillis
-    yield* self
-    return (yield* Clock.currentTimeMillis) - startedMs
-  })
 
 export const start: Step = {
   title: "start a control plane, a data plane and an echo upstream",

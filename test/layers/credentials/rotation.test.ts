@@ -7,13 +7,13 @@ import { Context, Effect, Layer, Queue, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { makeClusterCertificate } from "../../../src/layers/credentials/ClusterCertificate.ts"
 import * as PemClusterIdentity from "../../../src/layers/credentials/PemClusterIdentity.ts"
-import * as StatFileWatch from "../../../src/layers/StatFileWatch.ts"
 import type { SettingName } from "../../../src/model/SettingTable.ts"
 import { ClusterIdentity } from "../../../src/services/ClusterIdentity.ts"
 import { FileWatch } from "../../../src/services/FileWatch.ts"
 import type { CertificatePair } from "../../../src/services/ServerCertificate.ts"
 import { TrustedClock } from "../../../src/services/TrustedClock.ts"
 import { clusterCertificate } from "../../support/certificates.ts"
+import { fileWatch } from "../../support/fileWatch.ts"
 import { temporaryFolder } from "../../support/folder.ts"
 import { settle } from "../../support/live.ts"
 import { authority, leaf } from "../../support/pki.ts"
@@ -260,9 +260,7 @@ describe("real files", () => {
         yield* until(() => same(SubscriptionRef.getUnsafe(current).cert, two.cert))
       }).pipe(
         Effect.provide(
-          PemClusterIdentity.layer.pipe(
-            Layer.provide([StatFileWatch.layer, TrustedClock.layerWall, settings, logs.layer])
-          )
+          PemClusterIdentity.layer.pipe(Layer.provide([fileWatch, TrustedClock.layerWall, settings, logs.layer]))
         )
       )
       assert.deepStrictEqual(

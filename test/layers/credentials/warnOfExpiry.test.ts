@@ -27,7 +27,9 @@ const stage = Effect.fnUntraced(function* (first: ClusterCredentials) {
   let aheadMs = 0
   const nowMs = Effect.map(Clock.currentTimeMillis, (now) => now + aheadMs)
   yield* Effect.forkScoped(
-    warnOfExpiry({ current }, { nowMs, jumps, confirm: () => Effect.void }).pipe(Effect.provide(logs.layer))
+    warnOfExpiry({ current }, { nowMs, jumps, confirm: () => Effect.void, facts: Effect.die("nobody asks here") }).pipe(
+      Effect.provide(logs.layer)
+    )
   )
   yield* settle
   const pass = Effect.fnUntraced(function* (days: number) {

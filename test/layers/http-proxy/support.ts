@@ -72,8 +72,8 @@ export const startProxy = Effect.fnUntraced(function* (
   const fallback = options.certificate === undefined ? unused : Effect.succeed(options.certificate)
   const layer = HttpProxy.layer.pipe(
     Layer.provide([
-      Layer.succeed(LiveConfig, { current, state, apply: () => unused, note: () => unused }),
       Layer.succeed(LicenseGuard, { refusal, state: license }),
+      Layer.succeed(LiveConfig, { current, state, apply: () => unused, note: () => unused, passOver: () => unused }),
       Layer.succeed(ServerCertificate, { fallback }),
       DnsResolver.layer,
       FileErrorTemplates.layer,

@@ -1,11 +1,12 @@
 /** What becomes of a pushed configuration, through the real machine, receiver and LiveConfig (`hybrid-protocol-v1.md` §6). */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Layer, MutableRef, Option, Ref, SubscriptionRef } from "effect"
+import { Deferred, Effect, Layer, MutableRef, Ref, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { Compression, CompressionError } from "../../../src/services/Compression.ts"
 import { ConfigCache } from "../../../src/services/ConfigCache.ts"
 import { LiveConfig } from "../../../src/services/LiveConfig.ts"
 import { NodeHealth } from "../../../src/services/NodeHealth.ts"
+import type { RungAnswer } from "../../../src/services/Rung.ts"
 import { settle } from "../../support/live.ts"
 import { badPush, encode, type OutletNode, passSeconds, push, withNode } from "../../support/outletNode.ts"
 import { deepText, table } from "../../support/tables.ts"
@@ -28,6 +29,8 @@ const announcedDigits = ({ network }: OutletNode) =>
 
 const cacheProblem = Effect.map(NodeHealth, ({ cacheProblem }) => MutableRef.get(cacheProblem))
 
+const noOffer = Effect.succeed<RungAnswer>({ _tag: "Nothing", reason: "nobody asks here" })
+
 describe("receiving configurations", () => {
   it.effect("swaps, persists, announces: in that order", () =>
     Effect.gen(function* () {
@@ -42,7 +45,7 @@ describe("receiving configurations", () => {
             yield* Ref.update(events, (all) => [...all, `persist while ${hash[0]} serves`])
             yield* Deferred.await(mayWrite)
           })
-          return { read: Effect.succeed(Option.none()), write }
+          return { source: "disk", offer: noOffer, write }
         })
       )
       yield* withNode(
@@ -254,7 +257,8 @@ describe("receiving configurations", () => {
       const answered = yield* Deferred.make<void>()
       const written = yield* Ref.make<ReadonlyArray<string>>([])
       const cache = Layer.succeed(ConfigCache, {
-        read: Effect.succeed(Option.none()),
+        source: "disk",
+        offer: noOffer,
         write: ({ hash }) =>
           Deferred.await(answered).pipe(
             Effect.andThen(Ref.update(written, (all) => [...all, hash.slice(0, 1)])),
@@ -263,7 +267,8 @@ describe("receiving configurations", () => {
         byHand: {
           file: "dead",
           state: Effect.as(Deferred.await(answered), "own" as const),
-          read: Effect.succeed(Option.none())
+          adopt: Effect.void,
+          offer: noOffer
         }
       })
       yield* withNode(
@@ -301,7 +306,7 @@ describe("receiving configurations", () => {
           assert.strictEqual((yield* announcedDigits(node)).at(-1), "2")
         }),
       {
-        cache: Layer.succeed(ConfigCache, { read: Effect.succeed(Option.none()), write: () => Effect.die("bug") })
+        cache: Layer.succeed(ConfigCache, { source: "disk", offer: noOffer, write: () => Effect.die("bug") })
       }
     )
   )

@@ -20,6 +20,7 @@ import { ConfigStore } from "../../../src/services/control/ConfigStore.ts"
 import { Registry } from "../../../src/services/control/Registry.ts"
 import { temporaryFolder } from "../../support/folder.ts"
 import { settingsLayer } from "../../support/settings.ts"
+import { type Skew, skewedClock } from "../../support/skewedClock.ts"
 
 const service = services as unknown as Entity
 const consumer = consumers as unknown as Entity
@@ -213,6 +214,19 @@ describe("the purge delay (§11)", () => {
       assert.strictEqual(yield* onDisk, 0)
     }).pipe(Effect.provide(layer))
   )
+
+  it.effect("is no matter of the wall clock: one that jumps forgets nobody", () => {
+    const skew: Skew = { wallErrorMs: 0 }
+    return Effect.gen(function* () {
+      const { all } = yield* Registry
+      yield* hear
+      skew.wallErrorMs = 365 * 86_400_000
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual((yield* all).length, 1)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* all, [])
+    }).pipe(Effect.provide(layer.pipe(Layer.provide(skewedClock(skew)))))
+  })
 })
 
 it("every reference of the table points into the table", () => {

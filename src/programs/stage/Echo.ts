@@ -1,4 +1,4 @@
-/** The sample upstream of the quickstart: answers every request with what it saw of it. */
+/** The sample upstream of quickstart and drills: answers every request with what it saw of it. */
 
 import { createServer, type Server } from "node:http"
 import { Effect } from "effect"

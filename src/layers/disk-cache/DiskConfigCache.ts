@@ -1,0 +1,133 @@
+/**
+ * ConfigCache in `<prefix>/config.json.gz`, with older generations and a quarantine beside it. A new file is written
+ * beside the current one and flushed; the current one becomes a generation and keeps its name meanwhile; then the new one
+ * is renamed over it. Whenever the machine stops, the current file is the former or the new one, whole, and it never is
+ * missing: without it the node would take its deletion for a wish.
+ */
+import { Clock, Effect, Layer, MutableRef, Semaphore } from "effect"
+import { encodeCachedTable } from "../../model/CachedTable.ts"
+import type { Snapshot } from "../../model/Snapshot.ts"
+import { isUsed, preferenceOf } from "../../model/SourcePreference.ts"
+import { sha256 } from "../../model/TableContent.ts"
+import { messageOf } from "../../model/thrown.ts"
+import { CacheProtection } from "../../services/CacheProtection.ts"
+import { Compression, inflatedMaxBytes } from "../../services/Compression.ts"
+import { ConfigCache, ConfigCacheError, type WritableRung } from "../../services/ConfigCache.ts"
+import { ConfigCodec } from "../../services/ConfigCodec.ts"
+import { Disk, type DiskError, replaceFile } from "../../services/Disk.ts"
+import type { RungAnswer } from "../../services/Rung.ts"
+import { Settings } from "../../services/Settings.ts"
+import { cachePathsIn, ownerOnly } from "./cachePaths.ts"
+import { makeDiskRung } from "./diskRung.ts"
+import { makeGenerations } from "./generations.ts"
+import { makeOwnership } from "./ownership.ts"
+import { makeQuarantine } from "./quarantine.ts"
+import { fingerprint, unreadable } from "./readCacheFile.ts"
+import { renewProtection } from "./renewProtection.ts"
+
+/** A node whose `config_sources` leaves the disk out neither reads nor writes there. */
+const unused: WritableRung = {
+  source: "disk",
+  offer: Effect.succeed<RungAnswer>({ _tag: "Nothing", reason: "config_sources leaves it out" }),
+  write: () => Effect.void
+}
+
+const make = Effect.gen(function* () {
+  const settings = yield* Settings
+  const compression = yield* Compression
+  const disk = yield* Disk
+  const protection = yield* CacheProtection
+  const { describeTable } = yield* ConfigCodec
+  if (!isUsed(preferenceOf(settings), "disk")) return unused
+
+  const paths = cachePathsIn(settings.prefix)
+  const reader = { disk, compression, protection, describeTable }
+  const ownership = makeOwnership()
+  const generations = makeGenerations(disk, paths, settings.config_cache_generations)
+  const quarantine = makeQuarantine(disk, paths)
+  const renew = renewProtection({ disk, protection, paths, generations, ownership })
+  const isToldOfGenerations = MutableRef.make(false)
+  // Never two at once: a file that is half known to be its own would look foreign to the node.
+  const oneAtATime = yield* Semaphore.make(1)
+  const rung = makeDiskRung({ reader, paths, generations, quarantine, ownership, renew })
+  const file = paths.current
+
+  const failedOn = ({ message, code }: DiskError) => new ConfigCacheError({ operation: "write", file, message, code })
+
+  const encode = Effect.fnUntraced(function* (snapshot: Snapshot) {
+    const failed = (message: string) => new ConfigCacheError({ operation: "write", file, message })
+    const text = yield* Effect.try({
+      try: () => encodeCachedTable(describeTable(snapshot.raw), snapshot),
+      catch: (cause) => failed(`can't be processed (${messageOf(cause)})`)
+    })
+    const inflated = new TextEncoder().encode(text)
+    // What could not be read again must not take the place of what can.
+    if (inflated.length > inflatedMaxBytes) return yield* failed(`expected at most ${inflatedMaxBytes} bytes of JSON`)
+    const gzipped = yield* compression.gzip(inflated)
+    return yield* Effect.mapError(protection.protect(gzipped), ({ message }) => failed(message))
+  })
+
+  const tellNotKept = (cause: string) =>
+    MutableRef.getAndSet(isToldOfGenerations, true)
+      ? Effect.void
+      : Effect.logWarning("the former configuration can't be kept beside the new one").pipe(
+          Effect.annotateLogs({ folder: paths.generations, cause })
+        )
+
+  /** A node that can't keep older configurations keeps the newest one all the same. */
+  const keepFormer = Effect.fnUntraced(function* (next: string) {
+    const former = yield* fingerprint(disk, file)
+    if (former === unreadable) return yield* tellNotKept("it can't be read")
+    if (!ownership.isTrusted(former) || former === next) return
+    yield* Effect.matchEffect(generations.keepCurrent(former), {
+      onSuccess: () => Effect.sync(() => MutableRef.set(isToldOfGenerations, false)),
+      onFailure: ({ message }) => tellNotKept(message)
+    })
+  })
+
+  const write = Effect.fnUntraced(
+    function* (snapshot: Snapshot, isStillWanted: Effect.Effect<boolean> = Effect.succeed(true)) {
+      if (!(yield* isStillWanted)) return
+      const startedAtMs = yield* Clock.currentTimeMillis
+      const bytes = yield* encode(snapshot)
+      const digest = sha256(bytes)
+      const formerly = keepFormer(digest)
+      ownership.attempt(digest)
+      yield* Effect.mapError(replaceFile(disk, { path: file, bytes, mode: ownerOnly }, formerly), failedOn)
+      ownership.wrote(digest)
+      const tookMs = (yield* Clock.currentTimeMillis) - startedAtMs
+      yield* Effect.logDebug("configuration cached").pipe(Effect.annotateLogs({ file, bytes: bytes.length, tookMs }))
+    },
+    Effect.uninterruptible,
+    oneAtATime.withPermit
+  )
+
+  const exclusively = (answer: Effect.Effect<RungAnswer>): Effect.Effect<RungAnswer> =>
+    Effect.map(oneAtATime.withPermit(answer), (found): RungAnswer => {
+      if (found._tag === "Nothing") return found
+      if (found._tag === "Unusable") return { ...found, next: exclusively(found.next) }
+      const { offer, served, refused } = found
+      return {
+        _tag: "Candidate",
+        offer,
+        served: oneAtATime.withPermit(served),
+        refused: (rejected) => exclusively(refused(rejected))
+      }
+    })
+
+  const seen = fingerprint(disk, file)
+  return ConfigCache.of({
+    source: "disk",
+    offer: exclusively(rung.offer),
+    write,
+    renew: Effect.mapError(Effect.uninterruptible(oneAtATime.withPermit(renew)), failedOn),
+    byHand: {
+      file,
+      adopt: oneAtATime.withPermit(Effect.map(seen, ownership.adopt)),
+      state: oneAtATime.withPermit(Effect.map(seen, ownership.stateOf)),
+      offer: exclusively(rung.offerByHand)
+    }
+  })
+})
+
+export const layer: Layer.Layer<ConfigCache, never, Settings | Compression | Disk> = Layer.effect(ConfigCache, make)

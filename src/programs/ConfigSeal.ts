@@ -1,0 +1,113 @@
+/**
+ * `holdfast config seal FILE`: makes a valid cache file of what a person looked at or wrote. The table is validated
+ * whole, then its provenance is written anew: digest, name, who wrote it and when. Nothing is written unless all is right.
+ */
+import { Clock, Effect, Layer } from "effect"
+import * as NodeDisk from "../layers/NodeDisk.ts"
+import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
+import * as ZlibCompression from "../layers/ZlibCompression.ts"
+import { encodeCachedTable, type TableByHand, tableByHand } from "../model/CachedTable.ts"
+import { type ConfigTable, decodeTable } from "../model/ConfigTable.ts"
+import type { Fault } from "../model/Fault.ts"
+import { describeTable, withoutProvenance } from "../model/TableContent.ts"
+import { messageOf } from "../model/thrown.ts"
+import { CacheProtection } from "../services/CacheProtection.ts"
+import { Compression, inflatedMaxBytes } from "../services/Compression.ts"
+import { readDocument } from "../services/DeclarativeDocument.ts"
+import { Disk, replaceFile } from "../services/Disk.ts"
+import { Router } from "../services/Router.ts"
+import { StartError } from "../services/StartError.ts"
+import type { RunCommand } from "./Command.ts"
+
+const ownerOnly = 0o600
+
+const refuse = (exitCode: 1 | 2, ...faults: ReadonlyArray<Fault>) => new StartError({ faults, exitCode })
+const fault = (place: string, message: string): Fault => ({ path: [], place, message })
+
+const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b
+
+const orFault =
+  (file: string) =>
+  ({ message }: { readonly message: string }) =>
+    refuse(1, fault(file, message))
+
+/** A defect of the table, such as nesting deeper than recursion goes, is its author's to mend. */
+const attempt = <A>(file: string, step: () => A) =>
+  Effect.try({ try: step, catch: (cause) => refuse(1, fault(file, `can't be processed (${messageOf(cause)})`)) })
+
+const fromCacheFile = Effect.fnUntraced(function* (file: string, bytes: Uint8Array) {
+  const { gunzip } = yield* Compression
+  const inflated = yield* Effect.mapError(gunzip(bytes, inflatedMaxBytes), orFault(file))
+  const table = yield* attempt(file, () => tableByHand(new TextDecoder().decode(inflated)))
+  return table ?? (yield* refuse(1, fault(file, "expected a config table as JSON")))
+})
+
+const utf8 = (file: string, bytes: Uint8Array) =>
+  Effect.try({
+    try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
+    catch: () => refuse(1, fault(file, "expected a gzipped config table, or a declarative document as JSON or YAML"))
+  })
+
+const fromDocument = Effect.fnUntraced(function* (file: string, bytes: Uint8Array) {
+  const content = yield* utf8(file, bytes)
+  const { raw, hash } = yield* Effect.mapError(readDocument({ name: file, content }), ({ faults }) =>
+    refuse(1, ...faults)
+  )
+  const table = withoutProvenance(raw)
+  return { raw: table, content: describeTable(table), hash } satisfies TableByHand
+})
+
+/** As a node would do it: every fault of the schema, then the compilation. */
+const validate = Effect.fnUntraced(function* (file: string, { raw }: TableByHand) {
+  const router = yield* Router
+  const decoded = yield* attempt(file, () => decodeTable(raw))
+  if (decoded._tag === "Wrong") return yield* refuse(1, ...decoded.faults.map((each) => ({ place: file, ...each })))
+  const { warnings } = yield* attempt(file, () => router.compile(decoded.table))
+  return { table: decoded.table, warnings }
+})
+
+export interface Sealed {
+  readonly file: string
+  readonly hash: string
+  readonly table: ConfigTable
+  /** What will be served otherwise than written. */
+  readonly warnings: ReadonlyArray<string>
+}
+
+/** `out` is the file itself unless told otherwise; a document that is no cache file is left as it is. */
+export const sealConfig = Effect.fn("sealConfig")(function* (file: string, out: string | undefined) {
+  const disk = yield* Disk
+  const compression = yield* Compression
+  const protection = yield* CacheProtection
+  const { bytes: found } = yield* Effect.mapError(disk.read(file, inflatedMaxBytes), orFault(file))
+  const { bytes } = yield* Effect.mapError(protection.unprotect(found), orFault(file))
+  const isCacheFile = isGzip(bytes)
+  if (!isCacheFile && out === undefined)
+    return yield* refuse(
+      2,
+      fault(file, "expected --out FILE.json.gz, for a document is not overwritten by a cache file")
+    )
+  const sealed = yield* isCacheFile ? fromCacheFile(file, bytes) : fromDocument(file, bytes)
+  const { table, warnings } = yield* validate(file, sealed)
+  const origin = { hash: sealed.hash, source: "by hand", receivedAtMs: yield* Clock.currentTimeMillis }
+  const text = encodeCachedTable(sealed.content, origin)
+  const gzipped = yield* compression.gzip(new TextEncoder().encode(text))
+  const path = out ?? file
+  const written = yield* Effect.mapError(protection.protect(gzipped), orFault(path))
+  // Not beside as a node writes it, for the node may be writing.
+  const target = { path, bytes: written, mode: ownerOnly, beside: `${path}.seal` }
+  yield* Effect.mapError(replaceFile(disk, target), orFault(path))
+  return { file: path, hash: sealed.hash, table, warnings } satisfies Sealed
+})
+
+const machine = Layer.mergeAll(NodeDisk.layer, ZlibCompression.layer, TraditionalCompatibleRouter.layer)
+
+export const runConfigSeal: RunCommand = ({ flags, operands }) =>
+  Effect.gen(function* () {
+    const out = typeof flags.out === "string" ? flags.out : undefined
+    const { file, hash, table, warnings } = yield* sealConfig(operands[0] ?? "", out)
+    const counts = `${table.services.length} services, ${table.routes.length} routes`
+    process.stdout.write(`${file}\nsealed: ${counts}, hash ${hash}\n`)
+    for (const warning of warnings) process.stdout.write(`served with a difference: ${warning}\n`)
+    return 0
+  }).pipe(Effect.provide(machine))

@@ -1,0 +1,116 @@
+/**
+ * `holdfast drill NAME`: a scripted outage of real processes, sockets and files while traffic flows. A line for each
+ * step, a report at the end, and an exit code for CI.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Clock, DateTime, Duration, Effect } from "effect"
+import { version } from "../model/version.ts"
+import { StartError } from "../services/StartError.ts"
+import type { RunCommand } from "./Command.ts"
+import type { Drill } from "./drill/Drill.ts"
+import { drills } from "./drill/drills.ts"
+import { type Ground, makeGround } from "./drill/Ground.ts"
+import { requestsPerSecond } from "./drill/Load.ts"
+import { playSteps } from "./drill/playSteps.ts"
+import { type DrillReport, reportJson, reportMarkdown, seconds } from "./drill/Report.ts"
+
+const say = (line: string): Effect.Effect<void> => Effect.sync(() => void process.stdout.write(`${line}\n`))
+
+const findDrill = (name: string): Effect.Effect<Drill, StartError> => {
+  const found = drills.find((drill) => drill.name === name)
+  if (found !== undefined) return Effect.succeed(found)
+  const message = `expected one of ${drills.map((drill) => drill.name).join(", ")}`
+  return Effect.fail(new StartError({ faults: [{ path: ["DRILL"], message, value: name }], exitCode: 2 }))
+}
+
+/** Before anything starts: a report that can't be written is no report. */
+const reportFolder = (folder: string): Effect.Effect<string, StartError> =>
+  Effect.try({
+    try: () => {
+      mkdirSync(folder, { recursive: true })
+      return folder
+    },
+    catch: (cause) =>
+      new StartError({
+        faults: [
+          { path: ["--report"], message: `expected a folder that can be made (${String(cause)})`, value: folder }
+        ],
+        exitCode: 2
+      })
+  })
+
+/** Gone when the drill passed; kept, for its logs, when it did not. */
+const workingFolder = Effect.acquireRelease(
+  Effect.sync(() => ({ path: mkdtempSync(join(tmpdir(), "holdfast-drill-")), isKept: false })),
+  (folder) => Effect.sync(() => (folder.isKept ? undefined : rmSync(folder.path, { recursive: true, force: true })))
+)
+
+const introduce = Effect.fnUntraced(function* (drill: Drill, { config }: Ground) {
+  yield* say(`drill ${drill.name}\n  ${drill.promise}`)
+  yield* say(`  configuration: ${config.name}, ${config.routeCount} routes`)
+  for (const change of config.changes) yield* say(`  made safe: ${change}`)
+  for (const { what, reason } of config.skipped) yield* say(`  not asked: ${what}: ${reason}`)
+  for (const line of drill.steered?.injected ?? []) yield* say(`  injected: ${line}`)
+})
+
+const conclude = Effect.fnUntraced(function* (report: DrillReport, folder: string | undefined) {
+  const { traffic, recoveries, passed, drill } = report
+  yield* say(`${traffic.sent} requests, ${traffic.failed} failed`)
+  for (const { reason, count, firstAtMs } of traffic.failures) {
+    yield* say(`  ${count} times, first after ${seconds(firstAtMs)}: ${reason}`)
+  }
+  for (const { what, tookMs, limitMs } of recoveries) {
+    yield* say(`${what}: ${seconds(tookMs)}, promised within ${seconds(limitMs)}`)
+  }
+  if (folder !== undefined) {
+    const files = { [`${drill}.md`]: reportMarkdown(report), [`${drill}.json`]: reportJson(report) }
+    for (const [name, text] of Object.entries(files)) {
+      yield* Effect.sync(() => writeFileSync(join(folder, name), text))
+      yield* say(`report: ${join(folder, name)}`)
+    }
+  }
+  yield* say(passed ? "passed: every promise was kept" : "failed: a promise was broken")
+})
+
+export const runDrill: RunCommand = ({ flags, operands }) =>
+  Effect.gen(function* () {
+    const drill = yield* findDrill(operands[0] ?? "")
+    const folder = typeof flags.report === "string" ? yield* reportFolder(flags.report) : undefined
+    const working = yield* workingFolder
+    const startedMs = yield* Clock.currentTimeMillis
+    const ground = yield* makeGround({
+      directory: working.path,
+      file: typeof flags.config === "string" ? flags.config : undefined,
+      isSteered: drill.steered !== undefined,
+      wallErrorMs: drill.steered?.wallErrorMs?.(startedMs) ?? 0
+    })
+    yield* introduce(drill, ground)
+    const startedAt = DateTime.formatIso(yield* DateTime.now)
+    const [duration, played] = yield* Effect.timed(playSteps(drill.steps, ground, say))
+    const { sent, failed } = ground.load.counts()
+    const report: DrillReport = {
+      drill: drill.name,
+      promise: drill.promise,
+      version,
+      startedAt,
+      tookMs: Math.round(Duration.toMillis(duration)),
+      passed: played.every(({ outcome }) => outcome === "passed") && failed === 0,
+      injected: drill.steered?.injected ?? [],
+      configuration: {
+        name: ground.config.name,
+        routes: ground.config.routeCount,
+        requests: ground.requests().length,
+        changes: ground.config.changes,
+        skipped: ground.skipped()
+      },
+      steps: played,
+      recoveries: ground.recoveries(),
+      traffic: { requestsPerSecond, sent, failed, failures: ground.load.failures() }
+    }
+    working.isKept = !report.passed
+    yield* conclude(report, folder)
+    if (working.isKept) yield* say(`logs: ${working.path}/*.log`)
+    return report.passed ? 0 : 1
+  }).pipe(Effect.scoped)

@@ -1,0 +1,144 @@
+/** What a drill's steps stand on: the stage, the traffic, the configuration, and what was measured so far. */
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { Effect, type Scope } from "effect"
+import type { StartError } from "../../services/StartError.ts"
+import type { Child } from "../stage/Child.ts"
+import { anyPort, otherPorts } from "../stage/Ports.ts"
+import { elapsed, eventually, StepFailed } from "../stage/Probe.ts"
+import { raiseStage, type Stage } from "../stage/Stage.ts"
+import type { DrillRequest, Skipped } from "./deriveRequests.ts"
+import { type DrillConfig, loadDrillConfig } from "./drillConfig.ts"
+import { type Faults, noFaults } from "./Faults.ts"
+import { answeredByEcho, askOnce, type Gateway, type Load, makeLoad } from "./Load.ts"
+import type { Recovery } from "./Report.ts"
+
+export interface Ground {
+  readonly stage: Stage
+  readonly gateway: Gateway
+  readonly load: Load
+  readonly config: DrillConfig
+  /** The node's wall clock at the start of the drill, off the machine's by this. */
+  readonly wallErrorMs: number
+  readonly requests: () => ReadonlyArray<DrillRequest>
+  readonly skipped: () => ReadonlyArray<Skipped>
+  readonly recoveries: () => ReadonlyArray<Recovery>
+  /** Sends each request once and keeps those that the upstream answers; fails when that is none of them. */
+  readonly prove: Effect.Effect<string, StepFailed>
+  /** Asks again and again for what was promised within a time, from the moment that `begun` began; writes down how long it took. */
+  readonly recover: (
+    what: string,
+    limitMs: number,
+    check: Effect.Effect<unknown, StepFailed>,
+    begun?: Effect.Effect<unknown, StepFailed>
+  ) => Effect.Effect<number, StepFailed>
+  /** Makes the node's machine do this, from now on. */
+  readonly steer: (faults: Partial<Faults>) => Effect.Effect<void, StepFailed>
+  /** A name that no former change had. */
+  readonly nextVersion: () => string
+}
+
+export interface GroundOptions {
+  /** Absolute and empty. */
+  readonly directory: string
+  readonly file: string | undefined
+  /** Runs a node whose clock and disk can be steered. */
+  readonly isSteered: boolean
+  readonly wallErrorMs: number
+}
+
+const faultsFile = ({ directory }: GroundOptions): string => join(directory, "faults.json")
+
+const commandOf = (options: GroundOptions): ReadonlyArray<string> =>
+  options.isSteered ? ["drill-node", "--faults", faultsFile(options)] : ["data-plane"]
+
+/** What the node's machine does outlives the node: a restarted one finds it as it is. */
+const makeMachine = (options: GroundOptions, node: Child): Effect.Effect<Ground["steer"]> =>
+  Effect.sync(() => {
+    let faults: Faults = { ...noFaults(), wallErrorMs: options.wallErrorMs }
+    const write = () => writeFileSync(faultsFile(options), JSON.stringify(faults))
+    write()
+    return (change) =>
+      Effect.suspend(() => {
+        faults = { ...faults, ...change }
+        write()
+        return node.isRunning() ? node.tell({ ...faults }) : Effect.void
+      })
+  })
+
+const stageFor = Effect.fnUntraced(function* (options: GroundOptions) {
+  const ports = yield* otherPorts
+  const tlsPort = yield* anyPort
+  const stage = yield* raiseStage({
+    directory: options.directory,
+    ports,
+    dataPlaneCommand: commandOf(options),
+    dataPlaneSettings: {
+      proxy_listen: `127.0.0.1:${ports.proxy}, 127.0.0.1:${tlsPort} ssl`,
+      // Tells which route answered.
+      allow_debug_header: "on"
+    }
+  })
+  return { stage, gateway: { port: ports.proxy, tlsPort } }
+})
+
+/** Why a request is no good for the traffic, or by which other route it is answered. */
+const examine = Effect.fnUntraced(function* (gateway: Gateway, wanted: DrillRequest) {
+  const answer = yield* askOnce(gateway, { ...wanted, headers: { ...wanted.headers, "kong-debug": "1" } })
+  const fault = typeof answer === "string" ? answer : answeredByEcho.judge(answer)
+  if (fault !== undefined) return { wanted, fault }
+  const answeredBy = typeof answer === "string" ? undefined : answer.headers["kong-route-id"]
+  return { wanted, other: answeredBy === wanted.routeId ? undefined : String(answeredBy) }
+})
+
+export const makeGround = (options: GroundOptions): Effect.Effect<Ground, StartError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { stage, gateway } = yield* stageFor(options)
+    const config = yield* loadDrillConfig(options.file, stage.ports.echo)
+    const recoveries: Array<Recovery> = []
+    let requests = config.requests
+    let skipped = config.skipped
+    let version = 0
+    const load = yield* makeLoad({ ...gateway, requests: () => requests })
+
+    const prove = Effect.gen(function* () {
+      const examined = yield* Effect.forEach(requests, (wanted) => examine(gateway, wanted), { concurrency: 8 })
+      const refused = examined.flatMap(({ wanted, fault }) =>
+        fault === undefined
+          ? []
+          : [{ what: `route ${wanted.route}`, reason: `${wanted.method} ${wanted.path} was answered ${fault}` }]
+      )
+      skipped = [...skipped, ...refused]
+      requests = examined.flatMap(({ wanted, fault }) => (fault === undefined ? [wanted] : []))
+      const [first] = refused
+      if (requests.length === 0) {
+        return yield* new StepFailed({
+          reason: `no request is answered by the upstream: ${first === undefined ? "" : `${first.what}: ${first.reason}`}`
+        })
+      }
+      const byOthers = examined.filter(({ other }) => other !== undefined).length
+      return `${requests.length} requests are answered by the upstream${byOthers > 0 ? `, ${byOthers} of them by a route that wins over their own` : ""}`
+    })
+
+    const recover: Ground["recover"] = Effect.fnUntraced(function* (what, limitMs, check, begun = Effect.void) {
+      const tookMs = yield* elapsed(Effect.andThen(begun, eventually(limitMs, check)))
+      recoveries.push({ what, tookMs, limitMs })
+      if (tookMs <= limitMs) return tookMs
+      return yield* new StepFailed({ reason: `${what}, but after ${tookMs} ms; promised within ${limitMs} ms` })
+    })
+
+    return {
+      stage,
+      gateway,
+      load,
+      config,
+      wallErrorMs: options.wallErrorMs,
+      requests: () => requests,
+      skipped: () => skipped,
+      recoveries: () => recoveries,
+      prove,
+      recover,
+      steer: yield* makeMachine(options, stage.dataPlane),
+      nextVersion: () => `v${++version}`
+    }
+  })

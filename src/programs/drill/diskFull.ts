@@ -1,0 +1,120 @@
+/** The disk is full while a configuration arrives: `faults.md`, "crash between load and persist"; `life-of-a-node.md`, "The cache". */
+import { Effect } from "effect"
+import { eventually } from "../stage/Probe.ts"
+import type { Step } from "../stage/Step.ts"
+import {
+  begin,
+  changeConfig,
+  changeWithinMs,
+  hasLogged,
+  isKept,
+  isReady,
+  reconnectWithinMs,
+  restartWithinMs,
+  seconds,
+  serves,
+  shows,
+  showsSource,
+  startControlPlane,
+  startDataPlane,
+  traffic
+} from "./actions.ts"
+import type { Drill } from "./Drill.ts"
+import type { Ground } from "./Ground.ts"
+
+const [former, newest] = ["v1", "v2"] as const
+/** What could not be written is tried again after 1, 2, 4 … seconds, at most a minute apart. */
+const persistWithinMs = 60_000
+
+const showsFullDisk = (ground: Ground) =>
+  shows(ground, "configuration.cache", (cache) => String(cache).includes("ENOSPC"), "that it is not written: ENOSPC")
+
+const start: Step<Ground> = {
+  title: "start everything, let traffic flow, and wait until the configuration is on disk",
+  play: (ground) =>
+    Effect.gen(function* () {
+      const proved = yield* begin(ground)
+      yield* eventually(reconnectWithinMs, isKept(ground))
+      return proved
+    })
+}
+
+const arrives: Step<Ground> = {
+  title: "the disk is full, and a change arrives: it serves, and the node says that it is not kept",
+  play: (ground) =>
+    Effect.gen(function* () {
+      yield* ground.steer({ isDiskFull: true })
+      const version = yield* changeConfig(ground)
+      const tookMs = yield* ground.recover("a change serves on a full disk", changeWithinMs, serves(ground, version))
+      yield* eventually(changeWithinMs, showsFullDisk(ground))
+      yield* hasLogged(ground, "configuration serves but can't be cached; trying again")
+      yield* isReady(ground)
+      yield* traffic(ground, 2)
+      return `served after ${seconds(tookMs)}; the status and the log say that it is not on disk`
+    })
+}
+
+const restart: Step<Ground> = {
+  title: "kill -9 both and start the node alone, on the full disk: it serves the former configuration, whole",
+  play: (ground) =>
+    Effect.gen(function* () {
+      yield* ground.stage.controlPlane.kill
+      yield* ground.load.pause
+      yield* ground.stage.dataPlane.kill
+      const tookMs = yield* ground.recover(
+        "the former configuration serves",
+        restartWithinMs,
+        serves(ground, former),
+        startDataPlane(ground)
+      )
+      yield* showsSource(ground, "disk")
+      yield* isReady(ground)
+      yield* traffic(ground, 2)
+      return `version ${former} ${seconds(tookMs)} after its start: what was on disk when the space ran out`
+    })
+}
+
+const returns: Step<Ground> = {
+  title: "start the control plane: the newest configuration serves again, and is still not kept",
+  play: (ground) =>
+    Effect.gen(function* () {
+      yield* startControlPlane(ground)
+      const tookMs = yield* ground.recover(
+        "the newest configuration serves again",
+        reconnectWithinMs,
+        serves(ground, newest)
+      )
+      yield* eventually(changeWithinMs, showsFullDisk(ground))
+      return `after ${seconds(tookMs)}`
+    })
+}
+
+const spaceAgain: Step<Ground> = {
+  title: "there is space again: the configuration is written by itself, and outlives kill -9",
+  play: (ground) =>
+    Effect.gen(function* () {
+      yield* ground.steer({ isDiskFull: false })
+      const tookMs = yield* ground.recover("the configuration is on disk", persistWithinMs, isKept(ground))
+      yield* hasLogged(ground, "configuration cached at last")
+      yield* ground.stage.controlPlane.kill
+      yield* ground.load.pause
+      yield* ground.stage.dataPlane.kill
+      yield* startDataPlane(ground)
+      yield* eventually(restartWithinMs, serves(ground, newest))
+      yield* showsSource(ground, "disk")
+      yield* traffic(ground, 2)
+      return `${seconds(tookMs)} after there was space; restarted alone, the node serves version ${newest}`
+    })
+}
+
+export const diskFull: Drill = {
+  name: "disk-full",
+  promise:
+    "On a full disk a node takes and serves every configuration, says that it is not kept, starts with the last one that was, and writes the newest by itself once there is space.",
+  steered: {
+    injected: [
+      "The node's file system: while the disk is full, a file that is written takes half of its bytes and then fails with ENOSPC. Files and folders are real."
+    ]
+  },
+  steps: [start, arrives, restart, returns, spaceAgain]
+}

@@ -1,0 +1,122 @@
+/** Bytes go through one function before they are written and after they are read; here one that a child sees through. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Logger } from "effect"
+import { CacheProtection, CacheProtectionError } from "../../../src/services/CacheProtection.ts"
+import * as VirtualDisk from "../../../src/testing/VirtualDisk.ts"
+import { goThrough } from "../../conformance/rung.ts"
+import { fileIn, plainFile, quickCompression, startCache } from "../../support/diskCache.ts"
+import { snapshotOf, table } from "../../support/tables.ts"
+
+const prefix = "/prefix"
+const generations = `${prefix}/generations`
+const mark = 0x21
+
+/** Turns every byte by the key, and says by which: `0x21 key …`. Plain files are read, and stale. */
+const turning = (key: number, known: ReadonlyArray<number> = [key]): CacheProtection => ({
+  protect: (bytes) => Effect.succeed(Uint8Array.from([mark, key, ...bytes.map((byte) => byte ^ key)])),
+  unprotect: (bytes) => {
+    if (bytes[0] !== mark) return Effect.succeed({ bytes, isStale: true })
+    const [, by = 0, ...turned] = bytes
+    if (!known.includes(by))
+      return Effect.fail(new CacheProtectionError({ message: `key ${by} is not known`, isPassing: true }))
+    return Effect.succeed({ bytes: Uint8Array.from(turned, (byte) => byte ^ by), isStale: by !== key })
+  }
+})
+
+const start = (disk: VirtualDisk.VirtualDisk, protection: CacheProtection) =>
+  startCache(prefix, {}, disk.layer, quickCompression).pipe(Effect.provideService(CacheProtection, protection))
+
+const serve = (disk: VirtualDisk.VirtualDisk, protection: CacheProtection) =>
+  Effect.flatMap(start(disk, protection), (cache) => goThrough(cache, () => true))
+
+const keysOn = ({ hand }: VirtualDisk.VirtualDisk) =>
+  [
+    fileIn(prefix),
+    ...hand
+      .list(generations)
+      .toSorted()
+      .map((name) => `${generations}/${name}`)
+  ].map((path) => {
+    const [first, key] = hand.read(path) ?? []
+    return first === mark ? key : "plain"
+  })
+
+const writeAll = Effect.fnUntraced(function* (disk: VirtualDisk.VirtualDisk, protection: CacheProtection) {
+  const cache = yield* start(disk, protection)
+  for (const path of ["/a", "/b", "/c"]) yield* cache.write(snapshotOf(table(path)))
+  return cache
+})
+
+const quietly = Effect.provide(Logger.layer([]))
+
+describe("protection of the cache", () => {
+  it.effect("covers the current file and the older ones, which are read back after a restart", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      yield* writeAll(disk, turning(7))
+      assert.deepEqual(keysOn(disk), [7, 7, 7])
+      assert.strictEqual((yield* serve(disk, turning(7))).serves, "/c")
+      disk.hand.write(fileIn(prefix), new Uint8Array([mark, 7, 1]))
+      assert.strictEqual((yield* serve(disk, turning(7))).serves, "/b")
+    }).pipe(quietly)
+  )
+
+  it.effect("is renewed, older ones included, once a file serves that is not protected as it should be", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      yield* writeAll(disk, turning(7))
+      const rotated = turning(9, [7, 9])
+      const cache = yield* start(disk, rotated)
+      yield* cache.byHand?.adopt ?? Effect.die("not followed")
+      assert.strictEqual((yield* goThrough(cache, () => true)).serves, "/c")
+      assert.deepEqual(keysOn(disk), [9, 9, 9])
+      assert.strictEqual(yield* cache.byHand?.state ?? Effect.die("not followed"), "own")
+      assert.strictEqual((yield* serve(disk, turning(9))).serves, "/c")
+    }).pipe(quietly)
+  )
+
+  it.effect("covers what a person put there in plain, after it served; and what was written before it was on", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      disk.hand.write(fileIn(prefix), plainFile(table("/plain")))
+      const cache = yield* start(disk, turning(7))
+      assert.strictEqual((yield* goThrough(cache, () => true)).serves, "/plain")
+      assert.deepEqual(keysOn(disk), [7])
+      disk.hand.write(fileIn(prefix), plainFile(table("/hand")))
+      const byHand = cache.byHand ?? assert.fail("not followed")
+      yield* goThrough({ source: "disk", offer: byHand.offer }, () => true)
+      assert.deepEqual(keysOn(disk), [7])
+      assert.strictEqual(yield* byHand.state, "known")
+    }).pipe(quietly)
+  )
+
+  it.effect("leaves files alone whose key is not there: with the key they serve again", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      yield* writeAll(disk, turning(7))
+      const without = yield* serve(disk, turning(9))
+      assert.deepInclude(without, { serves: undefined, unusable: 3 })
+      assert.match(without.reason ?? "", /may serve yet/)
+      assert.deepEqual(keysOn(disk), [7, 7, 7])
+      assert.deepEqual(disk.hand.list(`${prefix}/quarantine`), [])
+      assert.strictEqual((yield* serve(disk, turning(7))).serves, "/c")
+    }).pipe(quietly)
+  )
+
+  it.effect("is renewed on request, whatever can be read; and says when the disk fails", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      yield* writeAll(disk, turning(7))
+      disk.hand.write(`${generations}/000001.json.gz`, new Uint8Array([mark, 3, 1, 2]))
+      const cache = yield* start(disk, turning(9, [7, 9]))
+      const renew = cache.renew ?? Effect.die("not renewable")
+      disk.become({ isReadOnly: true })
+      assert.strictEqual((yield* Effect.flip(renew)).code, "EROFS")
+      disk.become({})
+      yield* renew
+      assert.deepEqual(keysOn(disk), [9, 3, 9])
+      disk.hand.remove(fileIn(prefix))
+      yield* renew
+    }).pipe(quietly)
+  )
+})

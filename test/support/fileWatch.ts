@@ -1,0 +1,6 @@
+/** Follows real files. */
+import { Layer } from "effect"
+import * as NodeDisk from "../../src/layers/NodeDisk.ts"
+import * as StatFileWatch from "../../src/layers/StatFileWatch.ts"
+
+export const fileWatch = StatFileWatch.layer.pipe(Layer.provide(NodeDisk.layer))
