@@ -28,7 +28,7 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   layers: ["model", "services", "layers"],
   plugins: ["model", "plugins", "plugin contract"],
   testing: ["model", "services", "layers", "plugins", "testing"],
-  programs: ["model", "services", "layers", "plugins", "programs", "root helpers"],
+  programs: ["model", "services", "layers", "plugins", "programs", "testing", "root helpers"],
   "index.ts": ["model", "services", "layers", "plugins", "programs", "testing", "index.ts"],
   "main.ts": ["model", "programs", "root helpers"],
   "shim.ts": ["root helpers"],
@@ -94,6 +94,17 @@ const pluginsApart: Law = {
     const [folder, plugin, ...inside] = file.path.split("/")
     if (folder !== "plugins" || inside.length === 0 || to === undefined || folderOf(to) !== "plugins") return undefined
     return to.split("/")[1] === plugin ? undefined : `${specifier} is another plugin: move what both need to model`
+  })
+}
+
+/** A production program that leans on a virtual part would be a program of another world. */
+const testKitApart: Law = {
+  name: "the test kit is for the simulator alone",
+  check: onEachImport((file, { specifier }, to) => {
+    if (folderOf(file.path) !== "programs" || to === undefined || folderOf(to) !== "testing") return undefined
+    return /^programs\/(Simulate\.ts$|simulate\/)/.test(file.path)
+      ? undefined
+      : `${specifier} is the test kit's: only programs/Simulate.ts and programs/simulate/ are made of it`
   })
 }
 
@@ -235,6 +246,7 @@ export const laws: ReadonlyArray<Law> = [
   direction,
   layersApart,
   pluginsApart,
+  testKitApart,
   relativeEndings,
   deepImports,
   pureModel,

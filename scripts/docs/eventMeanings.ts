@@ -83,6 +83,15 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "reconnect policy failed": dp(
     "An embedder's reconnect policy threw; the delay before is waited again, or 10 s when there was none."
   ),
+  "cached configurations are encrypted with the newest key": dp(
+    "Everything in the cache that can be read is under the key that `key` names: former keys may go. Told at the start and after each change of the key."
+  ),
+  "cached configurations are in plain": dp(
+    "`config_cache_encryption` is off and keys are set: whatever could be read with them is in plain now, and they may go."
+  ),
+  "cached configurations can't be written anew; trying again": dp(
+    "The key of the cache changed, or encryption was switched on or off, and the disk refuses: do not take the former key away yet."
+  ),
   "configuration serves but can't be cached; trying again": dp(
     "The disk is full or the prefix can't be written. Traffic is fine; a restart now would start from older data."
   ),

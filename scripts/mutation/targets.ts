@@ -29,6 +29,22 @@ export const targets: ReadonlyArray<Target> = [
     leastPercent: 90
   },
   {
+    name: "ladder",
+    sources: [
+      "src/model/{SourcePreference,CachedTable,TableContent}.ts",
+      "src/services/{Ladder,LocalReload,askRemoteRungs}.ts",
+      "src/layers/RefLiveConfig.ts",
+      "src/layers/disk-cache/*.ts"
+    ],
+    tests: [
+      "test/model/{SourcePreference,CachedTable}.test.ts",
+      "test/services/{Ladder,LocalReload,askRemoteRungs}.test.ts",
+      "test/layers/{RefLiveConfig,FileDeclarativeRung}.test.ts",
+      "test/layers/disk-cache/*.test.ts"
+    ],
+    leastPercent: 90
+  },
+  {
     name: "licence",
     sources: [
       "src/model/{License,LicenseSignature,LicenseStanding,FoundLicense}.ts",

@@ -54,6 +54,24 @@ export const commands: ReadonlyArray<Command> = [
     load: async () => (await import("./Drill.ts")).runDrill
   },
   {
+    name: "simulate",
+    summary: "Run a fleet of both planes in one process and virtual time, under faults drawn from a seed.",
+    flags: {
+      nodes: { value: "N", help: "How many data planes (default 100)." },
+      hours: { value: "H", help: "How many virtual hours of faults." },
+      minutes: { value: "M", help: "The same in minutes (default 60)." },
+      seed: { value: "S", help: "Where everything random comes from; drawn and printed when it is not given." },
+      swarm: { value: "N", help: "Run N seeds, one after the other, beginning with the given one." },
+      canary: { help: "Plant a bug, drawn from the seed, in every node: it must be caught." },
+      bug: { value: "NAME", help: "Plant this one: a wrong name is answered with all of them." },
+      report: { value: "DIR", help: "Where a report in Markdown, JSON and SVG goes." },
+      transcript: { value: "FILE", help: "Where every transition goes, a line each." },
+      quiet: { help: "Say the verdict and nothing else." }
+    },
+    endsBySignal: never,
+    load: async () => (await import("./Simulate.ts")).runSimulate
+  },
+  {
     name: "certs",
     summary: "Make the certificate and key that both planes share.",
     flags: {
@@ -104,6 +122,10 @@ export const commands: ReadonlyArray<Command> = [
       out: {
         value: "OUT",
         help: "Where the cache file goes; FILE itself unless FILE is a declarative document (JSON or YAML)."
+      },
+      conf: {
+        ...configFile,
+        help: "The node's settings file, for the keys of an encrypted cache; the environment overrides it."
       }
     },
     endsBySignal: never,

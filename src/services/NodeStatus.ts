@@ -48,9 +48,6 @@ const cacheState = (live: LiveState, cacheProblem: string | undefined): string =
 
 const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
   source: live.source,
-  /** The ladder: what this node uses, best first, and why what is at least as good as `source` does not serve. */
-  sources: live.sources,
-  passed_over: live.passedOver,
   hash: live.hash,
   routes: live.routeCount,
   /** Since when this node serves it, and how old it is since a control plane (or the file) gave it. */
@@ -69,6 +66,12 @@ const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
           hash: live.lastRejection.hash ?? null,
           reasons: live.lastRejection.reasons
         }
+})
+
+/** What this node uses, best first, and why what is at least as good as what serves does not serve. */
+const ladder = ({ live }: NodeFacts) => ({
+  sources: live.sources,
+  passed_over: live.passedOver.map(({ source, reasons }) => ({ rung: source, reasons }))
 })
 
 const controlPlane = ({ connection, nowMs }: NodeFacts) => ({
@@ -141,6 +144,7 @@ export const statusBody = (facts: NodeFacts, memory: MemoryUse, format: MemoryFo
     ...(reason === undefined ? {} : { not_ready_because: reason }),
     node: node(facts),
     configuration: configuration(facts),
+    ladder: ladder(facts),
     control_plane: controlPlane(facts),
     license: licenseView(facts),
     clock: clockStatus(facts.clock)
