@@ -5,7 +5,7 @@ import { Arbitrary, Effect, Schema } from "effect"
 import { cacheKeyIdOf, cacheNonceLength, decryptCache, encryptCache, isEncrypted } from "../../src/model/CacheCipher.ts"
 import { cacheKeyFromCluster, makeCacheKey, readCacheKeys } from "../../src/model/CacheKey.ts"
 import { leafKey } from "../support/pems.ts"
-import { propertyRuns } from "../support/properties.ts"
+import { propertyRuns } from "../support/propertyRuns.ts"
 
 const filled = (length: number, value: number) => new Uint8Array(length).fill(value)
 const [one, two] = [makeCacheKey(filled(32, 1)), makeCacheKey(filled(32, 2))]

@@ -8,7 +8,7 @@ import { Disk, type DiskError, type OpenFile, replaceFile } from "../../src/serv
 import * as VirtualDisk from "../../src/testing/VirtualDisk.ts"
 import { bytesOf, diskConformance } from "../conformance/disk.ts"
 import { temporaryFolder } from "../support/folder.ts"
-import { propertyRuns } from "../support/properties.ts"
+import { propertyRuns } from "../support/propertyRuns.ts"
 
 const folder = "/usr/local/kong"
 
