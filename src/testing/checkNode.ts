@@ -64,7 +64,7 @@ const lookMs = 250
 const lastNumber = 99
 const shownLines = 40
 /** No schedule is longer than this. */
-const limitMs = 24 * 3_600_000
+const limitMs = 7 * 24 * 3_600_000
 
 export type MakeNode<E> = (world: World) => Layer.Layer<LiveConfig, E>
 
