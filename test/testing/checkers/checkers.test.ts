@@ -152,10 +152,10 @@ describe("every delay lies in [5, 10) s", () => {
 
   it("is that of the policy that an embedder names", async () => {
     const ownBounds = [reconnectDelayWithin({ minMs: 100, maxMs: 200, retryAfterMaxMs: 1_000 })]
-    const after = (seconds: number) =>
+    const dialledAfter = (seconds: number) =>
       found(({ say }) => say([0, dialled], [1, failed()], [1 + seconds, dialled]), ownBounds)
-    assert.deepStrictEqual(await after(0.15), [])
-    assert.lengthOf(await after(5), 1)
+    assert.deepStrictEqual(await dialledAfter(0.15), [])
+    assert.lengthOf(await dialledAfter(5), 1)
     assert.lengthOf(await found(({ say }) => say([0, dialled], [1, failed()], [1.15, dialled]), [reconnectDelay]), 1)
   })
 })
