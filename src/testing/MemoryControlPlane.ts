@@ -45,6 +45,8 @@ export interface MemoryControlPlane {
   readonly push: (table: Row, options?: { readonly hash?: string; readonly flaw?: string }) => Push
   /** The same, byte for byte as they are given. */
   readonly pushBytes: (bytes: Uint8Array, options: { readonly hash?: string; readonly flaw?: string }) => Push
+  /** What `push` would send. */
+  readonly encode: (table: Row, hash?: string) => { readonly bytes: Uint8Array; readonly hash: string }
   /** Sends what was pushed last once more to those who are connected. */
   readonly pushAgain: () => void
   readonly receive: (reception: Reception) => void
@@ -172,25 +174,31 @@ export const makeMemoryControlPlane = (options: MemoryControlPlaneOptions): Memo
     stopListening = network.listen(address, { clock, admit })
   }
 
-  const pushBytes: MemoryControlPlane["pushBytes"] = (bytes, { hash, flaw }) => {
+  const sendAll = (bytes: Uint8Array): void => {
     newest = bytes
     for (const session of sessions) if (session.hasGreeted) send(session, bytes)
-    return pushes.add({ atMs: time.nowMs(), hash, bytes, flaw })
+  }
+
+  const encode: MemoryControlPlane["encode"] = (table, hash) => {
+    const hashes = hashTable(table)
+    const config_hash = hash ?? hashes.config
+    const timestamp = (time.startMs + time.nowMs()) / 1000
+    const json = reconfigureJson({ timestamp, config_table: table, config_hash, hashes })
+    return { bytes: gzip(new TextEncoder().encode(json)), hash: config_hash }
   }
 
   restart()
   return {
-    push: (table, { hash, flaw } = {}) => {
-      const hashes = hashTable(table)
-      const config_hash = hash ?? hashes.config
-      const timestamp = (time.startMs + time.nowMs()) / 1000
-      const json = reconfigureJson({ timestamp, config_table: table, config_hash, hashes })
-      const bytes = gzip(new TextEncoder().encode(json))
-      newest = bytes
-      for (const session of sessions) if (session.hasGreeted) send(session, bytes)
-      return pushes.add({ atMs: time.nowMs(), hash: config_hash, bytes, flaw, table })
+    push: (table, { hash: name, flaw } = {}) => {
+      const { bytes, hash } = encode(table, name)
+      sendAll(bytes)
+      return pushes.add({ atMs: time.nowMs(), hash, bytes, flaw, table })
     },
-    pushBytes,
+    pushBytes: (bytes, { hash, flaw }) => {
+      sendAll(bytes)
+      return pushes.add({ atMs: time.nowMs(), hash, bytes, flaw })
+    },
+    encode,
     pushAgain: () => {
       if (newest === undefined) return
       for (const session of sessions) if (session.hasGreeted) send(session, newest)

@@ -82,11 +82,15 @@ const makeSide = (pipe: () => Pipe<Message>, onEnd: () => void): Side => {
   let listener: EndListener | undefined
   const early: Array<Message> = []
 
+  /** It ended before anybody listened. */
+  let unheard: ConnectionEnd | undefined
+
   const finish = (end: ConnectionEnd | undefined): void => {
     if (!isOpen) return
     isOpen = false
     onEnd()
-    if (end !== undefined) listener?.onEnd(end)
+    if (listener === undefined) unheard = end
+    else if (end !== undefined) listener.onEnd(end)
   }
 
   const handle = (message: Message, to: EndListener): void => {
@@ -112,6 +116,7 @@ const makeSide = (pipe: () => Pipe<Message>, onEnd: () => void): Side => {
     listen: (given) => {
       listener = given
       for (const message of early.splice(0)) if (isOpen) handle(message, given)
+      if (unheard !== undefined) given.onEnd(unheard)
     },
     deliver: (message) => {
       if (!isOpen) return

@@ -119,10 +119,7 @@ export const makeVirtualDialer = ({
     return {
       frames,
       send: (bytes) =>
-        Effect.suspend(() => {
-          observe({ _tag: "Sent", bytes })
-          return write(end, { _tag: "Binary", bytes })
-        }),
+        Effect.tap(write(end, { _tag: "Binary", bytes }), () => Effect.sync(() => observe({ _tag: "Sent", bytes }))),
       ping: (text) =>
         Effect.suspend(() => {
           observe({ _tag: "Announced", hash: text })

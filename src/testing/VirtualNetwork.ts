@@ -80,7 +80,7 @@ interface Open {
   readonly address: string
 }
 
-/** TCP, TLS 1.3 and the upgrade: three times there and back. */
+/** TCP, TLS 1.3 and the upgrade: three times there and back, of which the first answer is the kernel's. */
 const handshakeTrips = 6
 
 export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededRandom): VirtualNetwork => {
@@ -156,22 +156,28 @@ export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededR
       serve(opened.server)
     }
 
+    const upgrade = (listener: Listener): void => {
+      if (isOver) return
+      const admission = listener.admit(request)
+      if (admission._tag === "Accepted") accept(admission.serve, listener.clock)
+      else if (admission._tag === "Refused")
+        fail("refused", `expected a WebSocket handshake, got HTTP ${admission.status}`, admission.retryAfterMs)
+      else if (admission._tag === "BrokenOff") fail("dialFailed", "closed during the handshake")
+    }
+
+    /** The kernel behind the address answers the first packet, also for a process that is suspended. */
     const arrive = (): void => {
       if (isOver || gone.has(address)) return
       const listener = listeners.get(address)
       if (listener === undefined) return fail("dialFailed", `connect ECONNREFUSED ${address}`)
-      listener.clock.whenAwake(() => {
-        if (isOver) return
-        const admission = listener.admit(request)
-        if (admission._tag === "Accepted") accept(admission.serve, listener.clock)
-        else if (admission._tag === "Refused") {
-          fail("refused", `expected a WebSocket handshake, got HTTP ${admission.status}`, admission.retryAfterMs)
-        } else if (admission._tag === "BrokenOff") fail("dialFailed", "closed during the handshake")
+      const restMs = (handshakeTrips - 2) * way.conditions.delayMs
+      time.after(restMs, () => {
+        if (!listener.clock.isKilled()) listener.clock.whenAwake(() => upgrade(listener))
+        else if (!gone.has(address)) fail("dialFailed", "read ECONNRESET")
       })
     }
 
-    const trips = handshakeTrips - 1
-    way.whenOpen("toServer", () => void time.after(trips * way.conditions.delayMs + way.drawDelayMs(), arrive))
+    way.whenOpen("toServer", () => void time.after(way.drawDelayMs(), arrive))
     return () => {
       if (isOver) return
       isOver = true

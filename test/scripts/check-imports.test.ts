@@ -29,6 +29,9 @@ const broken: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "layers/group/E.ts": `import { F } from "../other/F.ts"`
   },
   "plugins do not import each other": { "plugins/q/Schema.ts": `import { P } from "../p/Schema.ts"` },
+  "the test kit is for the simulator alone": {
+    "programs/DataPlane.ts": `import { virtualParts } from "../testing/virtualParts.ts"`
+  },
   "relative imports end in .ts": { "model/R.ts": `import { A } from "./A.js"` },
   "@effect/platform-node by deep imports": { "layers/N.ts": `import { NodeRuntime } from "@effect/platform-node"` },
   "model does no I/O": {
@@ -61,6 +64,8 @@ const sound: Readonly<Record<string, string>> = {
   "services/B.ts": `import { A } from "../model/A.ts"\nexport const at = (ms: number) => new Date(ms)\nexport const make = () => {\n  let inner = 0\n  return () => inner++\n}`,
   "layers/group/E.ts": `import { F } from "./F.ts"\nimport * as N from "@effect/platform-node/NodeSocket"\nexport const quote = /["'\`]/\nexport const table = new Map([["a", 1]])`,
   "layers/cluster-transport/Open.ts": `import { connect } from "node:tls"`,
+  "programs/Simulate.ts": `import { virtually } from "../testing/runVirtual.ts"`,
+  "programs/simulate/Fleet.ts": `import type { World } from "../../testing/World.ts"`,
   "layers/Listen.ts": `import { createServer, type Socket } from "node:net"\nimport { type WebSocket, WebSocketServer } from "ws"`,
   "plugins/p/Handler.ts": `import type { PluginContract } from "../../services/PluginContract.ts"\nimport { S } from "./Schema.ts"`
 }

@@ -3,9 +3,9 @@ import { Effect } from "effect"
 import type { Machine } from "../../testing/Machine.ts"
 import type { SeededRandom } from "../../testing/SeededRandom.ts"
 import type { Timer } from "../../testing/TimerHeap.ts"
+import { flawNames } from "../../testing/WorldAction.ts"
 import { type Ailment, controlPlaneAfflictions, nodeAfflictions } from "./afflictions.ts"
 import type { Fleet } from "./Fleet.ts"
-import { drawFlaw } from "./flaws.ts"
 import { type Fate, fleetFaults, nodeFaults } from "./options.ts"
 
 const minuteMs = 60_000
@@ -80,7 +80,7 @@ export const playFate = (fleet: Fleet, fate: Fate, count: (fault: string) => voi
 export const keepChanging = (fleet: Fleet, fate: Fate, count: (fault: string) => void): Effect.Effect<never> => {
   const random = fleet.world.random.stream("changes")
   const flawed = Effect.suspend(() => {
-    const flaw = drawFlaw(random)
+    const flaw = random.pick(flawNames)
     count(`flawed push: ${flaw}`)
     return Effect.andThen(fleet.change(flaw), Effect.sleep(flawedForMs))
   })
