@@ -17,8 +17,12 @@ export class ClusterKeys extends Context.Service<
   static readonly layerOfIdentity = Layer.effect(
     ClusterKeys,
     Effect.map(ClusterIdentity, ({ current }) => ({
-      current: Effect.map(SubscriptionRef.get(current), ({ key }) => key),
-      changes: Stream.map(SubscriptionRef.changes(current), ({ key }) => key)
+      // Where no TLS is spoken, as on a virtual network, the identity has no key.
+      current: Effect.map(SubscriptionRef.get(current), ({ key }) => (key === "" ? undefined : key)),
+      changes: SubscriptionRef.changes(current).pipe(
+        Stream.map(({ key }) => key),
+        Stream.filter((key) => key !== "")
+      )
     }))
   )
 }
