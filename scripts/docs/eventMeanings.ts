@@ -21,6 +21,9 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
     "Somebody posted to `/status/ready`: the node answers that it is not ready, and goes on serving."
   ),
   "configuration serves": dp("A new configuration answers requests from this moment on; `source` says where from."),
+  "the configuration has no route left; every request is answered 404": dp(
+    "There were routes before (`routesBefore`), and what came now has none. It serves, for a node does what it is told; far more often than a wish it is a broken pipeline."
+  ),
   "configuration served with a difference": dp(
     "The configuration serves, but one thing in it is done otherwise than written, or skipped: see `difference`."
   ),

@@ -132,7 +132,7 @@ const make = Effect.gen(function* () {
 
   const swap = Effect.fnUntraced(function* (offer: Offer, snapshot: Snapshot) {
     const compiled = yield* attempt(offer, "compile", () => router.compile(snapshot.table))
-    const from = (yield* SubscriptionRef.get(state)).source
+    const { source: from, routeCount: routesBefore } = yield* SubscriptionRef.get(state)
     MutableRef.set(current, compiled)
     running = snapshot
     const sinceMs = yield* clock.nowMs
@@ -151,6 +151,10 @@ const make = Effect.gen(function* () {
     }))
     yield* tellMove(from, source)
     yield* Effect.logInfo("configuration serves").pipe(Effect.annotateLogs({ from, source, hash, routes: routeCount }))
+    if (routeCount === 0 && routesBefore > 0)
+      yield* Effect.logWarning("the configuration has no route left; every request is answered 404").pipe(
+        Effect.annotateLogs({ source, hash, routesBefore })
+      )
     for (const difference of compiled.warnings) {
       yield* Effect.logWarning("configuration served with a difference").pipe(Effect.annotateLogs({ difference }))
     }

@@ -152,6 +152,25 @@ describe("the live configuration", () => {
   )
 })
 
+describe("a configuration that takes every route away (faults.md)", () => {
+  it.effect("serves, for a node does what it is told, and is told loudly, once", () => {
+    const events: Array<LoggedEvent> = []
+    return Effect.gen(function* () {
+      const live = yield* LiveConfig
+      const warned = () =>
+        events.filter(({ message }) => message.startsWith("the configuration has no route left")).length
+      const bare = { ...table(), routes: [] }
+      yield* live.apply(offer({ raw: bare, hash: hash("1") }))
+      assert.strictEqual(warned(), 0, "there were none before")
+      yield* live.apply(offer({ hash: hash("2") }))
+      yield* live.apply(offer({ raw: bare, hash: hash("3") }))
+      yield* live.apply(offer({ raw: bare, hash: hash("4") }))
+      assert.strictEqual(warned(), 1)
+      assert.strictEqual((yield* SubscriptionRef.get(live.state)).hash, hash("4"))
+    }).pipe(Effect.provide(liveLayer), Effect.provide(Logger.layer([eventsInto(events)])))
+  })
+})
+
 describe("a change of source (DESIGN.md, The life of a node, 3)", () => {
   const moves = (events: ReadonlyArray<LoggedEvent>) =>
     events
