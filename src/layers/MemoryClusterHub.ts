@@ -8,7 +8,8 @@ interface Session extends Member, Presence {
 }
 
 const make = Effect.sync(() => {
-  const sessions = new Set<Session>()
+  /** By what their holders know of them: a fleet that comes back at once must not cost its square. */
+  const sessions = new Map<Member, Session>()
 
   /** True when this is news to the session. */
   const offerTo = (session: Session, payload: Payload): boolean => {
@@ -23,7 +24,7 @@ const make = Effect.sync(() => {
     const pending = yield* Queue.sliding<Payload>(1)
     const session: Session = { nodeId, pending, sinceMs: yield* Clock.currentTimeMillis, newest: undefined }
     yield* Effect.acquireRelease(
-      Effect.sync(() => sessions.add(session)),
+      Effect.sync(() => sessions.set(session, session)),
       () => Effect.sync(() => sessions.delete(session))
     )
     return session as Member
@@ -33,10 +34,12 @@ const make = Effect.sync(() => {
     join,
     offer: (member, payload) =>
       Effect.sync(() => {
-        for (const session of sessions) if (session === member) offerTo(session, payload)
+        const session = sessions.get(member)
+        if (session !== undefined) offerTo(session, payload)
       }),
-    broadcast: (payload) => Effect.sync(() => [...sessions].filter((session) => offerTo(session, payload)).length),
-    present: Effect.sync(() => [...sessions].map(({ nodeId, sinceMs }) => ({ nodeId, sinceMs })))
+    broadcast: (payload) =>
+      Effect.sync(() => [...sessions.values()].filter((session) => offerTo(session, payload)).length),
+    present: Effect.sync(() => [...sessions.values()].map(({ nodeId, sinceMs }) => ({ nodeId, sinceMs })))
   })
 })
 

@@ -57,8 +57,11 @@ export interface Machine {
   readonly nodeId: string
   readonly world: World
   readonly process: () => MachineProcess | undefined
-  /** The disk as it is now; `become` and `hand` are for whoever plays fate. */
+  /** The disk as it is now; `hand` is for whoever plays fate. */
   readonly disk: () => VirtualDisk.VirtualDisk
+  /** What is the matter with the disk from now on, until the next process finds it in good condition, or this is called again. */
+  readonly afflictDisk: (conditions: VirtualDisk.DiskConditions) => void
+  readonly diskConditions: () => VirtualDisk.DiskConditions
   /**
    * Builds the layer as a process of this machine; the former one must be gone. None when this one is gone as well before
    * it is built.
@@ -120,6 +123,7 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
   const nodeId = random.uuid()
   const touched = new Map<string, Set<() => void>>()
   let disk = VirtualDisk.make()
+  let conditions: VirtualDisk.DiskConditions = {}
   let wallOffsetMs = 0
   let suspendedAtMs: number | undefined
   let lives = 0
@@ -191,12 +195,22 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
     running = undefined
   }
 
+  const replaceDisk = (crash: VirtualDisk.Crash): void => {
+    disk = disk.crash(crash)
+    conditions = {}
+  }
+
   const machine: Machine = {
     name,
     nodeId,
     world,
     process: () => running?.process,
     disk: () => disk,
+    afflictDisk: (next) => {
+      conditions = next
+      disk.become(next)
+    },
+    diskConditions: () => conditions,
     start,
     stop: Effect.suspend(() => {
       if (running === undefined) return Effect.void
@@ -209,7 +223,7 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
             end("stopped")
             process.clock.kill()
             world.network.abandon(name, "told")
-            disk = disk.crash({ kind: "process", seed: 0 })
+            replaceDisk({ kind: "process", seed: 0 })
           })
         )
       )
@@ -220,7 +234,7 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
       end(how)
       process.clock.kill()
       world.network.abandon(name, how === "killed" ? "told" : "silent")
-      disk = disk.crash({ kind: how === "killed" ? "process" : "power", seed: random.int(0, 2 ** 31 - 1) })
+      replaceDisk({ kind: how === "killed" ? "process" : "power", seed: random.int(0, 2 ** 31 - 1) })
       // What the dead still do reaches nobody; what waits for its clock or its disk waits for ever, and is forgotten.
       fiber.interruptUnsafe()
       world.fork(Effect.provideService(Scope.close(scope, Exit.void), Clock.Clock, process.clock))

@@ -104,7 +104,7 @@ const act = (stage: Stage, action: WorldAction): Effect.Effect<void> => {
     case "jump":
       return sync(() => node.jump(action.minutes * 60_000))
     case "disk":
-      return sync(() => node.disk().become(troubles[action.trouble] ?? {}))
+      return sync(() => node.afflictDisk(troubles[action.trouble] ?? {}))
     case "spoilCache":
       // While a process runs, the file is its own: what a person does to it then is another story.
       return sync(() => (node.process() === undefined ? spoilCache(stage, action.how) : undefined))
@@ -134,6 +134,6 @@ export const heal = (stage: Stage): Effect.Effect<void> =>
     controlPlane.setAnswersPings(true)
     controlPlane.restart()
     node.resume()
-    node.disk().become({})
+    node.afflictDisk({})
     return startNode(stage)
   })

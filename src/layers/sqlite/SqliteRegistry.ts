@@ -36,14 +36,15 @@ const make = Effect.gen(function* () {
     [...records.values()].map(({ id, lastSeenMs }) => [id, startedAtMs - Math.max(0, wallMs - lastSeenMs)] as const)
   )
 
+  const purgeOne = (id: string, nowMs: number): void => {
+    if (!isPurged(nowMs - (heardAtMs.get(id) ?? nowMs), purgeDelayMs)) return
+    records.delete(id)
+    heardAtMs.delete(id)
+    unsaved.add(id)
+  }
+
   const purge = Effect.map(monotonicMs, (nowMs) => {
-    for (const record of records.values()) {
-      const silentMs = nowMs - (heardAtMs.get(record.id) ?? nowMs)
-      if (!isPurged(silentMs, purgeDelayMs)) continue
-      records.delete(record.id)
-      heardAtMs.delete(record.id)
-      unsaved.add(record.id)
-    }
+    for (const id of records.keys()) purgeOne(id, nowMs)
   })
 
   const saveOne = (id: string) => {
@@ -90,11 +91,12 @@ const make = Effect.gen(function* () {
       purge,
       Effect.sync(() => [...records.values()])
     ),
+    // Asked at every connect: a fleet that comes back at once must not cost its square.
     find: (id) =>
-      Effect.andThen(
-        purge,
-        Effect.sync(() => records.get(id))
-      )
+      Effect.map(monotonicMs, (nowMs) => {
+        if (records.has(id)) purgeOne(id, nowMs)
+        return records.get(id)
+      })
   })
 })
 

@@ -5,7 +5,7 @@
 import { Effect } from "effect"
 import type { Machine } from "../../testing/Machine.ts"
 import type { SeededRandom } from "../../testing/SeededRandom.ts"
-import { drawnFaults } from "../../testing/VirtualDisk.ts"
+import { type DiskConditions, drawnFaults } from "../../testing/VirtualDisk.ts"
 import { type Fleet, prefix } from "./Fleet.ts"
 import type { FleetFault, NodeFault } from "./options.ts"
 
@@ -56,11 +56,11 @@ const restartLater = ({ fleet, random }: Scene, machine: Machine, facts?: Ailmen
 })
 
 const onDisk =
-  (trouble: (random: SeededRandom) => Parameters<ReturnType<Machine["disk"]>["become"]>[0]): Befall<Machine> =>
+  (trouble: (random: SeededRandom) => DiskConditions): Befall<Machine> =>
   ({ random }, machine) => {
     const conditions = trouble(random)
-    machine.disk().become(conditions)
-    return { forMs: drawMs(random, 5 * secondMs, 10 * minuteMs), mend: () => machine.disk().become({}) }
+    machine.afflictDisk(conditions)
+    return { forMs: drawMs(random, 5 * secondMs, 10 * minuteMs), mend: () => machine.afflictDisk({}) }
   }
 
 const isRunning = (machine: Machine): boolean =>
@@ -202,7 +202,7 @@ export const healAll = Effect.fnUntraced(function* (fleet: Fleet) {
   yield* fleet.catchUp
   for (const node of nodes) {
     node.resume()
-    node.disk().become({})
+    node.afflictDisk({})
     if (node.process() === undefined) world.fork(fleet.startNode(node))
   }
 })

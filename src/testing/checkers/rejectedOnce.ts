@@ -9,6 +9,11 @@ import { decodeErrorReport } from "../../model/Wire.ts"
 import { digestOf } from "../PushLog.ts"
 import { type CheckerKind, perNode } from "./Checker.ts"
 
+const reportHead = Buffer.from('{"type":"error"')
+
+/** Introductions are long, and nobody wants to read thousands of them to find that they are none. */
+const isReport = (bytes: Uint8Array): boolean => Buffer.compare(bytes.subarray(0, reportHead.length), reportHead) === 0
+
 interface State {
   /** Received and without an outcome yet, oldest first. */
   waiting: Array<string>
@@ -53,7 +58,7 @@ export const rejectedOnce: CheckerKind = {
           const refused = settle(state)
           if (refused !== undefined) state.refused.add(refused)
           state.lastRefused = refused ?? `at ${event.atMs}`
-        } else if (event._tag === "Sent") {
+        } else if (event._tag === "Sent" && isReport(event.bytes)) {
           const decoded = decodeErrorReport(event.bytes)
           if (decoded._tag === "Wrong") return
           const { config_hash = "unknown" } = decoded.message
