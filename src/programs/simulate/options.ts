@@ -52,8 +52,8 @@ export interface SimulationOptions {
 const faultChance = 0.8
 const nodeMinutesMin = 40
 const nodeMinutesMax = 600
-const controlPlaneMinutesMin = 12
-const controlPlaneMinutesMax = 60
+const controlPlaneMinutesMin = 20
+const controlPlaneMinutesMax = 90
 
 const drawEvery = <F extends string>(random: SeededRandom, faults: ReadonlyArray<F>, min: number, max: number) =>
   Object.fromEntries(
