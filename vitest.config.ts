@@ -14,11 +14,19 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/story/**"],
+          exclude: ["test/e2e/**", "test/story/**", "test/crash/{kill,sample}.test.ts"],
           ...unitTimeouts
         }
       },
-      { test: { name: "story", include: ["test/story/**/*.test.ts"], ...realProcesses } },
+      { test: { name: "story", include: ["test/story/**/*.test.ts", "test/crash/sample.test.ts"], ...realProcesses } },
+      {
+        test: {
+          name: "crash",
+          include: ["test/crash/{kill,powercut}.test.ts"],
+          env: { HOLDFAST_POWER_CUTS: "50" },
+          ...realProcesses
+        }
+      },
       { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...realProcesses } }
     ]
   }

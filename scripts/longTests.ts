@@ -13,7 +13,7 @@ const oneTestMs = 3_600_000
 
 /** A test that asks for a number of cases says so by how it gets it. */
 const isProperty = (file: string): boolean =>
-  /support\/(property|properties|cases)\.ts"|HOLDFAST_CASES/.test(readFileSync(join(root, file), "utf8"))
+  /support\/(property|propertyRuns|cases)\.ts"|HOLDFAST_CASES/.test(readFileSync(join(root, file), "utf8"))
 
 const given = process.argv.slice(2)
 const files = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })

@@ -7,6 +7,8 @@
 
 export * as ConsoleLog from "./layers/ConsoleLog.ts"
 export * as CryptoSecureRandom from "./layers/CryptoSecureRandom.ts"
+export * as EncryptedCache from "./layers/cache-keys/EncryptedCache.ts"
+export * as SettingsCacheKeys from "./layers/cache-keys/SettingsCacheKeys.ts"
 export * as TlsClusterTransport from "./layers/cluster-transport/TlsClusterTransport.ts"
 export * as GeneratedServerCertificate from "./layers/credentials/GeneratedServerCertificate.ts"
 export * as PemClusterIdentity from "./layers/credentials/PemClusterIdentity.ts"
@@ -46,9 +48,11 @@ export { type DataPlaneParts, dataPlaneParts } from "./programs/dataPlaneParts.t
 export { type Running, startControlPlane, startDataPlane } from "./programs/Embedded.ts"
 export type { GivenSettings, ProgramOptions } from "./programs/parts.ts"
 
+export * from "./services/CacheKeys.ts"
 export * from "./services/CacheProtection.ts"
 export * from "./services/ClusterDialer.ts"
 export * from "./services/ClusterIdentity.ts"
+export * from "./services/ClusterKeys.ts"
 export * from "./services/ClusterTransport.ts"
 export * from "./services/Compression.ts"
 export * from "./services/ConfigCache.ts"

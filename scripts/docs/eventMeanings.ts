@@ -21,6 +21,9 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
     "Somebody posted to `/status/ready`: the node answers that it is not ready, and goes on serving."
   ),
   "configuration serves": dp("A new configuration answers requests from this moment on; `source` says where from."),
+  "the configuration has no route left; every request is answered 404": dp(
+    "There were routes before (`routesBefore`), and what came now has none. It serves, for a node does what it is told; far more often than a wish it is a broken pipeline."
+  ),
   "configuration served with a difference": dp(
     "The configuration serves, but one thing in it is done otherwise than written, or skipped: see `difference`."
   ),
@@ -82,6 +85,15 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   ),
   "reconnect policy failed": dp(
     "An embedder's reconnect policy threw; the delay before is waited again, or 10 s when there was none."
+  ),
+  "cached configurations are encrypted with the newest key": dp(
+    "Everything in the cache that can be read is under the key that `key` names: former keys may go. Told at the start and after each change of the key."
+  ),
+  "cached configurations are in plain": dp(
+    "`config_cache_encryption` is off and keys are set: whatever could be read with them is in plain now, and they may go."
+  ),
+  "cached configurations can't be written anew; trying again": dp(
+    "The key of the cache changed, or encryption was switched on or off, and the disk refuses: do not take the former key away yet."
   ),
   "configuration serves but can't be cached; trying again": dp(
     "The disk is full or the prefix can't be written. Traffic is fine; a restart now would start from older data."

@@ -1,5 +1,5 @@
 /** DeclarativeConfig from `declarative_config` (a path) or `declarative_config_string` (the text itself). */
-import { Clock, Effect, Layer, Option } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { inflatedMaxBytes } from "../services/Compression.ts"
 import { DeclarativeConfig } from "../services/DeclarativeConfig.ts"
 import { readDocument, type Text } from "../services/DeclarativeDocument.ts"
@@ -7,6 +7,7 @@ import { Disk } from "../services/Disk.ts"
 import { ConfigRejected, type Offer } from "../services/LiveConfig.ts"
 import type { RungAnswer } from "../services/Rung.ts"
 import { Settings } from "../services/Settings.ts"
+import { TrustedClock } from "../services/TrustedClock.ts"
 
 const source = "declarative_file"
 
@@ -26,6 +27,7 @@ const nothingElse = Effect.succeed(nothing("there is nothing else in its place")
 const make = Effect.gen(function* () {
   const { declarative_config: file, declarative_config_string: given } = yield* Settings
   const disk = yield* Disk
+  const clock = yield* TrustedClock
 
   const text: Effect.Effect<Option.Option<Text>, ConfigRejected> = Effect.gen(function* () {
     if (file === undefined)
@@ -38,7 +40,7 @@ const make = Effect.gen(function* () {
     const found = yield* text
     if (Option.isNone(found)) return nothing("no setting names one")
     const { raw, hash } = yield* readDocument(found.value)
-    const receivedAtMs = yield* Clock.currentTimeMillis
+    const receivedAtMs = yield* clock.nowMs
     const offer: Offer = { raw, hash, receivedAtMs, source, place: found.value.name }
     return { _tag: "Candidate", offer, served: Effect.void, refused: () => nothingElse }
   })
@@ -50,4 +52,7 @@ const make = Effect.gen(function* () {
   return DeclarativeConfig.of({ source, offer })
 })
 
-export const layer: Layer.Layer<DeclarativeConfig, never, Settings | Disk> = Layer.effect(DeclarativeConfig, make)
+export const layer: Layer.Layer<DeclarativeConfig, never, Settings | Disk | TrustedClock> = Layer.effect(
+  DeclarativeConfig,
+  make
+)

@@ -5,7 +5,7 @@
  * exports it again gives it other bytes, for the time stands in them.
  */
 import { createHash } from "node:crypto"
-import { Cause, Clock, Effect, Exit, Layer, SubscriptionRef } from "effect"
+import { Cause, Effect, Exit, Layer, SubscriptionRef } from "effect"
 import type { Fault } from "../model/Fault.ts"
 import type { Payload } from "../model/session/State.ts"
 import { isShortOfMemory, messageOf } from "../model/thrown.ts"
@@ -14,7 +14,7 @@ import { Compression, inflatedMaxBytes } from "../services/Compression.ts"
 import { ConfigCache } from "../services/ConfigCache.ts"
 import { ConfigCodec } from "../services/ConfigCodec.ts"
 import { type ApplyOutcome, ConfigReceiver } from "../services/ConfigReceiver.ts"
-import { ConfigRejected, LiveConfig } from "../services/LiveConfig.ts"
+import { ConfigRejected, LiveConfig, type LiveState } from "../services/LiveConfig.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
 
 const rejected = (faults: ReadonlyArray<Fault>, hash?: string) =>
@@ -50,7 +50,7 @@ const make = Effect.gen(function* () {
   })
 
   const serve = Effect.fnUntraced(function* (message: Reconfigure) {
-    const receivedAtMs = yield* Clock.currentTimeMillis
+    const receivedAtMs = yield* clock.nowMs
     const { config_table: raw, config_hash: hash } = message
     const { snapshot, isNew } = yield* live.apply({ raw, hash, receivedAtMs, source: "control_plane" })
     if (isNew) owed = snapshot.hash
@@ -67,9 +67,12 @@ const make = Effect.gen(function* () {
     if (message.timestamp !== undefined) yield* clock.confirm(message.timestamp * millisPerSecond)
     const content = refused.length === 0 ? undefined : contentName(message)
     if (content !== undefined && refused.includes(content)) return { _tag: "refused", content } satisfies ApplyOutcome
-    // Told and kept by LiveConfig.
+    // Told and kept by LiveConfig. What is only outranked is right, and may serve another time.
     return yield* Effect.catch(serve(message), (error) =>
-      Effect.sync(() => refuse(content ?? contentName(message), error))
+      Effect.sync(
+        (): ApplyOutcome =>
+          error.isOutranked === true ? { _tag: "ignored" } : refuse(content ?? contentName(message), error)
+      )
     )
   })
 
@@ -106,11 +109,17 @@ const make = Effect.gen(function* () {
     cache.byHand === undefined ? Effect.succeed(true) : Effect.map(cache.byHand.state, (state) => state === "own")
   )
 
+  /** A person's file, say, may have taken its place meanwhile. */
+  const isServed = (hash: string, { snapshot }: LiveState): boolean =>
+    snapshot?.hash === hash && snapshot.source === "control_plane"
+
   const persist = Effect.fnUntraced(function* (hash: string) {
-    const { snapshot } = yield* SubscriptionRef.get(live.state)
-    if (snapshot === undefined || snapshot.hash !== hash || snapshot.source !== "control_plane") return
+    const state = yield* SubscriptionRef.get(live.state)
+    const { snapshot } = state
+    if (snapshot === undefined || !isServed(hash, state)) return
     if (owed !== hash && (yield* isFileOurs)) return
-    yield* cache.write(snapshot)
+    const isStillServed = Effect.map(SubscriptionRef.get(live.state), (now) => isServed(hash, now))
+    yield* cache.write(snapshot, isStillServed)
     if (owed === hash) owed = undefined
   })
 

@@ -1,7 +1,7 @@
 /** StatusListener over `node:http`: reference `proxy-behaviour.md` §11. */
 import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { ByteSize, Clock, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
+import { ByteSize, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import { emptyTable } from "../model/ConfigTable.ts"
@@ -63,7 +63,7 @@ const make = Effect.gen(function* () {
   const health = yield* NodeHealth
   const resolver = yield* Resolver
   const trustedClock = yield* TrustedClock
-  const startedAtMs = yield* Clock.currentTimeMillis
+  const startedAtMs = yield* trustedClock.nowMs
 
   const facts = Effect.gen(function* () {
     return {
@@ -71,13 +71,14 @@ const make = Effect.gen(function* () {
       hostname,
       version,
       startedAtMs,
-      nowMs: yield* Clock.currentTimeMillis,
+      nowMs: yield* trustedClock.nowMs,
       live: yield* SubscriptionRef.get(live.state),
       warnings: MutableRef.get(live.current).warnings,
       connection: yield* SubscriptionRef.get(connection),
       proxy: MutableRef.get(health.proxy)?.(),
       isDraining: MutableRef.get(health.isDraining),
       cacheProblem: MutableRef.get(health.cacheProblem),
+      clusterCertificateExpiresAtMs: MutableRef.get(health.clusterCertificateExpiresAtMs)?.(),
       license: MutableRef.get(health.license),
       clock: yield* trustedClock.facts
     }

@@ -1,5 +1,5 @@
 /** LiveConfig in a plain mutable cell: the swap is one assignment, the read one field. */
-import { Clock, Effect, Layer, MutableRef, Semaphore, SubscriptionRef } from "effect"
+import { Effect, Layer, MutableRef, Semaphore, SubscriptionRef } from "effect"
 import { emptyConfig } from "../model/CompiledConfig.ts"
 import { hashTable } from "../model/ConfigHash.ts"
 import { isEmptyTable } from "../model/ConfigTable.ts"
@@ -19,6 +19,7 @@ import {
 } from "../services/LiveConfig.ts"
 import { Router } from "../services/Router.ts"
 import { Settings } from "../services/Settings.ts"
+import { TrustedClock } from "../services/TrustedClock.ts"
 
 type Stage = "schema" | "compile"
 
@@ -45,6 +46,7 @@ const attempt = <A>(offer: Offer, stage: Stage, step: () => A) =>
 const make = Effect.gen(function* () {
   const router = yield* Router
   const { decodeTable } = yield* ConfigCodec
+  const clock = yield* TrustedClock
   const preference = preferenceOf(yield* Settings)
   const current = MutableRef.make(emptyConfig)
   const state = yield* SubscriptionRef.make<LiveState>({
@@ -52,7 +54,7 @@ const make = Effect.gen(function* () {
     sources: preference,
     passedOver: [],
     hash: zeroHash,
-    sinceMs: yield* Clock.currentTimeMillis,
+    sinceMs: yield* clock.nowMs,
     receivedAtMs: undefined,
     routeCount: 0,
     snapshot: undefined,
@@ -66,7 +68,7 @@ const make = Effect.gen(function* () {
   const note = Effect.fnUntraced(function* (rejected: ConfigRejected) {
     const reasons = rejected.faults.map(formatFault)
     const lastRejection = {
-      atMs: yield* Clock.currentTimeMillis,
+      atMs: yield* clock.nowMs,
       source: rejected.source,
       hash: rejected.hash,
       reasons,
@@ -130,10 +132,10 @@ const make = Effect.gen(function* () {
 
   const swap = Effect.fnUntraced(function* (offer: Offer, snapshot: Snapshot) {
     const compiled = yield* attempt(offer, "compile", () => router.compile(snapshot.table))
-    const from = (yield* SubscriptionRef.get(state)).source
+    const { source: from, routeCount: routesBefore } = yield* SubscriptionRef.get(state)
     MutableRef.set(current, compiled)
     running = snapshot
-    const sinceMs = yield* Clock.currentTimeMillis
+    const sinceMs = yield* clock.nowMs
     const { source, hash, receivedAtMs } = snapshot
     const routeCount = compiled.routeCount
     yield* SubscriptionRef.update(state, (known) => ({
@@ -149,6 +151,10 @@ const make = Effect.gen(function* () {
     }))
     yield* tellMove(from, source)
     yield* Effect.logInfo("configuration serves").pipe(Effect.annotateLogs({ from, source, hash, routes: routeCount }))
+    if (routeCount === 0 && routesBefore > 0)
+      yield* Effect.logWarning("the configuration has no route left; every request is answered 404").pipe(
+        Effect.annotateLogs({ source, hash, routesBefore })
+      )
     for (const difference of compiled.warnings) {
       yield* Effect.logWarning("configuration served with a difference").pipe(Effect.annotateLogs({ difference }))
     }
@@ -213,4 +219,4 @@ const make = Effect.gen(function* () {
   return LiveConfig.of({ current, state, apply, note, passOver })
 })
 
-export const layer: Layer.Layer<LiveConfig, never, Router | Settings> = Layer.effect(LiveConfig, make)
+export const layer: Layer.Layer<LiveConfig, never, Router | Settings | TrustedClock> = Layer.effect(LiveConfig, make)

@@ -114,6 +114,12 @@ export const settingTable = {
     "86400",
     "Seconds for which the former certificate counts beside a new one in the shared mode, once its file was replaced; 0 for none."
   ),
+  cluster_cert_key_previous: secret(
+    optional(
+      Type.text,
+      "The key that cluster_cert_key was before: only to read a cache that was encrypted by way of it."
+    )
+  ),
   cluster_ca_cert: optional(
     Type.text,
     "Authority of the peer's certificate in the pki modes: a path, PEM text, or base64 of PEM. A control plane needs it."
@@ -238,6 +244,18 @@ export const settingTable = {
   license_public_key: optional(
     Type.text,
     "Ed25519 public keys, one or several, that licences are checked by: a path, PEM text, or base64 of PEM."
+  ),
+  config_cache_encryption: preset(
+    Type.oneOf(["off", "file", "environment", "cluster_key"]),
+    "off",
+    "Whether the cache is encrypted, and whose key that takes: config_cache_key_file, config_cache_key, or cluster_cert_key."
+  ),
+  config_cache_key_file: optional(
+    Type.text,
+    "Path of a file of keys for the cache, one a line, as in config_cache_key: the first one writes, all read."
+  ),
+  config_cache_key: secret(
+    optional(Type.cacheKeys, "Keys for the cache, meant for the environment: the first one writes, all read.")
   ),
 
   ssl_cert: optional(Type.text, "Default certificate of the TLS proxy listeners; one is generated when unset."),

@@ -3,6 +3,7 @@
  * "expected …"; a parser that returns `undefined` refused the text.
  */
 import { isIP } from "node:net"
+import { type CacheKey, cacheKeyShape, readCacheKeys } from "./CacheKey.ts"
 import { splitHostPort } from "./Field.ts"
 import { type ForwardProxy, readForwardProxy } from "./ForwardProxy.ts"
 import { type RungSource, rungSources } from "./Snapshot.ts"
@@ -149,6 +150,12 @@ export const recordOrder: SettingType<ReadonlyArray<(typeof recordTypes)[number]
 )
 
 export const list: SettingType<ReadonlyArray<string>> = make("a comma-separated list", (value) => splitList(value))
+
+/** Keys of the cache, the one to write with first. */
+export const cacheKeys: SettingType<ReadonlyArray<CacheKey>> = make(
+  `a comma-separated list of keys, each ${cacheKeyShape}`,
+  readCacheKeys
+)
 
 const splitList = (value: string): ReadonlyArray<string> =>
   value

@@ -15,6 +15,7 @@ const headings: ReadonlyArray<readonly [first: SettingName, title: string]> = [
   ["konnect_mode", "Konnect and other gateways' names"],
   ["declarative_config", "Configuration without a control plane"],
   ["license_data", "Licences"],
+  ["config_cache_encryption", "Encryption of the cache"],
   ["ssl_cert", "Proxying"]
 ]
 

@@ -86,6 +86,24 @@ const rules: ReadonlyArray<Rule> = [
     message: "expected the key that licences are signed with, for license_require_signature is on"
   },
   {
+    setting: "config_cache_key_file",
+    isBroken: ({ config_cache_encryption, config_cache_key_file }) =>
+      config_cache_encryption === "file" && config_cache_key_file === undefined,
+    message: "expected the path of a file of keys, for config_cache_encryption is file"
+  },
+  {
+    setting: "config_cache_key",
+    isBroken: ({ config_cache_encryption, config_cache_key }) =>
+      config_cache_encryption === "environment" && config_cache_key === undefined,
+    message: "expected a key, for config_cache_encryption is environment; `openssl rand -base64 32` makes one"
+  },
+  {
+    setting: "config_cache_encryption",
+    isBroken: (values) =>
+      values.role === "data_plane" && values.config_cache_encryption === "cluster_key" && !isJoined(values),
+    message: "expected another mode than cluster_key, for a node on its own has no cluster_cert_key"
+  },
+  {
     setting: "config_sources",
     isBroken: ({ role, cluster_control_plane, config_sources }) =>
       role === "data_plane" &&

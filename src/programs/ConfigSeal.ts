@@ -3,6 +3,11 @@
  * whole, then its provenance is written anew: digest, name, who wrote it and when. Nothing is written unless all is right.
  */
 import { Clock, Effect, Layer } from "effect"
+import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
+import * as EncryptedCache from "../layers/cache-keys/EncryptedCache.ts"
+import * as SettingClusterKeys from "../layers/cache-keys/SettingClusterKeys.ts"
+import * as SettingsCacheKeys from "../layers/cache-keys/SettingsCacheKeys.ts"
+import { environmentSettings } from "../layers/EnvironmentSettings.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
@@ -17,7 +22,7 @@ import { readDocument } from "../services/DeclarativeDocument.ts"
 import { Disk, replaceFile } from "../services/Disk.ts"
 import { Router } from "../services/Router.ts"
 import { StartError } from "../services/StartError.ts"
-import type { RunCommand } from "./Command.ts"
+import type { CommandInput, RunCommand } from "./Command.ts"
 
 const ownerOnly = 0o600
 
@@ -100,14 +105,27 @@ export const sealConfig = Effect.fn("sealConfig")(function* (file: string, out: 
   return { file: path, hash: sealed.hash, table, warnings } satisfies Sealed
 })
 
-const machine = Layer.mergeAll(NodeDisk.layer, ZlibCompression.layer, TraditionalCompatibleRouter.layer)
+const machine = Layer.mergeAll(
+  NodeDisk.layer,
+  ZlibCompression.layer,
+  TraditionalCompatibleRouter.layer,
+  CryptoSecureRandom.layer
+)
 
-export const runConfigSeal: RunCommand = ({ flags, operands }) =>
+/** As the node has it whose settings these are: what it encrypted is read, what is written it can read. */
+const protectionBy = ({ flags, env }: CommandInput) =>
+  EncryptedCache.layer.pipe(
+    Layer.provide(SettingsCacheKeys.layer.pipe(Layer.provide(SettingClusterKeys.layer))),
+    Layer.provide(environmentSettings({ env, file: typeof flags.conf === "string" ? flags.conf : undefined }))
+  )
+
+export const runConfigSeal: RunCommand = (input) =>
   Effect.gen(function* () {
+    const { flags, operands } = input
     const out = typeof flags.out === "string" ? flags.out : undefined
     const { file, hash, table, warnings } = yield* sealConfig(operands[0] ?? "", out)
     const counts = `${table.services.length} services, ${table.routes.length} routes`
     process.stdout.write(`${file}\nsealed: ${counts}, hash ${hash}\n`)
     for (const warning of warnings) process.stdout.write(`served with a difference: ${warning}\n`)
     return 0
-  }).pipe(Effect.provide(machine))
+  }).pipe(Effect.provide(Layer.provideMerge(protectionBy(input), machine)))

@@ -5,7 +5,9 @@
  */
 import { Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import { askRemoteRungs } from "../services/askRemoteRungs.ts"
+import { keepCacheRenewed } from "../services/CacheRenewal.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
+import { ClusterKeys } from "../services/ClusterKeys.ts"
 import type { Compression } from "../services/Compression.ts"
 import type { ConfigCache } from "../services/ConfigCache.ts"
 import { Connection } from "../services/Connection.ts"
@@ -47,11 +49,23 @@ const credentials = (parts: DataPlaneParts) =>
     })
   )
 
+/** Of a node on its own there is none. */
+const clusterKeys = (parts: DataPlaneParts) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const settings = yield* Settings
+      return settings.cluster_control_plane === undefined
+        ? ClusterKeys.layerNone
+        : ClusterKeys.layerOfIdentity.pipe(Layer.provide(identityOf(parts)))
+    })
+  )
+
 const serveRungs = Effect.gen(function* () {
   const follow = yield* LocalReload.beginFollowing
   yield* serveLocalRungs
   yield* follow
   yield* supervise("asking remote sources", askRemoteRungs)
+  yield* keepCacheRenewed
 })
 
 /** What every other part may lean on: the machine, by way of services. */
@@ -65,7 +79,11 @@ const serving = (parts: DataPlaneParts) => {
     Layer.provide(credentials(parts)),
     Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer))
   )
-  const cache = parts.configCache.pipe(Layer.provideMerge(parts.compression))
+  const cache = parts.configCache.pipe(
+    Layer.provide(parts.cacheProtection),
+    Layer.provideMerge(parts.cacheKeys.pipe(Layer.provide(clusterKeys(parts)))),
+    Layer.provideMerge(parts.compression)
+  )
   const rungs = Layer.effectDiscard(serveRungs).pipe(
     Layer.provideMerge(LocalReload.layer),
     Layer.provide([parts.declarativeConfig, parts.remoteRungs, parts.fileWatch]),

@@ -122,6 +122,10 @@ export const commands: ReadonlyArray<Command> = [
       out: {
         value: "OUT",
         help: "Where the cache file goes; FILE itself unless FILE is a declarative document (JSON or YAML)."
+      },
+      conf: {
+        ...configFile,
+        help: "The node's settings file, for the keys of an encrypted cache; the environment overrides it."
       }
     },
     endsBySignal: never,

@@ -1,6 +1,8 @@
 /** Every part of a data plane that can be swapped, with the layer that stands there by default. */
 
 import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
+import * as EncryptedCache from "../layers/cache-keys/EncryptedCache.ts"
+import * as SettingsCacheKeys from "../layers/cache-keys/SettingsCacheKeys.ts"
 import * as TlsClusterTransport from "../layers/cluster-transport/TlsClusterTransport.ts"
 import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServerCertificate.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
@@ -41,6 +43,10 @@ export const dataPlaneParts = {
   /** Validates, compiles and swaps the configuration that is served. */
   liveConfig: RefLiveConfig.layer,
   compression: ZlibCompression.layer,
+  /** The keys by which the cache is encrypted, where it is. */
+  cacheKeys: SettingsCacheKeys.layer,
+  /** What the cache's bytes go through on their way to the disk and back. */
+  cacheProtection: EncryptedCache.layer,
   /** Keeps the newest configuration for the next start. */
   configCache: DiskConfigCache.layer,
   /** What is served when nothing better is at hand. */

@@ -33,6 +33,8 @@ export interface NodeFacts {
   readonly proxy: ProxyCounts | undefined
   readonly isDraining: boolean
   readonly cacheProblem: string | undefined
+  /** Of the certificate that the node shows its control plane; `undefined` on a node on its own. */
+  readonly clusterCertificateExpiresAtMs: number | undefined
   readonly license: LicenseReport
   readonly clock: TrustedClockFacts
 }
@@ -48,9 +50,6 @@ const cacheState = (live: LiveState, cacheProblem: string | undefined): string =
 
 const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
   source: live.source,
-  /** The ladder: what this node uses, best first, and why what is at least as good as `source` does not serve. */
-  sources: live.sources,
-  passed_over: live.passedOver,
   hash: live.hash,
   routes: live.routeCount,
   /** Since when this node serves it, and how old it is since a control plane (or the file) gave it. */
@@ -71,11 +70,18 @@ const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
         }
 })
 
-const controlPlane = ({ connection, nowMs }: NodeFacts) => ({
+/** What this node uses, best first, and why what is at least as good as what serves does not serve. */
+const ladder = ({ live }: NodeFacts) => ({
+  sources: live.sources,
+  passed_over: live.passedOver.map(({ source, reasons }) => ({ rung: source, reasons }))
+})
+
+const controlPlane = ({ connection, nowMs, clusterCertificateExpiresAtMs }: NodeFacts) => ({
   state: connection._tag,
   since: iso(connection.sinceMs),
   for_seconds: secondsBetween(connection.sinceMs, nowMs),
-  ...(connection._tag === "disconnected" ? { attempts: connection.attempts, reason: connection.reason } : {})
+  ...(connection._tag === "disconnected" ? { attempts: connection.attempts, reason: connection.reason } : {}),
+  ...(clusterCertificateExpiresAtMs === undefined ? {} : { certificate_expires_at: iso(clusterCertificateExpiresAtMs) })
 })
 
 /** Never what stands in the licence beyond its dates: the rest is its holder's. */
@@ -141,6 +147,7 @@ export const statusBody = (facts: NodeFacts, memory: MemoryUse, format: MemoryFo
     ...(reason === undefined ? {} : { not_ready_because: reason }),
     node: node(facts),
     configuration: configuration(facts),
+    ladder: ladder(facts),
     control_plane: controlPlane(facts),
     license: licenseView(facts),
     clock: clockStatus(facts.clock)

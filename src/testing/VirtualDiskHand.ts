@@ -7,6 +7,8 @@ export interface Hand {
   readonly write: (path: string, bytes: Uint8Array, mode?: number) => void
   readonly remove: (path: string) => void
   readonly list: (folder: string) => ReadonlyArray<string>
+  /** Of all files, sorted. */
+  readonly paths: () => ReadonlyArray<string>
   readonly modeOf: (path: string) => number | undefined
   /** One bit of the stored bytes turns; `at` is its place, from 0 to 1. */
   readonly flipBit: (path: string, at: number) => void
@@ -38,11 +40,13 @@ export const handOf = (state: State.DiskState): Hand => {
       const names = State.namesIn(state, State.pathOf(folder))
       return typeof names === "string" ? [] : names
     },
+    paths: () => [...state.entries].flatMap(([path, entry]) => (entry === "folder" ? [] : [path])).sort(),
     modeOf: (path) => fileAt(path)?.mode,
     flipBit: (path, at) => {
       const file = fileAt(path)
       if (file === undefined || file.bytes.length === 0) return
-      const bytes = file.bytes.slice()
+      // A Buffer's own slice would be a view, and turn the bit for whoever else holds these bytes.
+      const bytes = new Uint8Array(file.bytes)
       const bit = Math.min(bytes.length * 8 - 1, Math.floor(at * bytes.length * 8))
       bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7))
       Object.assign(file, { bytes, flushed: bytes })

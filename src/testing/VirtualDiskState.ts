@@ -250,7 +250,7 @@ const tornContent = ({ flushed, bytes }: StoredFile, random: () => number): Uint
   const kind = Math.floor(random() * 4)
   if (kind === 0) return flushed
   if (kind === 1) return bytes
-  const part = bytes.slice(0, Math.floor(random() * bytes.length))
+  const part = bytes.subarray(0, Math.floor(random() * bytes.length))
   return kind === 2 ? part : joined(part, new Uint8Array(bytes.length - part.length))
 }
 

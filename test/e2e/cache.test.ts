@@ -134,10 +134,7 @@ describe("the cache file (resilience.md §2, §4)", () => {
     const fallen = node.start(alone)
     await answers("/echo/b", "up /b")
     assert.strictEqual((await ask(`${node.proxy}/newer/b`)).status, 404)
-    assert.match(
-      (await ask(`${node.status}/status`)).text,
-      /"passed_over":\[\{"source":"disk","reasons":\["[^"]*gzip: /
-    )
+    assert.match((await ask(`${node.status}/status`)).text, /"passed_over":\[\{"rung":"disk","reasons":\["[^"]*gzip: /)
     await fallen.kill("SIGKILL")
     const table = JSON.parse(gunzipSync(await readFile(node.cache)).toString())
     assert.lengthOf(table.routes, 1, "it is the current file")

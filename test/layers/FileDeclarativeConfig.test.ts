@@ -9,6 +9,7 @@ import { formatFault } from "../../src/model/Fault.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { DeclarativeConfig } from "../../src/services/DeclarativeConfig.ts"
 import { ConfigRejected } from "../../src/services/LiveConfig.ts"
+import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { temporaryFolder } from "../support/folder.ts"
 import { settingsLayer } from "../support/settings.ts"
 
@@ -28,7 +29,9 @@ const json = JSON.stringify({
 
 const ask = (given: Partial<Record<SettingName, string>>) =>
   Effect.flatMap(DeclarativeConfig, (config) => config.offer).pipe(
-    Effect.provide(FileDeclarativeConfig.layer.pipe(Layer.provide([settingsLayer(given), NodeDisk.layer])))
+    Effect.provide(
+      FileDeclarativeConfig.layer.pipe(Layer.provide([settingsLayer(given), NodeDisk.layer, TrustedClock.layerWall]))
+    )
   )
 
 /** What it offers; fails with all that makes it unusable. */

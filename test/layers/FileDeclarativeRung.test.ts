@@ -5,6 +5,7 @@ import { Effect, Layer } from "effect"
 import * as FileDeclarativeConfig from "../../src/layers/FileDeclarativeConfig.ts"
 import * as NodeDisk from "../../src/layers/NodeDisk.ts"
 import { DeclarativeConfig } from "../../src/services/DeclarativeConfig.ts"
+import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { rungConformance } from "../conformance/rung.ts"
 import { temporaryFolder } from "../support/folder.ts"
 import { settingsLayer } from "../support/settings.ts"
@@ -18,7 +19,11 @@ rungConformance(
     let isThere = false
     const layerNow = () =>
       FileDeclarativeConfig.layer.pipe(
-        Layer.provide([settingsLayer(isThere ? { declarative_config: file } : {}), NodeDisk.layer])
+        Layer.provide([
+          settingsLayer(isThere ? { declarative_config: file } : {}),
+          NodeDisk.layer,
+          TrustedClock.layerWall
+        ])
       )
     const write = (text: string) =>
       Effect.promise(() => {

@@ -49,6 +49,7 @@ interface Body {
     readonly age_seconds: number
     readonly last_rejection: { readonly reasons: ReadonlyArray<string> }
   }
+  readonly ladder?: Row
   readonly control_plane?: Row
   readonly license?: Row
   readonly ready?: boolean
@@ -68,19 +69,21 @@ const offer = { raw: table(), source: "disk" as const, hash: "d".repeat(32), rec
 
 describe("the ladder in the status", () => {
   const configuration = Effect.map(ask("/status"), ({ body }) => body.configuration ?? {})
+  const ladder = Effect.map(ask("/status"), ({ body }) => body.ladder ?? {})
 
   it.live("shows what the node uses, and why what is at least as good as what serves does not", () =>
     Effect.gen(function* () {
       const live = yield* LiveConfig
       yield* live.passOver({ source: "disk", reasons: ["/p/config.json.gz: gzip: expected gzip"] })
-      assert.deepInclude(yield* configuration, {
+      assert.deepEqual(yield* ladder, {
         sources: ["control_plane", "disk", "peer", "object_storage", "declarative_file"],
-        passed_over: [{ source: "disk", reasons: ["/p/config.json.gz: gzip: expected gzip"] }],
-        cache: "ok"
+        passed_over: [{ rung: "disk", reasons: ["/p/config.json.gz: gzip: expected gzip"] }]
       })
+      assert.deepInclude(yield* configuration, { cache: "ok" })
       MutableRef.set((yield* NodeHealth).cacheProblem, "ENOSPC")
       yield* live.apply({ ...offer, source: "control_plane" })
-      assert.deepInclude(yield* configuration, { passed_over: [], cache: "not written: ENOSPC" })
+      assert.deepInclude(yield* ladder, { passed_over: [] })
+      assert.deepInclude(yield* configuration, { cache: "not written: ENOSPC" })
     }).pipe(Effect.provide(layer()))
   )
 
@@ -119,6 +122,7 @@ describe("the status listener (proxy-behaviour.md §11)", () => {
         const health = yield* NodeHealth
         MutableRef.set(health.proxy, counts)
         MutableRef.set(health.cacheProblem, "disk full")
+        MutableRef.set(health.clusterCertificateExpiresAtMs, () => Date.UTC(2030, 0, 1))
         yield* live.apply(offer)
         yield* Effect.ignore(
           live.apply({ ...offer, hash: "e".repeat(32), raw: { ...table(), plugins: [{ name: "acl" }] } })
@@ -142,7 +146,12 @@ describe("the status listener (proxy-behaviour.md §11)", () => {
           cache: "not written: disk full"
         })
         assert.isAbove(body.configuration.age_seconds, 1_000_000)
-        assert.deepInclude(body.control_plane, { state: "disconnected", attempts: 3, reason: "connect ECONNREFUSED" })
+        assert.deepInclude(body.control_plane, {
+          state: "disconnected",
+          attempts: 3,
+          reason: "connect ECONNREFUSED",
+          certificate_expires_at: "2030-01-01T00:00:00.000Z"
+        })
         assert.match(body.configuration.last_rejection.reasons.join(), /acl/)
       }).pipe(Effect.provide(layer()))
   )

@@ -5,6 +5,7 @@ import { emptyConfig } from "../../src/model/CompiledConfig.ts"
 import { zeroHash } from "../../src/model/Snapshot.ts"
 import { LiveConfig, type Offer } from "../../src/services/LiveConfig.ts"
 import { Router } from "../../src/services/Router.ts"
+import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { joined, liveLayer, liveLayerFor } from "../support/live.ts"
 import { eventsInto, type LoggedEvent } from "../support/logged.ts"
 import { settingsLayer } from "../support/settings.ts"
@@ -134,6 +135,8 @@ describe("the live configuration", () => {
     }).pipe(
       Effect.provide(
         RefLiveConfig.layer.pipe(
+          Layer.provide(TrustedClock.layerWall),
+
           Layer.provide(settingsLayer()),
           Layer.provide(
             Layer.succeed(Router, {
@@ -147,6 +150,25 @@ describe("the live configuration", () => {
       )
     )
   )
+})
+
+describe("a configuration that takes every route away (faults.md)", () => {
+  it.effect("serves, for a node does what it is told, and is told loudly, once", () => {
+    const events: Array<LoggedEvent> = []
+    return Effect.gen(function* () {
+      const live = yield* LiveConfig
+      const warned = () =>
+        events.filter(({ message }) => message.startsWith("the configuration has no route left")).length
+      const bare = { ...table(), routes: [] }
+      yield* live.apply(offer({ raw: bare, hash: hash("1") }))
+      assert.strictEqual(warned(), 0, "there were none before")
+      yield* live.apply(offer({ hash: hash("2") }))
+      yield* live.apply(offer({ raw: bare, hash: hash("3") }))
+      yield* live.apply(offer({ raw: bare, hash: hash("4") }))
+      assert.strictEqual(warned(), 1)
+      assert.strictEqual((yield* SubscriptionRef.get(live.state)).hash, hash("4"))
+    }).pipe(Effect.provide(liveLayer), Effect.provide(Logger.layer([eventsInto(events)])))
+  })
 })
 
 describe("a change of source (DESIGN.md, The life of a node, 3)", () => {

@@ -92,6 +92,29 @@ describe("the rungs that need no network, in every pair of conditions", () => {
   }
 })
 
+describe("what a rung is owed", () => {
+  it.effect("is told when its candidate serves: an older configuration becomes the current one", () =>
+    Effect.gen(function* () {
+      const cache = makeMemoryCache()
+      const [bad, good] = [tableHeld(table("/bad", { nonsense: [1] })), tableHeld(table("/good"))]
+      cache.current = { _tag: "Damaged" }
+      cache.generations = [bad, good]
+      yield* serveLocalRungs.pipe(
+        Effect.provide([
+          liveLayerFor(joined),
+          settingsLayer(joined),
+          Layer.succeed(ConfigCache, cache.start()),
+          Layer.succeed(DeclarativeConfig, makeMemoryFile().start())
+        ])
+      )
+      assert.strictEqual(cache.current as unknown, good)
+      assert.deepEqual(cache.generations, [])
+      assert.lengthOf(cache.quarantine, 2)
+      assert.include(cache.quarantine.find(({ held }) => held === bad)?.reasons.join(), "unknown entity")
+    }).pipe(Effect.provide(Logger.layer([])))
+  )
+})
+
 describe("config_sources", () => {
   const both = { disk: "good", file: "good" } as const
 

@@ -27,6 +27,8 @@ interface Files {
   declarative: Effect.Effect<RungAnswer>
   cache: Effect.Effect<RungAnswer>
   state: "own" | "known" | "foreign" | "absent"
+  /** How often what stood there was taken for the node's own. */
+  adopted: number
   /** What became of what the cache offered. */
   readonly outcomes: Array<string>
 }
@@ -57,7 +59,7 @@ const node = (files: Files, given: Partial<Record<SettingName, string>> = {}) =>
     write: () => Effect.void,
     byHand: {
       file: "/prefix/config.json.gz",
-      adopt: Effect.void,
+      adopt: Effect.sync(() => void files.adopted++),
       state: Effect.sync(() => files.state),
       offer: Effect.suspend(() => {
         files.state = "known"
@@ -81,6 +83,7 @@ const files = (more: Partial<Files> = {}): Files => {
     declarative: Effect.succeed(candidate(offer("declarative_file", "f"))),
     cache: Effect.succeed(candidate(offer("disk", "d"), outcomes)),
     state: "foreign",
+    adopted: 0,
     outcomes,
     ...more
   }
@@ -250,6 +253,7 @@ describe("following the files", () => {
       const check = Effect.gen(function* () {
         yield* (yield* LiveConfig).apply(offer("control_plane", "1"))
         yield* yield* LocalReload.beginFollowing
+        assert.strictEqual(written.adopted, 1, "what stands there when the node starts is no change")
         yield* TestClock.adjust("1 second")
         yield* settle
         written.state = "foreign"

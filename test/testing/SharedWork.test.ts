@@ -7,7 +7,7 @@ import { reconfigureJson } from "../../src/model/Wire.ts"
 import { Router } from "../../src/services/Router.ts"
 import { makeSharedGzip } from "../../src/testing/SharedGzip.ts"
 import { makeSharedWork } from "../../src/testing/SharedWork.ts"
-import { propertyRuns } from "../support/properties.ts"
+import { propertyRuns } from "../support/propertyRuns.ts"
 import { table } from "../support/tables.ts"
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)

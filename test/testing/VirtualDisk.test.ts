@@ -8,7 +8,7 @@ import { Disk, type DiskError, type OpenFile, replaceFile } from "../../src/serv
 import * as VirtualDisk from "../../src/testing/VirtualDisk.ts"
 import { bytesOf, diskConformance } from "../conformance/disk.ts"
 import { temporaryFolder } from "../support/folder.ts"
-import { propertyRuns } from "../support/properties.ts"
+import { propertyRuns } from "../support/propertyRuns.ts"
 
 const folder = "/usr/local/kong"
 
@@ -301,8 +301,14 @@ describe("VirtualDisk", () => {
     Effect.gen(function* () {
       const made = yield* prepared
       yield* replace(made.disk, "aaaa")
+      assert.deepStrictEqual(made.hand.paths(), [path])
       made.hand.flipBit(path, 0)
       assert.strictEqual(textAt(made), "`aaa")
+      const copy = made.crash({ kind: "process", seed: 0 })
+      const held = Buffer.from("aaaa")
+      copy.hand.write(path, held)
+      copy.hand.flipBit(path, 0)
+      assert.strictEqual(held.toString(), "aaaa")
       made.hand.flipBit(path, 1)
       assert.strictEqual(textAt(made)?.length, 4)
       assert.notStrictEqual(textAt(made), "`aaa")

@@ -3,7 +3,7 @@ import { Arbitrary, Clock, Effect, Exit, Fiber, Queue, Random, Schema } from "ef
 import { runVirtual, virtually } from "../../src/testing/runVirtual.ts"
 import { makeTimerHeap, notInHeap, type Timer } from "../../src/testing/TimerHeap.ts"
 import { VirtualTime, VirtualTimeStopped } from "../../src/testing/VirtualTime.ts"
-import { propertyRuns } from "../support/properties.ts"
+import { propertyRuns } from "../support/propertyRuns.ts"
 
 const dayMs = 86_400_000
 

@@ -9,7 +9,7 @@ import { decodeReconfigure } from "../../src/model/Wire.ts"
 import { configTables, flawedTables, schedules, wirePayloads, worldActions } from "../../src/testing/arbitraries.ts"
 import { requestsOf } from "../../src/testing/requestsOf.ts"
 import { describeSchedule } from "../../src/testing/WorldAction.ts"
-import { propertyRuns } from "../support/properties.ts"
+import { propertyRuns } from "../support/propertyRuns.ts"
 
 describe("generated config tables", () => {
   it.effect.prop(

@@ -5,7 +5,7 @@ import { type BugName, bugNames, bugs } from "../../src/programs/simulate/bugs.t
 import { checkNode, checkNodeEffect, NodeChecked, playSchedule } from "../../src/testing/checkNode.ts"
 import type { World } from "../../src/testing/World.ts"
 import type { Schedule } from "../../src/testing/WorldAction.ts"
-import { propertyRuns } from "../support/properties.ts"
+import { propertyRuns } from "../support/propertyRuns.ts"
 import { virtualDataPlane } from "../support/virtualNode.ts"
 
 const { runs, seed } = propertyRuns.arbitrary

@@ -4,7 +4,7 @@
  * is renamed over it. Whenever the machine stops, the current file is the former or the new one, whole, and it never is
  * missing: without it the node would take its deletion for a wish.
  */
-import { Clock, Effect, Layer, MutableRef, Semaphore } from "effect"
+import { Effect, Layer, MutableRef, Semaphore } from "effect"
 import { encodeCachedTable } from "../../model/CachedTable.ts"
 import type { Snapshot } from "../../model/Snapshot.ts"
 import { isUsed, preferenceOf } from "../../model/SourcePreference.ts"
@@ -15,6 +15,7 @@ import { Compression, inflatedMaxBytes } from "../../services/Compression.ts"
 import { ConfigCache, ConfigCacheError, type WritableRung } from "../../services/ConfigCache.ts"
 import { ConfigCodec } from "../../services/ConfigCodec.ts"
 import { Disk, type DiskError, replaceFile } from "../../services/Disk.ts"
+import { monotonicMs } from "../../services/monotonic.ts"
 import type { RungAnswer } from "../../services/Rung.ts"
 import { Settings } from "../../services/Settings.ts"
 import { cachePathsIn, ownerOnly } from "./cachePaths.ts"
@@ -88,14 +89,14 @@ const make = Effect.gen(function* () {
   const write = Effect.fnUntraced(
     function* (snapshot: Snapshot, isStillWanted: Effect.Effect<boolean> = Effect.succeed(true)) {
       if (!(yield* isStillWanted)) return
-      const startedAtMs = yield* Clock.currentTimeMillis
+      const startedMs = yield* monotonicMs
       const bytes = yield* encode(snapshot)
       const digest = sha256(bytes)
       const formerly = keepFormer(digest)
       ownership.attempt(digest)
       yield* Effect.mapError(replaceFile(disk, { path: file, bytes, mode: ownerOnly }, formerly), failedOn)
       ownership.wrote(digest)
-      const tookMs = (yield* Clock.currentTimeMillis) - startedAtMs
+      const tookMs = Math.round((yield* monotonicMs) - startedMs)
       yield* Effect.logDebug("configuration cached").pipe(Effect.annotateLogs({ file, bytes: bytes.length, tookMs }))
     },
     Effect.uninterruptible,

@@ -143,9 +143,9 @@ export const makeDiskRung = ({ reader, paths, generations, quarantine, ownership
     if (path === undefined) return yield* settle(search.current, search.areAllJudged)
     const goOn = (worse: Refused) =>
       Effect.gen(function* () {
-        const isAway = !worse.mayServeYet && (yield* quarantine.put(worse, "move"))
+        if (!worse.mayServeYet) yield* quarantine.put(worse, "move")
         const judged = new Set([...search.judged, worse.digest])
-        return yield* older({ ...search, left: rest, judged, areAllJudged: search.areAllJudged && isAway })
+        return yield* older({ ...search, left: rest, judged, areAllJudged: search.areAllJudged && !worse.mayServeYet })
       })
     const file = yield* readCacheFile(reader, path)
     if (file._tag === "Absent") return yield* older({ ...search, left: rest })

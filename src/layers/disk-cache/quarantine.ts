@@ -43,10 +43,10 @@ export const linkOrCopy = (disk: Disk["Service"], from: string, to: string): Eff
   Effect.catch(disk.link(from, to), () => copyFile(disk, from, to))
 
 export const makeQuarantine = (disk: Disk["Service"], { quarantine, current }: CachePaths) => {
-  const place = (manner: Manner, from: string, to: string, isThere: boolean): Effect.Effect<void, DiskError> => {
-    if (manner === "move") return disk.rename(from, to)
-    if (isThere) return Effect.void
-    return manner === "link" ? linkOrCopy(disk, from, to) : copyFile(disk, from, to)
+  const place: Readonly<Record<Manner, (from: string, to: string) => Effect.Effect<void, DiskError>>> = {
+    move: disk.rename,
+    link: (from, to) => linkOrCopy(disk, from, to),
+    copy: (from, to) => copyFile(disk, from, to)
   }
 
   const prune = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
@@ -76,7 +76,8 @@ export const makeQuarantine = (disk: Disk["Service"], { quarantine, current }: C
       yield* writeReasons(name, refused)
     }
     const keptAs = join(quarantine, `${name}${ending}`)
-    yield* place(manner, refused.path, keptAs, known !== undefined)
+    // What is there already under that name is the same, and is replaced by itself.
+    yield* place[manner](refused.path, keptAs)
     yield* disk.syncFolder(quarantine)
     if (manner === "move") yield* disk.syncFolder(dirname(refused.path))
     return { keptAs, isNew: known === undefined }

@@ -6,11 +6,12 @@
  * ends with it; a configuration that is being applied outlives its session (`hybrid-protocol-v1.md` §6.11).
  */
 import { createHash } from "node:crypto"
-import { Effect, type Fiber, Layer, Queue, type Scope, Stream, SubscriptionRef } from "effect"
+import { Effect, Fiber, Layer, Queue, type Scope, Stream, SubscriptionRef } from "effect"
 import { effectiveSettings } from "../../model/parseSettings.ts"
 import { rejectionReport } from "../../model/RejectionReport.ts"
 import type { Action } from "../../model/session/Action.ts"
 import type { SessionEvent } from "../../model/session/Event.ts"
+import { persistPatienceMs } from "../../model/session/limits.ts"
 import { initialState, nextDeadlineMs, step } from "../../model/session/step.ts"
 import { messageOf } from "../../model/thrown.ts"
 import { encodeBasicInfo, encodeErrorReport } from "../../model/Wire.ts"
@@ -25,6 +26,7 @@ import { monotonicMs } from "../../services/monotonic.ts"
 import type { NodeHealth } from "../../services/NodeHealth.ts"
 import type { ReconnectPolicy } from "../../services/ReconnectPolicy.ts"
 import { Settings } from "../../services/Settings.ts"
+import type { TrustedClock } from "../../services/TrustedClock.ts"
 import { makeDelays } from "./delays.ts"
 import { makeTeller } from "./teller.ts"
 
@@ -64,6 +66,13 @@ const make = Effect.gen(function* () {
     const scope = yield* Effect.scope
     const events = yield* Queue.unbounded<SessionEvent>()
     let current: OpenDial | undefined
+    let writing: Fiber.Fiber<void, ConfigCacheError> | undefined
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => (writing === undefined ? Effect.void : Fiber.await(writing))).pipe(
+        Effect.interruptible,
+        Effect.timeoutOption(persistPatienceMs)
+      )
+    )
 
     const post = (event: Untimed<SessionEvent>): Effect.Effect<void> =>
       Effect.map(monotonicMs, (nowMs) => void Queue.offerUnsafe(events, { ...event, nowMs } as SessionEvent))
@@ -135,8 +144,15 @@ const make = Effect.gen(function* () {
       }
     }
 
+    /** A write that has begun can't be interrupted: it has a life of its own, so that a dead disk stops no stop. */
+    const written = (hash: string) =>
+      Effect.gen(function* () {
+        writing = yield* Effect.forkDetach(receiver.persist(hash), { startImmediately: true })
+        return yield* Fiber.join(writing)
+      })
+
     const persist = (hash: string) =>
-      receiver.persist(hash).pipe(
+      written(hash).pipe(
         Effect.matchEffect({
           onSuccess: () => post({ _tag: "persisted" }),
           onFailure: ({ file, message }: ConfigCacheError) =>
@@ -213,5 +229,13 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Connection,
   never,
-  Settings | ClusterDialer | ConfigReceiver | Heartbeat | ConnectionStatus | LiveConfig | NodeHealth | ReconnectPolicy
+  | Settings
+  | ClusterDialer
+  | ConfigReceiver
+  | Heartbeat
+  | ConnectionStatus
+  | LiveConfig
+  | NodeHealth
+  | ReconnectPolicy
+  | TrustedClock
 > = Layer.effect(Connection, make)

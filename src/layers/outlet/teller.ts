@@ -2,29 +2,31 @@
  * Tells people of what the machine did: the status at any moment, the log once a change. While the control plane is away
  * there is a summary every five minutes: a day of that is not 11,000 lines.
  */
-import { Clock, Effect, MutableRef, SubscriptionRef } from "effect"
+import { Effect, MutableRef, SubscriptionRef } from "effect"
 import type { Change } from "../../model/session/Action.ts"
 import type { EndFacts } from "../../model/session/State.ts"
 import type { ApplyOutcome } from "../../services/ConfigReceiver.ts"
 import { ConnectionStatus } from "../../services/ConnectionStatus.ts"
 import { monotonicMs } from "../../services/monotonic.ts"
 import { NodeHealth } from "../../services/NodeHealth.ts"
+import { TrustedClock } from "../../services/TrustedClock.ts"
 
 const summaryIntervalMs = 5 * 60_000
 
 export const makeTeller = Effect.gen(function* () {
   const status = yield* ConnectionStatus
   const health = yield* NodeHealth
+  const clock = yield* TrustedClock
   let awaySinceMs = 0
   let summarisedAtMs = 0
   let isShort = false
 
   const becomeConnecting = Effect.gen(function* () {
-    yield* SubscriptionRef.set(status, { _tag: "connecting", sinceMs: yield* Clock.currentTimeMillis })
+    yield* SubscriptionRef.set(status, { _tag: "connecting", sinceMs: yield* clock.nowMs })
   })
 
   const becomeConnected = Effect.gen(function* () {
-    yield* SubscriptionRef.set(status, { _tag: "connected", sinceMs: yield* Clock.currentTimeMillis })
+    yield* SubscriptionRef.set(status, { _tag: "connected", sinceMs: yield* clock.nowMs })
     yield* Effect.logInfo("control plane connected")
   })
 
@@ -49,7 +51,7 @@ export const makeTeller = Effect.gen(function* () {
       return yield* summarise(facts, attempts)
     }
     const attempts = before._tag === "connecting" ? 1 : 0
-    const sinceMs = yield* Clock.currentTimeMillis
+    const sinceMs = yield* clock.nowMs
     yield* SubscriptionRef.set(status, { _tag: "disconnected", sinceMs, attempts, reason: message })
     awaySinceMs = yield* monotonicMs
     summarisedAtMs = awaySinceMs

@@ -31,8 +31,8 @@ export const onPayload = (state: SessionState, payload: Payload): Step => {
 
 /** What waited may have been refused meanwhile: the same bytes can have been under way and waiting at once. */
 const takeNext = (state: SessionState): Step => {
-  const { pending, ...rest } = state
-  const next = { ...rest, pending: undefined }
+  const { pending } = state
+  const next = { ...state, pending: undefined }
   return pending === undefined || state.refused.includes(pending.digest) ? stay(next) : begin(next, pending, 0)
 }
 
@@ -141,7 +141,7 @@ const onPatience = (state: SessionState, nowMs: number): Step => {
       ? [{ ...state, durability: "slow" }, [{ _tag: "tell", change: { _tag: "persistSlow", hash } }]]
       : stay(state)
   return sequence(
-    slow[0],
+    state,
     () => slow,
     (next) => announce(next, nowMs)
   )

@@ -42,8 +42,9 @@ const end = (state: SessionState, facts: EndFacts): Step => [
   ]
 ]
 
+/** Whoever hangs up decides what comes next. */
 const hangUp = (state: SessionState): Step =>
-  isOpen(state) ? [{ ...state, link: { phase: "stopped" } }, [{ _tag: "hangUp", dial: state.dial }]] : stay(state)
+  isOpen(state) ? [state, [{ _tag: "hangUp", dial: state.dial }]] : stay(state)
 
 /** Tells what `announced` says; the next one is due a whole interval later. */
 export const ping = (state: SessionState, nowMs: number): Step =>
@@ -64,12 +65,12 @@ export const onStarted = (state: SessionState, { nowMs }: Event<"started">): Ste
   sequence(
     state,
     hangUp,
-    (stopped) => [stopped, [{ _tag: "tell", change: { _tag: "connecting" } }]],
-    (stopped) => dial(stopped, nowMs)
+    (free) => [free, [{ _tag: "tell", change: { _tag: "connecting" } }]],
+    (free) => dial(free, nowMs)
   )
 
 export const onStopped = (state: SessionState): Step =>
-  sequence(state, hangUp, (stopped) => stay({ ...stopped, link: { phase: "stopped" } }))
+  sequence(state, hangUp, (free) => stay({ ...free, link: { phase: "stopped" } }))
 
 export const onOpened = (state: SessionState, event: Event<"opened">): Step =>
   state.link.phase === "dialling" && event.dial === state.dial

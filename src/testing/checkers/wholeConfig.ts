@@ -54,6 +54,7 @@ const isReady = (services: Context.Context<never> | undefined, live: LiveState):
     proxy: MutableRef.get(health.value.proxy)?.(),
     isDraining: MutableRef.get(health.value.isDraining),
     cacheProblem: undefined,
+    clusterCertificateExpiresAtMs: undefined,
     license: MutableRef.get(health.value.license),
     clock: { nowMs: 0, deviationMs: 0, doubt: undefined, lastCorrection: undefined }
   }

@@ -415,6 +415,19 @@ describe("older configurations", () => {
     )
   )
 
+  it.live("are not made of what was refused and stays, such as another version's file", () =>
+    withCache((prefix) =>
+      Effect.gen(function* () {
+        yield* put(prefix, gzipSync(JSON.stringify({ ...table(), _holdfast: { format: 9, written_by: "9.0.0" } })))
+        const cache = yield* startCache(prefix)
+        yield* cache.byHand?.adopt ?? Effect.void
+        yield* settle(yield* cache.offer)
+        yield* cache.write(snapshotOf(table("/a")))
+        assert.deepEqual(yield* names(join(prefix, "generations")), [])
+      })
+    )
+  )
+
   it.live("are left alone when somebody was quicker: the file was replaced or removed since it was refused", () =>
     withCache((prefix, cache) =>
       Effect.gen(function* () {

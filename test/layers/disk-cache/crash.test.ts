@@ -5,12 +5,13 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Logger } from "effect"
+import type { Row } from "../../../src/model/Entity.ts"
 import type { WritableRung } from "../../../src/services/ConfigCache.ts"
 import type { DiskOperation } from "../../../src/services/Disk.ts"
 import * as VirtualDisk from "../../../src/testing/VirtualDisk.ts"
 import { goThrough } from "../../conformance/rung.ts"
 import { cases } from "../../support/cases.ts"
-import { fileIn, quickCompression, startCache } from "../../support/diskCache.ts"
+import { contentOf, fileIn, quickCompression, startCache } from "../../support/diskCache.ts"
 import { eventsInto, type LoggedEvent } from "../../support/logged.ts"
 import { snapshotOf, table } from "../../support/tables.ts"
 
@@ -24,6 +25,11 @@ const start = (disk: VirtualDisk.VirtualDisk) =>
   startCache(prefix, { config_cache_generations: String(generationsMax) }, disk.layer, quickCompression)
 
 const write = (cache: WritableRung, version: number) => cache.write(snapshotOf(table(`/${version}`)))
+
+const versionOf = (bytes: Uint8Array | undefined): number => {
+  const { routes } = bytes === undefined ? {} : contentOf(bytes)
+  return Number(String((routes as ReadonlyArray<Row> | undefined)?.[0]?.paths).slice(1))
+}
 
 /** Which version serves after a start; 0 for none. */
 const serve = (disk: VirtualDisk.VirtualDisk) =>
@@ -145,6 +151,30 @@ describe("a crash at every call to the disk", () => {
         for (const crash of ends) assert.strictEqual(yield* serve(disk.crash(crash)), 4, `${crash.kind} ${crash.seed}`)
       })
     )
+  )
+
+  it.effect(
+    "between the rename and its flush: what serves after the restart is announced, and lasts from then on",
+    () =>
+      quietly(
+        Effect.gen(function* () {
+          for (let seed = 0; seed < 20; seed++) {
+            const disk = yield* versionsOn(1)
+            const cache = yield* start(disk)
+            yield* goThrough(cache, () => true)
+            disk.become({
+              faultOf: ({ operation, path }) =>
+                operation === "syncFolder" && path === prefix ? { _tag: "Hangs", part: 0 } : undefined
+            })
+            const fiber = yield* Effect.forkChild(Effect.exit(write(cache, 2)), { startImmediately: true })
+            while (versionOf(disk.hand.read(fileIn(prefix))) !== 2) yield* Effect.yieldNow
+            const after = disk.crash({ kind: "process", seed })
+            assert.strictEqual(yield* serve(after), 2)
+            assert.strictEqual(yield* serve(after.crash({ kind: "power", seed })), 2, `seed ${seed}`)
+            yield* Fiber.join(fiber)
+          }
+        })
+      )
   )
 
   for (const damaged of [0, 1]) {
@@ -292,5 +322,62 @@ describe("a call that fails, whichever", () => {
           }
         })
       )
+  )
+
+  it.effect("that can't be read now is no reason to forget: what is behind a refused file serves once it can", () =>
+    quietly(
+      Effect.gen(function* () {
+        const disk = yield* versionsOn(3)
+        disk.hand.write(fileIn(prefix), torn)
+        disk.become({
+          faultOf: ({ operation, path }) =>
+            operation === "read" && path.startsWith(generations) ? { _tag: "Fails", code: "EIO" } : undefined
+        })
+        assert.strictEqual(yield* serve(disk), 0)
+        assert.deepEqual(disk.hand.read(fileIn(prefix)), torn)
+        disk.become({})
+        assert.strictEqual(yield* serve(disk), 2)
+      })
+    )
+  )
+
+  it.effect("for want of hard links costs nothing: what needs a second name is copied", () =>
+    quietly(
+      Effect.gen(function* () {
+        const withoutLinks: VirtualDisk.DiskConditions = {
+          faultOf: ({ operation }) => (operation === "link" ? { _tag: "Fails", code: "EPERM" } : undefined)
+        }
+        const disk = VirtualDisk.make()
+        disk.become(withoutLinks)
+        const cache = yield* start(disk)
+        for (const version of [1, 2, 3]) yield* write(cache, version)
+        disk.hand.write(fileIn(prefix), torn)
+        assert.strictEqual(yield* serve(disk), 2)
+        assert.strictEqual(versionOf(disk.hand.read(fileIn(prefix))), 2)
+        assert.isTrue(
+          disk.hand.list(quarantine).some((name) => String(disk.hand.read(`${quarantine}/${name}`)) === String(torn))
+        )
+      })
+    )
+  )
+
+  it.effect("while there are more older ones than there shall be leaves the newest of them", () =>
+    quietly(
+      Effect.gen(function* () {
+        const disk = VirtualDisk.make()
+        const many = yield* startCache(prefix, { config_cache_generations: "9" }, disk.layer, quickCompression)
+        for (let version = 1; version <= 8; version++) yield* write(many, version)
+        const cache = yield* start(disk)
+        yield* goThrough(cache, () => true)
+        let removals = 0
+        disk.become({
+          faultOf: ({ operation }) =>
+            operation === "remove" && ++removals > 2 ? { _tag: "Fails", code: "EIO" } : undefined
+        })
+        yield* write(cache, 9)
+        const left = disk.hand.list(generations).map((name) => versionOf(disk.hand.read(`${generations}/${name}`)))
+        assert.deepEqual(left.toSorted(), [3, 4, 5, 6, 7])
+      })
+    )
   )
 })

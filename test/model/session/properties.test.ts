@@ -81,8 +81,8 @@ class World {
     for (let next = nextDeadlineMs(this.watcher.state); next !== undefined && next <= endMs; ) {
       this.watcher.feed({ _tag: "tick", nowMs: Math.max(next, this.nowMs) })
       const following = nextDeadlineMs(this.watcher.state)
-      if (following !== undefined && following <= this.nowMs && following === next)
-        throw new Error("the clock stands still")
+      // One tick does all that is due: were something left, whoever carries the machine would spin.
+      if (following !== undefined && following <= this.nowMs) throw new Error("the clock stands still")
       next = following
     }
     this.watcher.nowMs = endMs
@@ -194,7 +194,8 @@ const played = (choices: ReadonlyArray<Choice>): World => {
   return world
 }
 
-const choices = fc.array(choice, { minLength: 1, maxLength: 120 })
+// Without a size, fast-check would end each at a dozen.
+const choices = fc.array(choice, { minLength: 1, maxLength: 120, size: "max" })
 
 describe("the session machine, under every sequence of events", () => {
   it("keeps its promises (watcher.ts says which)", () => {

@@ -82,6 +82,7 @@ const wait = (run: Run, ms: number): void => {
     run.nowMs = Math.max(run.nowMs, next)
     run.lines.push(`  at ${shownSeconds(run.nowMs)}`)
     take(run, { _tag: "tick", nowMs: run.nowMs })
+    if ((nextDeadlineMs(run.state) ?? endMs + 1) <= run.nowMs) throw new Error("the clock stands still")
   }
   run.nowMs = endMs
 }

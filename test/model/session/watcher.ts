@@ -10,6 +10,24 @@ import { persistPatienceMs, refusedMax, silenceLimitMs } from "../../../src/mode
 import type { Payload, SessionState } from "../../../src/model/session/State.ts"
 import { initialState, nextDeadlineMs, step } from "../../../src/model/session/step.ts"
 
+/** What a state knows in each phase: these, and nothing left over from another one. */
+const shapes: ReadonlySet<string> = new Set([
+  "link: stopped",
+  "link: dialling untilMs",
+  "link: greeting untilMs",
+  "link: live pingAtMs silentAtMs",
+  "link: waiting untilMs",
+  "apply: idle",
+  "apply: applying failures payload",
+  "apply: retrying failures payload retryAtMs",
+  "persist: idle",
+  "persist: writing failures hash next",
+  "persist: retrying failures hash retryAtMs"
+])
+
+const shapeOf = (region: "link" | "apply" | "persist", { [region]: { phase, ...facts } }: SessionState): string =>
+  [`${region}: ${phase}`, ...Object.keys(facts).sort()].join(" ")
+
 export class Watcher {
   state: SessionState = initialState
   nowMs = 0
@@ -207,6 +225,10 @@ export class Watcher {
 
   #checkState(event: SessionEvent, before: SessionState): void {
     const { link, refused } = this.state
+    for (const region of ["link", "apply", "persist"] as const) {
+      const shape = shapeOf(region, this.state)
+      if (!shapes.has(shape)) assert.fail(`no such state: ${shape}`)
+    }
     assert.isAtMost(refused.length, refusedMax)
     assert.strictEqual(new Set(refused).size, refused.length)
     if (link.phase === "live" && event._tag === "tick")

@@ -1,0 +1,63 @@
+/** What is mutated, and which tests have to notice. */
+
+export interface Target {
+  readonly name: string
+  /** Patterns of files, as Stryker takes them. */
+  readonly sources: ReadonlyArray<string>
+  /** Patterns of test files; the quick ones first, for a mutant is done with at the first test that fails. */
+  readonly tests: ReadonlyArray<string>
+  /** Of all mutants, those that no test can notice among them. */
+  readonly leastPercent: number
+}
+
+export const targets: ReadonlyArray<Target> = [
+  {
+    // Planted: what is known to survive, in every way that this tool plants a fault. Were it to find no survivor here, it would find none anywhere.
+    name: "canary",
+    sources: ["scripts/mutation/canary/lamp.ts"],
+    tests: ["scripts/mutation/canary/lamp.test.ts"],
+    leastPercent: 0
+  },
+  {
+    name: "session",
+    sources: ["src/model/session/*.ts", "src/model/reconnectDelay.ts"],
+    tests: [
+      "test/model/session/transcript.test.ts",
+      "test/model/reconnectDelay.test.ts",
+      "test/model/session/*.test.ts"
+    ],
+    leastPercent: 90
+  },
+  {
+    name: "ladder",
+    sources: [
+      "src/model/{SourcePreference,CachedTable,TableContent}.ts",
+      "src/services/{Ladder,LocalReload,askRemoteRungs}.ts",
+      "src/layers/RefLiveConfig.ts",
+      "src/layers/disk-cache/*.ts"
+    ],
+    tests: [
+      "test/model/{SourcePreference,CachedTable}.test.ts",
+      "test/services/{Ladder,LocalReload,askRemoteRungs}.test.ts",
+      "test/layers/{RefLiveConfig,FileDeclarativeRung}.test.ts",
+      "test/layers/disk-cache/*.test.ts"
+    ],
+    leastPercent: 90
+  },
+  {
+    name: "licence",
+    sources: [
+      "src/model/{License,LicenseSignature,LicenseStanding,FoundLicense}.ts",
+      "src/services/LicenseGuard.ts",
+      "src/layers/license/*.ts"
+    ],
+    tests: [
+      "test/model/{License,LicenseSignature,LicenseStanding,FoundLicense}.test.ts",
+      "test/layers/license/*.test.ts"
+    ],
+    leastPercent: 90
+  }
+]
+
+export const targetNamed = (name: string | undefined): Target | undefined =>
+  targets.find((target) => target.name === name)

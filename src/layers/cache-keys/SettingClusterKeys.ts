@@ -1,0 +1,17 @@
+/** ClusterKeys by the setting `cluster_cert_key` alone, as it stands: for a command, which has no part in the cluster. */
+import { Effect, Layer, Stream } from "effect"
+import { ClusterKeys } from "../../services/ClusterKeys.ts"
+import { Disk } from "../../services/Disk.ts"
+import { Settings } from "../../services/Settings.ts"
+import { StartError } from "../../services/StartError.ts"
+import { pemOf } from "./keySources.ts"
+
+export const layer: Layer.Layer<ClusterKeys, StartError, Settings | Disk> = Layer.effect(
+  ClusterKeys,
+  Effect.gen(function* () {
+    const { cluster_cert_key: value } = yield* Settings
+    const disk = yield* Disk
+    const current = value === undefined ? undefined : yield* pemOf(disk, "cluster_cert_key", value)
+    return ClusterKeys.of({ current: Effect.succeed(current), changes: Stream.never })
+  }).pipe(Effect.mapError((fault) => new StartError({ faults: [fault], exitCode: 2 })))
+)

@@ -1,0 +1,36 @@
+/** Keys out of settings: what each setting names, or the fault that it is. No key is ever shown, not even a wrong one. */
+import { Effect } from "effect"
+import { type CacheKey, cacheKeyFromCluster, cacheKeyShape, readCacheKeys } from "../../model/CacheKey.ts"
+import type { Fault } from "../../model/Fault.ts"
+import { inlinePem } from "../../model/Pem.ts"
+import type { SettingName } from "../../model/SettingTable.ts"
+import type { Disk } from "../../services/Disk.ts"
+
+const fileMaxBytes = 1024 * 1024
+
+const readText = (disk: Disk["Service"], path: string) =>
+  Effect.map(disk.read(path, fileMaxBytes), ({ bytes }) => new TextDecoder().decode(bytes))
+
+export const keysOfFile = Effect.fnUntraced(function* (disk: Disk["Service"], path: string) {
+  const refuse = (message: string): Fault => ({ path: ["config_cache_key_file"], message, value: path })
+  const text = yield* readText(disk, path).pipe(
+    Effect.mapError(({ code }) => refuse(`expected the path of a readable file of keys (${code})`))
+  )
+  const keys = readCacheKeys(text)
+  return keys ?? (yield* Effect.fail(refuse(`expected a file of keys, one a line: ${cacheKeyShape}`)))
+})
+
+/** The text of a key setting: a path, PEM text or base64 of PEM (reference `hybrid-protocol-v1.md` §13). */
+export const pemOf = (disk: Disk["Service"], name: SettingName, value: string): Effect.Effect<string, Fault> => {
+  const inline = inlinePem(value)
+  if (inline !== undefined) return Effect.succeed(inline)
+  const expected = "expected an unencrypted private key: a path, PEM text or base64 of PEM"
+  // What is mistyped in a key setting looks like a path: it is not told.
+  return Effect.mapError(readText(disk, value), ({ code }) => ({ path: [name], message: `${expected} (${code})` }))
+}
+
+export const keyOfPem = (name: SettingName, pem: string): Effect.Effect<CacheKey, Fault> =>
+  Effect.try({
+    try: () => cacheKeyFromCluster(pem),
+    catch: () => ({ path: [name], message: "expected an unencrypted private key as PEM" })
+  })

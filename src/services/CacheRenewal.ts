@@ -1,0 +1,74 @@
+/**
+ * Keeps every file of the cache as the newest key would write it: at the start, after each change of the key, and once
+ * more before a stop, when the key on disk may have changed without anybody having looked. Only then are former keys
+ * forgotten (`docs/cache-encryption.md`).
+ */
+import { Effect, Fiber, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
+import type { SettingValues } from "../model/SettingTable.ts"
+import { CacheKeys } from "./CacheKeys.ts"
+import { ConfigCache, type ConfigCacheError } from "./ConfigCache.ts"
+import { Settings } from "./Settings.ts"
+import { supervise } from "./supervise.ts"
+
+const retry = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")])
+
+/** A stop waits so long for a disk that does not answer. */
+const patienceAtStop = "5 seconds"
+
+/** Without any of these no file has to be looked at unless it is stale when it is read. */
+const mayHaveToRenew = (settings: SettingValues): boolean =>
+  settings.config_cache_encryption !== "off" ||
+  settings.config_cache_key_file !== undefined ||
+  settings.config_cache_key !== undefined ||
+  settings.cluster_cert_key_previous !== undefined
+
+export const keepCacheRenewed: Effect.Effect<void, never, Settings | ConfigCache | CacheKeys | Scope.Scope> =
+  Effect.gen(function* () {
+    const { renew } = yield* ConfigCache
+    const { known, lookAgain, settled } = yield* CacheKeys
+    if (renew === undefined || !mayHaveToRenew(yield* Settings)) return
+    const newest = Effect.map(SubscriptionRef.get(known), (keys) => keys.newest)
+    let settledId = (yield* newest)?.id
+
+    /** Once begun it can't be interrupted: whoever stops meanwhile leaves it behind. */
+    const renewed = Effect.flatMap(Effect.forkDetach(renew), Fiber.join)
+
+    const pass = Effect.gen(function* () {
+      const key = yield* newest
+      yield* renewed
+      yield* settled(key)
+      settledId = key?.id
+      yield* key === undefined
+        ? Effect.logInfo("cached configurations are in plain")
+        : Effect.logInfo("cached configurations are encrypted with the newest key").pipe(
+            Effect.annotateLogs({ key: key.id })
+          )
+    })
+
+    const tell = ({ file, message }: ConfigCacheError) =>
+      Effect.logWarning("cached configurations can't be written anew; trying again").pipe(
+        Effect.annotateLogs({ file, cause: message })
+      )
+
+    /** Told once, however often it is tried. */
+    const passAtLast = pass.pipe(
+      Effect.tapError(tell),
+      Effect.catch(() => pass.pipe(Effect.retry(retry), Effect.delay("1 second"))),
+      Effect.ignore
+    )
+
+    const changes = SubscriptionRef.changes(known).pipe(
+      Stream.map((keys) => keys.newest?.id),
+      Stream.changes
+    )
+    yield* supervise(
+      "keeping the cache under its newest key",
+      Stream.runForEach(changes, () => passAtLast)
+    )
+
+    const lastPass = Effect.gen(function* () {
+      yield* lookAgain
+      if ((yield* newest)?.id !== settledId) yield* Effect.catch(pass, tell)
+    })
+    yield* Effect.addFinalizer(() => lastPass.pipe(Effect.interruptible, Effect.timeoutOption(patienceAtStop)))
+  })
