@@ -195,9 +195,11 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
     running = undefined
   }
 
-  const replaceDisk = (crash: VirtualDisk.Crash): void => {
+  /** What the process was to its machine ends with it. */
+  const endLife = (crash: VirtualDisk.Crash): void => {
     disk = disk.crash(crash)
     conditions = {}
+    touched.clear()
   }
 
   const machine: Machine = {
@@ -223,7 +225,7 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
             end("stopped")
             process.clock.kill()
             world.network.abandon(name, "told")
-            replaceDisk({ kind: "process", seed: 0 })
+            endLife({ kind: "process", seed: 0 })
           })
         )
       )
@@ -234,7 +236,7 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
       end(how)
       process.clock.kill()
       world.network.abandon(name, how === "killed" ? "told" : "silent")
-      replaceDisk({ kind: how === "killed" ? "process" : "power", seed: random.int(0, 2 ** 31 - 1) })
+      endLife({ kind: how === "killed" ? "process" : "power", seed: random.int(0, 2 ** 31 - 1) })
       // What the dead still do reaches nobody; what waits for its clock or its disk waits for ever, and is forgotten.
       fiber.interruptUnsafe()
       world.fork(Effect.provideService(Scope.close(scope, Exit.void), Clock.Clock, process.clock))
