@@ -329,5 +329,113 @@ export const reasons: ReadonlyArray<Reasoned> = [
     text: "expired: 4",
     mutations: ["4 → 5"],
     why: "Only the order counts, and it is the last."
+  },
+  {
+    file: "src/layers/RefLiveConfig.ts",
+    text: 'let warnedOf = ""',
+    mutations: ['"" → "Stryker was here!"'],
+    why: "Of nothing that is not served nothing is told, whatever was told before."
+  },
+  {
+    file: "src/layers/RefLiveConfig.ts",
+    text: "if (running !== undefined && offer.hash !== undefined && offer.hash === running.hash)",
+    mutations: ["offer.hash !== undefined → true"],
+    why: "Only narrows the type: what serves always has a hash."
+  },
+  {
+    file: "src/layers/disk-cache/cachePaths.ts",
+    text: "return digits === undefined ? undefined : Number(digits)",
+    mutations: ["digits === undefined → false"],
+    why: "Only narrows the type: no number is made of undefined, and everybody who asks takes that for none."
+  },
+  {
+    file: "src/layers/disk-cache/generations.ts",
+    text: "[...found].sort((a, b) => (numberOf(b) ?? 0) - (numberOf(a) ?? 0)).map((name) => join(generations, name))",
+    mutations: ["numberOf(b) ?? 0 → numberOf(b)", "numberOf(a) ?? 0 → numberOf(a)", "0 → 1"],
+    why: "Only narrows the type: each of these names begins with a number."
+  },
+  {
+    file: "src/layers/disk-cache/quarantine.ts",
+    text: "[...new Set(names.flatMap((name) => numberOf(name) ?? []))].sort((a, b) => a - b)",
+    mutations: ["numberOf(name) ?? [] → numberOf(name)", '[] → ["Stryker was here"]'],
+    why: "What begins with no number has none to be removed by, whatever stands for it."
+  },
+  {
+    file: "src/layers/disk-cache/readCacheFile.ts",
+    text: 'class Refusal extends Data.TaggedError("Refusal")<{',
+    mutations: ['"Refusal" → ""'],
+    why: "It is read where it is made, and nobody asks for its tag."
+  },
+  {
+    file: "src/layers/disk-cache/readCacheFile.ts",
+    text: 'export const absent = "absent"',
+    mutations: ['"absent" → ""'],
+    why: "A mark: any does that is no digest."
+  },
+  {
+    file: "src/layers/disk-cache/readCacheFile.ts",
+    text: 'export const unreadable = "unreadable"',
+    mutations: ['"unreadable" → ""'],
+    why: "A mark: any does that is no digest."
+  },
+  {
+    file: "src/model/CachedTable.ts",
+    text: "...(origin.epoch === undefined ? {} : { epoch: origin.epoch }),",
+    mutations: ["origin.epoch === undefined → false"],
+    why: "JSON has no member that is undefined."
+  },
+  {
+    file: "src/model/CachedTable.ts",
+    text: "...(origin.sequence === undefined ? {} : { sequence: origin.sequence }),",
+    mutations: ["origin.sequence === undefined → false"],
+    why: "JSON has no member that is undefined."
+  },
+  {
+    file: "src/model/CachedTable.ts",
+    text: 'return typeof value === "number" && Number.isFinite(value) ? value : undefined',
+    mutations: ['typeof value === "number" → true'],
+    why: "Only narrows the type: nothing but a number is finite."
+  },
+  {
+    file: "src/model/CachedTable.ts",
+    text: "return atMs === undefined || Number.isNaN(atMs) ? undefined : atMs",
+    mutations: ["atMs === undefined → false"],
+    why: "Only narrows the type: undefined is given back either way."
+  },
+  {
+    file: "src/model/CachedTable.ts",
+    text: 'const format = numberIn(provenance, "format") ?? 1',
+    mutations: ["1 → 2"],
+    why: "Readers of this version read both formats alike; the number says what a file without one is."
+  },
+  {
+    file: "src/model/CachedTable.ts",
+    text: 'if (former === undefined) return "unknown"',
+    mutations: ['"unknown" → ""'],
+    why: "Asked for are the other answers; this one names what is none of them."
+  },
+  {
+    file: "src/model/CachedTable.ts",
+    text: 'return former === hashTable(raw).config ? "fits roughly" : "differs"',
+    mutations: ['"fits roughly" → ""'],
+    why: "Asked for are the other answers; this one names what is none of them."
+  },
+  {
+    file: "src/model/CachedTable.ts",
+    text: "} catch {",
+    mutations: ["{ return undefined } → {}"],
+    why: "A function that ends without a word returns undefined as well."
+  },
+  {
+    file: "src/model/SourcePreference.ts",
+    text: 'if (source === "empty") return preference.length + 1',
+    mutations: ["1 → 2"],
+    why: "Only the order counts, and it is the last."
+  },
+  {
+    file: "src/services/LocalReload.ts",
+    text: "return Effect.all(follows, { discard: true })",
+    mutations: ["{ discard: true } → {}", "true → false"],
+    why: "Saves a list of results that nobody reads."
   }
 ]
