@@ -13,6 +13,21 @@ import { dieWithParent, tiedEnv, tiedName } from "./DieWithParent.ts"
 const forwarded = ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const
 const continuedName = "_HOLDFAST_CONTINUED"
 
+/**
+ * Files, gzip and the system's resolver share these threads, and a call that a dead disk never answers keeps one for
+ * good. How many there are is settled when the first is needed, which nothing has done here yet: the modules so far were
+ * read without. What is loaded before this one by a flag may have.
+ */
+const poolName = "UV_THREADPOOL_SIZE"
+const poolSize = "16"
+const preloading = /(^|\s)(-r|--(import|require|loader|experimental-loader))\b/
+
+const raisePool = (): void => {
+  if (process.env[poolName] !== undefined) return
+  if (preloading.test([...process.execArgv, process.env.NODE_OPTIONS].join(" "))) return
+  process.env[poolName] = poolSize
+}
+
 const isNewEnough = (version: string): boolean => {
   const [major = 0, minor = 0] = version.split(".").map(Number)
   return major > 22 || (major === 22 && minor >= 19)
@@ -51,6 +66,7 @@ const main = async (): Promise<void> => {
   if (process.env[tiedName] !== undefined) dieWithParent()
   if (isNewEnough(process.versions.node)) {
     delete process.env[continuedName]
+    raisePool()
     await import(new URL("./daemon/main.js", import.meta.url).href)
     return
   }

@@ -1,15 +1,22 @@
-/** Disk by `node:fs`. */
+/**
+ * Disk by `node:fs`, whose calls run on a pool of threads that they share with gzip, the system's resolver and more. A
+ * call that a dead disk never answers keeps its thread for good, so that only a part of the pool is for files: two calls
+ * at a time in one folder, for one dead disk must not hide another, and a quarter of the threads in all.
+ */
 import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
 import { Effect, Layer } from "effect"
 import { codeOf, messageOf } from "../model/thrown.ts"
 import { Disk, DiskError, type DiskOperation, type FileContent, type OpenFile } from "../services/Disk.ts"
+import { type LaneWork, makeLanes } from "../services/lanes.ts"
 
-const attempt = <A>(operation: DiskOperation, path: string, run: () => Promise<A>): Effect.Effect<A, DiskError> =>
-  Effect.tryPromise({
-    try: run,
-    catch: (cause) => new DiskError({ operation, path, code: codeOf(cause) ?? "unknown", message: messageOf(cause) })
-  })
+const callsPerFolder = 2
+
+/** What libuv makes of it; 4 when nothing is said. */
+const threadsOf = (said: string | undefined): number => Math.max(1, Number.parseInt(said ?? "4", 10) || 1)
+
+/** With the 4 threads that a process has by default 2, with the 16 that the daemon asks for 4. */
+const callsInAll = (threads: number): number => Math.max(2, Math.floor(threads / 4))
 
 const tooLarge = (path: string, maxBytes: number): Error =>
   Object.assign(new Error(`EFBIG: expected at most ${maxBytes} bytes, read '${path}'`), { code: "EFBIG" })
@@ -64,24 +71,50 @@ const makeFolder = async (folder: string): Promise<void> => {
   for (let made = resolve(folder); made !== above; made = dirname(made)) await syncFolder(dirname(made))
 }
 
-const create = (path: string, mode: number): Effect.Effect<OpenFile, DiskError> =>
-  Effect.map(
-    attempt("create", path, () => openFor(path, mode)),
-    (handle): OpenFile => ({
-      write: (bytes) => attempt("write", path, () => handle.appendFile(bytes)),
-      sync: attempt("sync", path, () => handle.sync()),
-      close: attempt("close", path, () => handle.close())
-    })
-  )
+const make = (threads: number): Disk["Service"] => {
+  const inLane = makeLanes({ perLane: callsPerFolder, inAll: callsInAll(threads) })
 
-export const layer: Layer.Layer<Disk> = Layer.succeed(Disk, {
-  read: (path, maxBytes) => attempt("read", path, () => readWhole(path, maxBytes)),
-  stat: (path) => attempt("stat", path, () => factsOf(path)),
-  list: (folder) => attempt("list", folder, () => readdir(folder)),
-  makeFolder: (folder) => attempt("makeFolder", folder, () => makeFolder(folder)),
-  create,
-  rename: (from, to) => attempt("rename", from, () => rename(from, to)),
-  link: (from, to) => attempt("link", from, () => link(from, to)),
-  remove: (path) => attempt("remove", path, () => rm(path)),
-  syncFolder: (folder) => attempt("syncFolder", folder, () => syncFolder(folder))
-})
+  const attempt = <A>(
+    lane: string,
+    call: { readonly operation: DiskOperation; readonly path: string },
+    work: LaneWork<A>
+  ): Effect.Effect<A, DiskError> =>
+    Effect.mapError(
+      inLane(resolve(lane), work),
+      (cause) => new DiskError({ ...call, code: codeOf(cause) ?? "unknown", message: messageOf(cause) })
+    )
+
+  const ofFile = <A>(operation: DiskOperation, path: string, start: () => Promise<A>) =>
+    attempt(dirname(path), { operation, path }, { start })
+
+  const ofFolder = <A>(operation: DiskOperation, path: string, start: () => Promise<A>) =>
+    attempt(path, { operation, path }, { start })
+
+  /** A file that is open at last, when nobody waits for it any more, is closed. */
+  const opened = (path: string, mode: number) =>
+    attempt(
+      dirname(path),
+      { operation: "create", path },
+      { start: () => openFor(path, mode), discard: (handle) => handle.close() }
+    )
+
+  const openFile = (path: string, handle: FileHandle): OpenFile => ({
+    write: (bytes) => ofFile("write", path, () => handle.appendFile(bytes)),
+    sync: ofFile("sync", path, () => handle.sync()),
+    close: ofFile("close", path, () => handle.close())
+  })
+
+  return {
+    read: (path, maxBytes) => ofFile("read", path, () => readWhole(path, maxBytes)),
+    stat: (path) => ofFile("stat", path, () => factsOf(path)),
+    list: (folder) => ofFolder("list", folder, () => readdir(folder)),
+    makeFolder: (folder) => ofFolder("makeFolder", folder, () => makeFolder(folder)),
+    create: (path, mode) => Effect.map(opened(path, mode), (handle) => openFile(path, handle)),
+    rename: (from, to) => ofFile("rename", from, () => rename(from, to)),
+    link: (from, to) => ofFile("link", from, () => link(from, to)),
+    remove: (path) => ofFile("remove", path, () => rm(path)),
+    syncFolder: (folder) => ofFolder("syncFolder", folder, () => syncFolder(folder))
+  }
+}
+
+export const layer: Layer.Layer<Disk> = Layer.sync(Disk, () => make(threadsOf(process.env.UV_THREADPOOL_SIZE)))

@@ -2,10 +2,14 @@ import { mkdir, rename, rm, utimes, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
+import { TestClock } from "effect/testing"
 import * as NodeDisk from "../../src/layers/NodeDisk.ts"
 import * as StatFileWatch from "../../src/layers/StatFileWatch.ts"
+import { Disk, type FileFacts } from "../../src/services/Disk.ts"
 import { FileWatch, type WatchedFile } from "../../src/services/FileWatch.ts"
+import * as VirtualDisk from "../../src/testing/VirtualDisk.ts"
 import { temporaryFolder } from "../support/folder.ts"
+import { settle } from "../support/live.ts"
 
 const watching = StatFileWatch.layer.pipe(Layer.provide(NodeDisk.layer))
 
@@ -74,5 +78,38 @@ describe.concurrent("following a file", () => {
       assert.strictEqual(writes, 10)
       assert.strictEqual((yield* Fiber.join(fiber))._tag, "Some")
     }).pipe(Effect.provide(watching))
+  )
+})
+
+describe("following files of a dead disk", () => {
+  it.effect("asks one question of each folder, however many files are followed there, and follows others on", () =>
+    Effect.gen(function* () {
+      const { disk, hand } = VirtualDisk.make()
+      const underWay: Array<string> = []
+      let isDead = false
+      const stat = (path: string) =>
+        Effect.suspend((): Effect.Effect<FileFacts, never> => {
+          if (!isDead || !path.startsWith("/dead/")) return Effect.orDie(disk.stat(path))
+          underWay.push(path)
+          return Effect.never
+        })
+      const files = ["/dead/config.json.gz", "/dead/license.json", "/dead/clock.json", "/etc/kong.yml"]
+      for (const file of files) hand.write(file, new Uint8Array([1]))
+      yield* Effect.gen(function* () {
+        const { watch } = yield* FileWatch
+        const watched = yield* Effect.forEach([...files, ...files], watch)
+        yield* TestClock.adjust("2 seconds")
+        isDead = true
+        const told = yield* Effect.forEach(watched, ({ changed }) =>
+          Effect.forkChild(changed, { startImmediately: true })
+        )
+        for (const file of files) hand.write(file, new Uint8Array([1, 2]))
+        yield* TestClock.adjust("1 minute")
+        yield* settle
+        assert.lengthOf(underWay, 1)
+        const isTold = told.map((fiber) => fiber.pollUnsafe() !== undefined)
+        assert.deepEqual(isTold, [false, false, false, true, false, false, false, true])
+      }).pipe(Effect.provide(StatFileWatch.layer.pipe(Layer.provide(Layer.succeed(Disk, { ...disk, stat })))))
+    })
   )
 })

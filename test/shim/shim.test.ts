@@ -36,8 +36,17 @@ if (skip) console.warn("skipped: the shim on an old Node (it needs a Node older 
 
 /** Says its PID, then what it is told by signals; a first argument is its exit code. */
 const standIn = `
+import { pbkdf2 } from "node:crypto"
+import { readdirSync } from "node:fs"
 const [code] = process.argv.slice(2)
-if (code !== undefined) process.exit(Number(code))
+if (code === "threads") {
+  const count = () => readdirSync("/proc/self/task").length
+  const before = count()
+  pbkdf2("a", "b", 1, 8, "sha1", () => {
+    console.log("threads", count() - before)
+    process.exit()
+  })
+} else if (code !== undefined) process.exit(Number(code))
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"]) process.on(signal, () => {
   console.log(signal)
   if (signal === "SIGTERM") process.exit(7)
@@ -94,6 +103,24 @@ describe("the shim", () => {
       assert.strictEqual((yield* shim.ended).signal, "SIGKILL")
     })
   )
+
+  describe.skipIf(process.platform !== "linux")("the threads for files, gzip and names", () => {
+    const threads = (node: string, env: NodeJS.ProcessEnv = {}) => {
+      const { UV_THREADPOOL_SIZE: _, NODE_OPTIONS: __, ...inherited } = process.env
+      const { stdout } = spawnSync(node, [place.main, "threads"], { encoding: "utf8", env: { ...inherited, ...env } })
+      return Number(/threads (\d+)/.exec(stdout)?.[1])
+    }
+
+    it("are 16, unless it is said otherwise or somebody may have begun with them", () => {
+      assert.strictEqual(threads(process.execPath), 16)
+      assert.strictEqual(threads(process.execPath, { UV_THREADPOOL_SIZE: "7" }), 7)
+      assert.strictEqual(threads(process.execPath, { NODE_OPTIONS: "--import data:text/javascript," }), 4)
+    })
+
+    it.skipIf(skip)("are 16 behind an old Node as well", () => {
+      assert.strictEqual(threads(oldNode ?? ""), 16)
+    })
+  })
 
   describe.skipIf(skip)("on an old Node", () => {
     const node = oldNode ?? ""
