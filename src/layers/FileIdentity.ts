@@ -1,10 +1,11 @@
 /** Identity kept in `<prefix>/kong.id`: reference `hybrid-protocol-v1.md` §12. */
 import { hostname } from "node:os"
 import { join } from "node:path"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option, Result } from "effect"
 import { uuidOf } from "../model/DeterministicId.ts"
 import { isUuid } from "../model/Field.ts"
 import { Disk, type DiskError, replaceFile } from "../services/Disk.ts"
+import { noAnswer, whileDiskAnswers } from "../services/DiskSilence.ts"
 import { Identity } from "../services/Identity.ts"
 import { SecureRandom } from "../services/SecureRandom.ts"
 import { Settings } from "../services/Settings.ts"
@@ -33,21 +34,30 @@ const make = Effect.gen(function* () {
 
   const fresh = Effect.map(random.bytes(16), uuidOf)
 
-  const keep = Effect.fnUntraced(function* (id: string) {
-    yield* replaceFile(disk, { path: file, bytes: new TextEncoder().encode(id), mode: readableByAll })
-    return id
-  })
+  const keep = (id: string) =>
+    replaceFile(disk, { path: file, bytes: new TextEncoder().encode(id), mode: readableByAll })
+
+  const tellUnkept = (cause: string) =>
+    Effect.logWarning("node id can't be kept; this run has one of its own").pipe(
+      Effect.annotateLogs({ prefix: settings.prefix, cause })
+    )
+
+  /** What a call comes to, or why nothing came of it. */
+  const asked = <A>(call: Effect.Effect<A, DiskError>) =>
+    Effect.map(
+      whileDiskAnswers(Effect.result(Effect.mapError(call, ({ message }) => message))),
+      Option.getOrElse(() => Result.fail(noAnswer))
+    )
 
   const fromFile = Effect.gen(function* () {
-    return (yield* kept) ?? (yield* Effect.flatMap(fresh, keep))
-  }).pipe(
-    Effect.catch(({ message }) =>
-      Effect.logWarning("node id can't be kept; this run has one of its own").pipe(
-        Effect.annotateLogs({ prefix: settings.prefix, cause: message }),
-        Effect.andThen(fresh)
-      )
-    )
-  )
+    const found = yield* asked(kept)
+    if (Result.isSuccess(found) && found.success !== undefined) return found.success
+    const id = yield* fresh
+    // What may stand there, unread, is not overwritten. What is being written is this run's id, whenever that ends.
+    const written = Result.isSuccess(found) ? yield* asked(keep(id)) : Result.fail(found.failure)
+    if (Result.isFailure(written)) yield* tellUnkept(written.failure)
+    return id
+  })
   const nodeId = settings.node_id ?? (yield* fromFile)
   return { nodeId, hostname: hostname(), version: settings.kong_version }
 })

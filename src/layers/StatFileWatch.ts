@@ -7,8 +7,9 @@
  * are followed, and what lies elsewhere is followed on.
  */
 import { dirname, resolve } from "node:path"
-import { Effect, Layer, Scope } from "effect"
+import { Effect, Layer, Option, Scope } from "effect"
 import { Disk } from "../services/Disk.ts"
+import { whileDiskAnswers } from "../services/DiskSilence.ts"
 import { FileWatch, type WatchedFile } from "../services/FileWatch.ts"
 import { supervise } from "../services/supervise.ts"
 
@@ -70,7 +71,8 @@ const make = Effect.gen(function* () {
   })
 
   const watch = Effect.fnUntraced(function* (file: string): Effect.fn.Return<WatchedFile> {
-    let told = yield* stampOf(file)
+    // Seen late, a file may have changed since: then the first sight of it is told.
+    let told = Option.getOrUndefined(yield* whileDiskAnswers(stampOf(file)).pipe(Scope.provide(scope)))
     const followed = yield* follow(file)
     // A look that is under way may have seen what was there before.
     const settledLooks = followed.looks + 2

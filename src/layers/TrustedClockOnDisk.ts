@@ -5,10 +5,11 @@
  * becomes of the file, it costs one warning and nothing else.
  */
 import { join } from "node:path"
-import { Clock, Effect, Fiber, Layer, Queue, Semaphore, SubscriptionRef } from "effect"
+import { Clock, Effect, Fiber, Layer, Option, Queue, Semaphore, SubscriptionRef } from "effect"
 import { decodeKeptTime, encodeKeptTime, type KeptTime } from "../model/KeptTime.ts"
 import { begin, confirm, type Happening, keptOf, type Reading, type Step, step } from "../model/TrustedTime.ts"
 import { Disk, type DiskError, replaceFile } from "../services/Disk.ts"
+import { noAnswer, whileDiskAnswers } from "../services/DiskSilence.ts"
 import { Settings } from "../services/Settings.ts"
 import { supervise } from "../services/supervise.ts"
 import { factsOf, TrustedClock } from "../services/TrustedClock.ts"
@@ -17,7 +18,7 @@ export const clockFileName = "clock.json"
 
 const fileMaxBytes = 4_096
 const fileMode = 0o644
-/** Nothing waits longer for the disk, neither a start nor an end. */
+/** No end waits longer for the disk. */
 const diskPatience = "2 seconds"
 
 const lookIntervalMs = 30_000
@@ -31,10 +32,9 @@ const seconds = (ms: number): number => Math.round(ms / 1000)
 const readKept = Effect.fnUntraced(function* (disk: Disk["Service"], file: string) {
   const read = disk.read(file, fileMaxBytes).pipe(
     Effect.map(({ bytes }) => decodeKeptTime(new TextDecoder().decode(bytes)) ?? "expected a time as it is kept"),
-    Effect.catch((error: DiskError) => Effect.succeed(error.code === "ENOENT" ? undefined : error.message)),
-    Effect.timeoutOrElse({ duration: diskPatience, orElse: () => Effect.succeed("the disk does not answer") })
+    Effect.catch((error: DiskError) => Effect.succeed(error.code === "ENOENT" ? undefined : error.message))
   )
-  const found = yield* read
+  const found = Option.getOrElse(yield* whileDiskAnswers(read), () => noAnswer)
   if (typeof found !== "string") return found
   yield* Effect.logWarning("kept time can't be read; the wall clock is believed").pipe(
     Effect.annotateLogs({ file, cause: found })

@@ -3,7 +3,7 @@
  * rungs serve, the licence is judged, the proxy listeners open, the control plane is dialled, for ever. The whole is one layer: building it
  * starts the node, closing its scope drains and stops it.
  */
-import { Effect, Layer, MutableRef, SubscriptionRef } from "effect"
+import { Context, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import { askRemoteRungs } from "../services/askRemoteRungs.ts"
 import { keepCacheRenewed } from "../services/CacheRenewal.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
@@ -12,7 +12,8 @@ import type { Compression } from "../services/Compression.ts"
 import type { ConfigCache } from "../services/ConfigCache.ts"
 import { Connection } from "../services/Connection.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
-import type { Disk } from "../services/Disk.ts"
+import { Disk } from "../services/Disk.ts"
+import { DiskSilence, impatient, listenedTo } from "../services/DiskSilence.ts"
 import { Identity } from "../services/Identity.ts"
 import { serveLocalRungs } from "../services/Ladder.ts"
 import type { LicenseGuard } from "../services/LicenseGuard.ts"
@@ -68,9 +69,26 @@ const serveRungs = Effect.gen(function* () {
   yield* keepCacheRenewed
 })
 
+/** The disk, and whether it answers: a node starts all the same. */
+const attendedDisk = (parts: DataPlaneParts) =>
+  Layer.effectContext(
+    Effect.map(Disk, (given) => {
+      const { disk, silence } = listenedTo(given)
+      return Context.add(Context.make(Disk, disk), DiskSilence, silence)
+    })
+  ).pipe(Layer.provide(parts.disk))
+
+/** For parts that must have a file before they are there. */
+const impatientDisk = Layer.effect(
+  Disk,
+  Effect.gen(function* () {
+    return impatient(yield* Disk, yield* DiskSilence)
+  })
+)
+
 /** What every other part may lean on: the machine, by way of services. */
 const machine = (parts: DataPlaneParts) =>
-  Layer.merge(parts.trustedClock.pipe(Layer.provideMerge(parts.disk)), parts.secureRandom)
+  Layer.merge(parts.trustedClock.pipe(Layer.provideMerge(attendedDisk(parts))), parts.secureRandom)
 
 /** Everything that answers, in the order in which it opens: status listener, local rungs, licence, proxy. */
 const serving = (parts: DataPlaneParts) => {
@@ -81,7 +99,7 @@ const serving = (parts: DataPlaneParts) => {
   )
   const cache = parts.configCache.pipe(
     Layer.provide(parts.cacheProtection),
-    Layer.provideMerge(parts.cacheKeys.pipe(Layer.provide(clusterKeys(parts)))),
+    Layer.provideMerge(parts.cacheKeys.pipe(Layer.provide(impatientDisk), Layer.provide(clusterKeys(parts)))),
     Layer.provideMerge(parts.compression)
   )
   const rungs = Layer.effectDiscard(serveRungs).pipe(
@@ -91,7 +109,7 @@ const serving = (parts: DataPlaneParts) => {
     Layer.provideMerge(asked)
   )
   // Behind the rungs, whose configuration may hold the licence; before the proxy, which must not serve without.
-  const license = parts.licenseGuard.pipe(Layer.provide(parts.fileWatch))
+  const license = parts.licenseGuard.pipe(Layer.provide(impatientDisk), Layer.provide(parts.fileWatch))
   return parts.proxy.pipe(
     Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials]),
     Layer.provideMerge(license),

@@ -9,7 +9,10 @@ export interface WatchedFile {
 export class FileWatch extends Context.Service<
   FileWatch,
   {
-    /** Looks at the file now; what changes from here on is told, also while nobody waits. */
+    /**
+     * Looks at the file now; what changes from here on is told, also while nobody waits. Does not wait for a disk that
+     * does not answer: what is seen there once it does counts as a change.
+     */
     readonly watch: (file: string) => Effect.Effect<WatchedFile>
   }
 >()("holdfast/services/FileWatch") {}

@@ -4,11 +4,12 @@
  * accepted serves. What is passed over is kept with its reasons, and LiveConfig tells each climb and fall as it happens:
  * the control plane's configurations, too, go no other way.
  */
-import { Cause, Effect, SubscriptionRef } from "effect"
+import { Cause, Effect, Option, type Scope, SubscriptionRef } from "effect"
 import { type Fault, formatFault } from "../model/Fault.ts"
 import { inOrder, preferenceOf } from "../model/SourcePreference.ts"
 import { ConfigCache } from "./ConfigCache.ts"
 import { DeclarativeConfig } from "./DeclarativeConfig.ts"
+import { noAnswer, whileDiskAnswers } from "./DiskSilence.ts"
 import { type Applied, ConfigRejected, LiveConfig, type Offer, showPassedOver } from "./LiveConfig.ts"
 import type { Rung, RungAnswer } from "./Rung.ts"
 import { Settings } from "./Settings.ts"
@@ -44,7 +45,6 @@ export const serveRung = (
       reasons.push(...more)
       return live.passOver({ source, reasons: [...reasons] })
     }
-    yield* passOver([])
 
     const take = Effect.fnUntraced(function* (answer: RungAnswer): Effect.fn.Return<Climb | RungAnswer> {
       if (answer._tag === "Nothing") {
@@ -69,6 +69,8 @@ export const serveRung = (
 
     const climb = Effect.gen(function* (): Effect.fn.Return<Climb> {
       let step: Climb | RungAnswer = yield* offer
+      // What was told of it before, while it did not answer, say, is over.
+      yield* passOver([])
       while (step._tag === "Candidate" || step._tag === "Unusable" || step._tag === "Nothing") step = yield* take(step)
       return step
     })
@@ -84,17 +86,23 @@ export const serveRung = (
 
 /**
  * Serves the best configuration that is at hand without the network. A rung that has nothing, or something that is
- * refused, never stops the node.
+ * refused, never stops the node. Neither does one whose disk does not answer: it is passed over, and when the answer comes
+ * it counts like that of any rung.
  */
-export const serveLocalRungs: Effect.Effect<void, never, Settings | LiveConfig | ConfigCache | DeclarativeConfig> =
-  Effect.gen(function* () {
-    const live = yield* LiveConfig
-    const local = [yield* ConfigCache, yield* DeclarativeConfig]
-    for (const rung of inOrder(preferenceOf(yield* Settings), local)) {
-      if ((yield* serveRung(live, rung))._tag !== "PassedOver") return
-    }
-    const { passedOver } = yield* SubscriptionRef.get(live.state)
-    yield* Effect.logWarning("no configuration at hand; every request is answered 404 until one arrives").pipe(
-      Effect.annotateLogs({ passedOver: showPassedOver(passedOver) })
-    )
-  })
+export const serveLocalRungs: Effect.Effect<
+  void,
+  never,
+  Settings | LiveConfig | ConfigCache | DeclarativeConfig | Scope.Scope
+> = Effect.gen(function* () {
+  const live = yield* LiveConfig
+  const local = [yield* ConfigCache, yield* DeclarativeConfig]
+  for (const rung of inOrder(preferenceOf(yield* Settings), local)) {
+    const climb = yield* whileDiskAnswers(serveRung(live, rung))
+    if (Option.isNone(climb)) yield* live.passOver({ source: rung.source, reasons: [noAnswer] })
+    else if (climb.value._tag !== "PassedOver") return
+  }
+  const { passedOver } = yield* SubscriptionRef.get(live.state)
+  yield* Effect.logWarning("no configuration at hand; every request is answered 404 until one arrives").pipe(
+    Effect.annotateLogs({ passedOver: showPassedOver(passedOver) })
+  )
+})

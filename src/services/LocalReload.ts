@@ -12,6 +12,7 @@ import { isAtLeastAsGood, isUsed, preferenceOf } from "../model/SourcePreference
 import { ConfigCache } from "./ConfigCache.ts"
 import { ConnectionStatus } from "./ConnectionStatus.ts"
 import { DeclarativeConfig } from "./DeclarativeConfig.ts"
+import { whileDiskAnswers } from "./DiskSilence.ts"
 import { FileWatch } from "./FileWatch.ts"
 import { serveRung } from "./Ladder.ts"
 import { LiveConfig } from "./LiveConfig.ts"
@@ -92,6 +93,6 @@ export const beginFollowing = Effect.gen(function* () {
     })
   )
   // After the first look at it: what changes in between is told, and found to be known.
-  if (byHand !== undefined) yield* byHand.adopt
+  if (byHand !== undefined) yield* whileDiskAnswers(byHand.adopt)
   return Effect.all(follows, { discard: true })
 })

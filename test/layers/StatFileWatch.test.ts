@@ -112,4 +112,28 @@ describe("following files of a dead disk", () => {
       }).pipe(Effect.provide(StatFileWatch.layer.pipe(Layer.provide(Layer.succeed(Disk, { ...disk, stat })))))
     })
   )
+
+  it.effect("does not wait for the first look; what is seen at last is told once", () =>
+    Effect.gen(function* () {
+      const { disk, hand, become } = VirtualDisk.make()
+      hand.write("/dead/config.json.gz", new Uint8Array([1]))
+      become({ isStuck: true })
+      yield* Effect.gen(function* () {
+        const { watch } = yield* FileWatch
+        const watching = yield* Effect.forkChild(watch("/dead/config.json.gz"), { startImmediately: true })
+        yield* TestClock.adjust("2 seconds")
+        yield* settle
+        const { changed } = watching.pollUnsafe() === undefined ? assert.fail("waits on") : yield* Fiber.join(watching)
+        const first = yield* Effect.forkChild(changed, { startImmediately: true })
+        yield* TestClock.adjust("1 minute")
+        assert.isUndefined(first.pollUnsafe())
+        become({})
+        yield* TestClock.adjust("1 second")
+        assert.isDefined(first.pollUnsafe())
+        const second = yield* Effect.forkChild(changed, { startImmediately: true })
+        yield* TestClock.adjust("1 minute")
+        assert.isUndefined(second.pollUnsafe())
+      }).pipe(Effect.provide(StatFileWatch.layer.pipe(Layer.provide(Layer.succeed(Disk, disk)))))
+    })
+  )
 })

@@ -1,14 +1,16 @@
 /** The ladder at start: `DESIGN.md`, "The life of a node", 2 and 3; `resilience.md` §3 and §9; the cache rows of the faults. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, SubscriptionRef } from "effect"
+import { Effect, Layer, Logger, type Scope, SubscriptionRef } from "effect"
+import { TestClock } from "effect/testing"
 import type { Row } from "../../src/model/Entity.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { ConfigCache } from "../../src/services/ConfigCache.ts"
 import { DeclarativeConfig } from "../../src/services/DeclarativeConfig.ts"
 import { serveLocalRungs } from "../../src/services/Ladder.ts"
 import { LiveConfig, type LiveState } from "../../src/services/LiveConfig.ts"
+import type { RungAnswer } from "../../src/services/Rung.ts"
 import { makeMemoryCache, makeMemoryFile, tableHeld } from "../../src/testing/MemoryRungs.ts"
-import { joined, liveLayerFor } from "../support/live.ts"
+import { joined, liveLayerFor, settle } from "../support/live.ts"
 import { eventsInto, type LoggedEvent } from "../support/logged.ts"
 import { settingsLayer } from "../support/settings.ts"
 import { table } from "../support/tables.ts"
@@ -34,7 +36,7 @@ interface Started {
   readonly events: ReadonlyArray<LoggedEvent>
 }
 
-const start = ({ disk, file, given = joined }: Node): Effect.Effect<Started> => {
+const start = ({ disk, file, given = joined }: Node): Effect.Effect<Started, never, Scope.Scope> => {
   const events: Array<LoggedEvent> = []
   const cache = makeMemoryCache()
   cache.current = held(disk, "/disk")
@@ -112,6 +114,74 @@ describe("what a rung is owed", () => {
       assert.lengthOf(cache.quarantine, 2)
       assert.include(cache.quarantine.find(({ held }) => held === bad)?.reasons.join(), "unknown entity")
     }).pipe(Effect.provide(Logger.layer([])))
+  )
+})
+
+describe("a rung whose disk does not answer", () => {
+  const withRungs = (answer: Effect.Effect<RungAnswer>, body: Effect.Effect<void, never, LiveConfig>) => {
+    const late = Layer.succeed(ConfigCache, { ...makeMemoryCache().start(), offer: answer })
+    const file = makeMemoryFile()
+    file.held = tableHeld(table("/file"))
+    return Effect.gen(function* () {
+      const starting = yield* Effect.forkChild(serveLocalRungs, { startImmediately: true })
+      yield* TestClock.adjust("2 seconds")
+      yield* settle
+      assert.isDefined(starting.pollUnsafe(), "the node starts")
+      const { source, passedOver } = yield* SubscriptionRef.get((yield* LiveConfig).state)
+      assert.strictEqual(source, "declarative_file")
+      assert.deepEqual(passedOver, [{ source: "disk", reasons: ["the disk does not answer"] }])
+      yield* body
+    }).pipe(
+      Effect.provide([
+        liveLayerFor(joined),
+        settingsLayer(joined),
+        late,
+        Layer.succeed(DeclarativeConfig, file.start())
+      ]),
+      Effect.provide(Logger.layer([]))
+    )
+  }
+
+  it.effect("is passed over, and its late answer counts like any: it serves in the place of what is worse", () => {
+    const told: Array<string> = []
+    const raw = table("/disk")
+    const answer: RungAnswer = {
+      _tag: "Candidate",
+      offer: { raw, source: "disk", hash: "d".repeat(32), receivedAtMs: 1 },
+      served: Effect.sync(() => void told.push("served")),
+      refused: () => Effect.die("is right")
+    }
+    return withRungs(
+      Effect.delay(Effect.succeed(answer), "1 minute"),
+      Effect.gen(function* () {
+        yield* TestClock.adjust("1 minute")
+        yield* settle
+        const { source, passedOver } = yield* SubscriptionRef.get((yield* LiveConfig).state)
+        assert.deepEqual([source, passedOver, told], ["disk", [], ["served"]])
+      })
+    )
+  })
+
+  it.effect("does not take the place of what has come meanwhile from a better one", () =>
+    withRungs(
+      Effect.delay(
+        Effect.succeed<RungAnswer>({
+          _tag: "Candidate",
+          offer: { raw: table("/disk"), source: "disk", hash: "d".repeat(32), receivedAtMs: 1 },
+          served: Effect.die("does not serve"),
+          refused: () => Effect.die("is right")
+        }),
+        "1 minute"
+      ),
+      Effect.gen(function* () {
+        const live = yield* LiveConfig
+        const pushed = { raw: table("/cp"), source: "control_plane", hash: "c".repeat(32), receivedAtMs: 1 } as const
+        yield* Effect.orDie(live.apply(pushed))
+        yield* TestClock.adjust("1 minute")
+        yield* settle
+        assert.strictEqual((yield* SubscriptionRef.get(live.state)).source, "control_plane")
+      })
+    )
   )
 })
 

@@ -294,4 +294,27 @@ describe("following the files", () => {
       assert.deepEqual(watched.slice(1), ["/kong.yml", "/prefix/config.json.gz"])
     })
   )
+
+  it.effect("begins without a disk that does not answer: what is adopted later is no change either", () =>
+    Effect.gen(function* () {
+      const written = files({ state: "own" })
+      const slowly = Layer.effect(
+        ConfigCache,
+        Effect.map(ConfigCache, (cache) => {
+          const byHand = cache.byHand ?? assert.fail("not followed")
+          return { ...cache, byHand: { ...byHand, adopt: Effect.delay(byHand.adopt, "1 minute") } }
+        })
+      ).pipe(Layer.provide(node(written, joined)))
+      const watch = Layer.succeed(FileWatch, { watch: () => Effect.succeed({ changed: Effect.never }) })
+      yield* Effect.gen(function* () {
+        const beginning = yield* Effect.forkChild(LocalReload.beginFollowing, { startImmediately: true })
+        yield* TestClock.adjust("2 seconds")
+        yield* settle
+        assert.isDefined(beginning.pollUnsafe())
+        assert.strictEqual(written.adopted, 0)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(written.adopted, 1)
+      }).pipe(Effect.scoped, Effect.provide(slowly), Effect.provide([node(written, joined), watch]))
+    })
+  )
 })
