@@ -1,4 +1,4 @@
-/** How long something lasts is no matter of what time it is: `faults.md`, "clock jump". */
+/** How long something lasts is no matter of what time it is (faults.md, clocks). */
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer, SubscriptionRef } from "effect"
 import * as HttpStatusListener from "../../src/layers/HttpStatusListener.ts"

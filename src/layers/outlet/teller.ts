@@ -21,12 +21,16 @@ export const makeTeller = Effect.gen(function* () {
   let summarisedAtMs = 0
   let isShort = false
 
+  const since = Effect.gen(function* () {
+    return { sinceMs: yield* clock.nowMs, sinceMonotonicMs: yield* monotonicMs }
+  })
+
   const becomeConnecting = Effect.gen(function* () {
-    yield* SubscriptionRef.set(status, { _tag: "connecting", sinceMs: yield* clock.nowMs })
+    yield* SubscriptionRef.set(status, { _tag: "connecting", ...(yield* since) })
   })
 
   const becomeConnected = Effect.gen(function* () {
-    yield* SubscriptionRef.set(status, { _tag: "connected", sinceMs: yield* clock.nowMs })
+    yield* SubscriptionRef.set(status, { _tag: "connected", ...(yield* since) })
     yield* Effect.logInfo("control plane connected")
   })
 
@@ -51,9 +55,9 @@ export const makeTeller = Effect.gen(function* () {
       return yield* summarise(facts, attempts)
     }
     const attempts = before._tag === "connecting" ? 1 : 0
-    const sinceMs = yield* clock.nowMs
-    yield* SubscriptionRef.set(status, { _tag: "disconnected", sinceMs, attempts, reason: message })
-    awaySinceMs = yield* monotonicMs
+    const began = yield* since
+    yield* SubscriptionRef.set(status, { _tag: "disconnected", ...began, attempts, reason: message })
+    awaySinceMs = began.sinceMonotonicMs
     summarisedAtMs = awaySinceMs
     yield* Effect.logWarning(
       before._tag === "connected"
