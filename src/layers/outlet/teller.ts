@@ -77,12 +77,11 @@ export const makeTeller = Effect.gen(function* () {
       const attempts = before._tag === "connecting" ? 1 : 0
       yield* SubscriptionRef.set(status, { _tag: "disconnected", ...began, attempts, reason: message })
     }
-    if (outage !== undefined) {
-      outage.attempts++
-      return yield* summarise(outage, facts)
-    }
+    const isUntold = outage === undefined || (outage.connects === 1 && before._tag === "connected")
     const { sinceMonotonicMs: sinceMs } = began
-    outage = { sinceMs, summarisedAtMs: sinceMs, attempts: 1, connects: 0 }
+    outage ??= { sinceMs, summarisedAtMs: sinceMs, attempts: 0, connects: 0 }
+    outage.attempts++
+    if (!isUntold) return yield* summarise(outage, facts)
     yield* Effect.logWarning(
       before._tag === "connected"
         ? "control plane lost; serving goes on"
