@@ -6,7 +6,6 @@ import type { Reasoned } from "./judge.ts"
 
 const lamp = "scripts/mutation/canary/lamp.ts"
 const intake = "src/model/session/intake.ts"
-const link = "src/model/session/link.ts"
 const step = "src/model/session/step.ts"
 
 const license = "src/model/License.ts"
@@ -89,12 +88,6 @@ export const reasons: ReadonlyArray<Reasoned> = [
     file: intake,
     text: 'next.persist.phase === "retrying" && nowMs >= next.persist.retryAtMs',
     mutations: ['next.persist.phase === "retrying" → true'],
-    why: narrowing
-  },
-  {
-    file: link,
-    text: "return link.untilMs !== undefined && nowMs >= link.untilMs ? dial(state, nowMs) : stay(state)",
-    mutations: ["link.untilMs !== undefined → true"],
     why: narrowing
   },
   {

@@ -26,7 +26,7 @@ import { makeWorld, type World } from "./World.ts"
 import { describeSchedule, type Schedule } from "./WorldAction.ts"
 
 export interface CheckNodeOptions {
-  /** How many schedules. Default: 200. */
+  /** How many schedules. Default: 1000, some 5 s of work for a sound node. */
   readonly cases?: number
   readonly seed?: number
   /** The token of a failure: plays that one again. */
@@ -58,7 +58,7 @@ export class NodeChecked extends Data.TaggedError("NodeChecked")<{
 
 /** Silence, one dial, one delay, one push. */
 const convergeDefaultMs = 45_000 + 5_000 + 10_000 + 1_000
-const casesDefault = 200
+const casesDefault = 1000
 const seedDefault = 20_261_126
 const actionsDefault = 20
 const lookMs = 250

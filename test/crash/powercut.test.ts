@@ -10,7 +10,7 @@ import type { Crash } from "../../src/testing/VirtualDisk.ts"
 import { type Scenario, scenarios } from "./scenarios.ts"
 import { cutShort, isWrong, prepare, type Sabotage, type Verdict } from "./virtual.ts"
 
-const powerCuts = Number(process.env.HOLDFAST_POWER_CUTS ?? 4)
+const powerCuts = Number(process.env.HOLDFAST_POWER_CUTS ?? 2)
 
 const crashes: ReadonlyArray<Crash> = [
   { kind: "process", seed: 0 },

@@ -46,6 +46,9 @@ if (code === "threads") {
     console.log("threads", count() - before)
     process.exit()
   })
+} else if (code === "simulate") {
+  console.log(process.pid, ...process.execArgv)
+  process.exit(3)
 } else if (code !== undefined) process.exit(Number(code))
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"]) process.on(signal, () => {
   console.log(signal)
@@ -89,6 +92,15 @@ describe("the shim", () => {
     Effect.gen(function* () {
       const { shim, daemonPid } = yield* start(process.execPath)
       assert.strictEqual(daemonPid, shim.pid)
+    })
+  )
+
+  it.live("gives the simulator a process of its own with a larger young generation, on a new Node too", () =>
+    Effect.gen(function* () {
+      const shim = yield* run(process.execPath, [place.main, "simulate"])
+      assert.strictEqual((yield* shim.ended).code, 3)
+      assert.match(shim.stdout(), /^\d+ --max-semi-space-size=64/)
+      assert.notStrictEqual(Number.parseInt(shim.stdout(), 10), shim.pid)
     })
   )
 

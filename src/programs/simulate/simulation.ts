@@ -3,7 +3,7 @@
  * then everything is healed, and a liveness phase, in which every node must come to run the newest configuration in time.
  */
 import { Effect, Fiber, type Scope } from "effect"
-import { silenceLimitMs } from "../../model/Wire.ts"
+import { dialLimitMs, silenceLimitMs } from "../../model/session/limits.ts"
 import { allCheckers } from "../../testing/checkers/all.ts"
 import { type Checkers, type Finding, setCheckers } from "../../testing/checkers/Checker.ts"
 import { makeProbe } from "../../testing/checkers/wholeConfig.ts"
@@ -44,7 +44,6 @@ const secondMs = 1_000
 const startSpreadMs = 30_000
 
 const delayMaxMs = 10_000
-const dialLimitMs = 5_000
 /** The window in which a control plane gathers changes (`db_update_frequency`) is the longest part of a push. */
 const pushMs = 100
 /** Messages under way in a healthy network, and the next look at the nodes. */
