@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import type { StartError } from "../../services/StartError.ts"
 import type { Child } from "../stage/Child.ts"
-import { anyPort, otherPorts } from "../stage/Ports.ts"
+import { otherPorts } from "../stage/Ports.ts"
 import { elapsed, eventually, StepFailed } from "../stage/Probe.ts"
 import { raiseStage, type Stage } from "../stage/Stage.ts"
 import type { DrillRequest, Skipped } from "./deriveRequests.ts"
@@ -68,18 +68,17 @@ const makeMachine = (options: GroundOptions, node: Child): Effect.Effect<Ground[
 
 const stageFor = Effect.fnUntraced(function* (options: GroundOptions) {
   const ports = yield* otherPorts
-  const tlsPort = yield* anyPort
   const stage = yield* raiseStage({
     directory: options.directory,
     ports,
     dataPlaneCommand: commandOf(options),
     dataPlaneSettings: {
-      proxy_listen: `127.0.0.1:${ports.proxy}, 127.0.0.1:${tlsPort} ssl`,
+      proxy_listen: `127.0.0.1:${ports.proxy}, 127.0.0.1:${ports.proxyTls} ssl`,
       // Tells which route answered.
       allow_debug_header: "on"
     }
   })
-  return { stage, gateway: { port: ports.proxy, tlsPort } }
+  return { stage, gateway: { port: ports.proxy, tlsPort: ports.proxyTls } }
 })
 
 /** Why a request is no good for the traffic, or by which other route it is answered. */
