@@ -2,7 +2,7 @@
  * `holdfast drill NAME`: a scripted outage of real processes, sockets and files while traffic flows. A line for each
  * step, a report at the end, and an exit code for CI.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Clock, DateTime, Duration, Effect } from "effect"
@@ -15,6 +15,7 @@ import { type Ground, makeGround } from "./drill/Ground.ts"
 import { requestsPerSecond } from "./drill/Load.ts"
 import { playSteps } from "./drill/playSteps.ts"
 import { type DrillReport, reportJson, reportMarkdown, seconds } from "./drill/Report.ts"
+import { sweep, workingFolder } from "./drill/WorkingFolder.ts"
 
 const say = (line: string): Effect.Effect<void> => Effect.sync(() => void process.stdout.write(`${line}\n`))
 
@@ -40,12 +41,6 @@ const reportFolder = (folder: string): Effect.Effect<string, StartError> =>
         exitCode: 2
       })
   })
-
-/** Gone when the drill passed; kept, for its logs, when it did not. */
-const workingFolder = Effect.acquireRelease(
-  Effect.sync(() => ({ path: mkdtempSync(join(tmpdir(), "holdfast-drill-")), isKept: false })),
-  (folder) => Effect.sync(() => (folder.isKept ? undefined : rmSync(folder.path, { recursive: true, force: true })))
-)
 
 const introduce = Effect.fnUntraced(function* (drill: Drill, { config }: Ground) {
   yield* say(`drill ${drill.name}\n  ${drill.promise}`)
@@ -78,7 +73,8 @@ export const runDrill: RunCommand = ({ flags, operands }) =>
   Effect.gen(function* () {
     const drill = yield* findDrill(operands[0] ?? "")
     const folder = typeof flags.report === "string" ? yield* reportFolder(flags.report) : undefined
-    const working = yield* workingFolder
+    for (const path of yield* sweep(tmpdir())) yield* say(`swept: ${path}, left behind by a drill that was killed`)
+    const working = yield* workingFolder(tmpdir())
     const startedMs = yield* Clock.currentTimeMillis
     const ground = yield* makeGround({
       directory: working.path,

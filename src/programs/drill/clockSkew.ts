@@ -100,13 +100,15 @@ const suspend: Step<Ground> = {
       )
       const before = yield* session(ground)
       yield* ground.load.pause
-      yield* ground.stage.dataPlane.freeze
-      const steering = yield* Effect.forkChild(ground.steer({ wallErrorMs: 0, stoodStillMs: frozenMs }), {
-        startImmediately: true
+      // What it is told while it sleeps, it hears when it wakes.
+      const asleep = Effect.gen(function* () {
+        const steering = yield* Effect.forkChild(ground.steer({ wallErrorMs: 0, stoodStillMs: frozenMs }), {
+          startImmediately: true
+        })
+        yield* Effect.sleep(frozenMs)
+        return steering
       })
-      yield* Effect.sleep(frozenMs)
-      yield* ground.stage.dataPlane.thaw
-      yield* Fiber.join(steering)
+      yield* Fiber.join(yield* ground.stage.dataPlane.whileFrozen(asleep))
       yield* eventually(noticeWithinMs, clockIs(ground, "doubted"))
       yield* traffic(ground, 4)
       yield* keeps(ground, before)

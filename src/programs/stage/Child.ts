@@ -4,6 +4,7 @@ import { type ChildProcess, type Serializable, spawn } from "node:child_process"
 import { closeSync, openSync, readFileSync, statSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { tiedEnv } from "../../DieWithParent.ts"
+import { whileGuarded } from "./Guard.ts"
 import { StepFailed } from "./Probe.ts"
 
 export interface ChildSpec {
@@ -21,9 +22,8 @@ export interface Child {
   readonly kill: Effect.Effect<void>
   /** SIGTERM, and wait until it is gone; `kill -9` when it takes too long. */
   readonly stop: Effect.Effect<void>
-  /** What the system does to a machine that is suspended, to this one process. */
-  readonly freeze: Effect.Effect<void>
-  readonly thaw: Effect.Effect<void>
+  /** What the system does to a machine that is suspended, to this one process, for as long as this lasts. */
+  readonly whileFrozen: <A, E>(use: Effect.Effect<A, E>) => Effect.Effect<A, E>
   /** Says something by the channel that ties the two, and waits until it is answered. One at a time. */
   readonly tell: (message: Serializable) => Effect.Effect<void, StepFailed>
   /** What it has logged since it was started last. */
@@ -82,6 +82,20 @@ const tell = (name: string, child: ChildProcess, message: Serializable): Effect.
     })
   )
 
+/** The guard is there before and goes after. */
+const whileFrozen = <A, E>(child: ChildProcess, use: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  const signal = (name: NodeJS.Signals) => Effect.sync(() => void child.kill(name))
+  if (isGone(child) || child.pid === undefined) return use
+  return whileGuarded(
+    child.pid,
+    Effect.acquireUseRelease(
+      signal("SIGSTOP"),
+      () => use,
+      () => signal("SIGCONT")
+    )
+  )
+}
+
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0
 
 export const makeChild = (spec: ChildSpec): Effect.Effect<Child, never, Scope.Scope> =>
@@ -89,7 +103,6 @@ export const makeChild = (spec: ChildSpec): Effect.Effect<Child, never, Scope.Sc
     const running: { child: ChildProcess | undefined; loggedBytes: number } = { child: undefined, loggedBytes: 0 }
     const withChild = (use: (child: ChildProcess) => Effect.Effect<void>) =>
       Effect.suspend(() => (running.child === undefined ? Effect.void : use(running.child)))
-    const signal = (name: NodeJS.Signals) => withChild((child) => Effect.sync(() => void child.kill(name)))
     yield* Effect.addFinalizer(() => withChild(endKindly))
     return {
       name: spec.name,
@@ -102,8 +115,7 @@ export const makeChild = (spec: ChildSpec): Effect.Effect<Child, never, Scope.Sc
       }),
       kill: withChild((child) => end(child, "SIGKILL")),
       stop: withChild(endKindly),
-      freeze: signal("SIGSTOP"),
-      thaw: signal("SIGCONT"),
+      whileFrozen: (use) => Effect.suspend(() => (running.child === undefined ? use : whileFrozen(running.child, use))),
       tell: (message) =>
         Effect.suspend(() =>
           running.child === undefined
