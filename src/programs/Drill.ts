@@ -14,7 +14,7 @@ import { drills } from "./drill/drills.ts"
 import { type Ground, makeGround } from "./drill/Ground.ts"
 import { requestsPerSecond } from "./drill/Load.ts"
 import { playSteps } from "./drill/playSteps.ts"
-import { type DrillReport, reportJson, reportMarkdown, seconds } from "./drill/Report.ts"
+import { type DrillReport, reportJson, reportMarkdown, seconds, type Verdict, verdictOf } from "./drill/Report.ts"
 import { sweep, workingFolder } from "./drill/WorkingFolder.ts"
 
 const say = (line: string): Effect.Effect<void> => Effect.sync(() => void process.stdout.write(`${line}\n`))
@@ -50,8 +50,23 @@ const introduce = Effect.fnUntraced(function* (drill: Drill, { config }: Ground)
   for (const line of drill.steered?.injected ?? []) yield* say(`  injected: ${line}`)
 })
 
+const endings = {
+  passed: { words: "passed: every promise was kept", exitCode: 0 },
+  failed: { words: "failed: a promise was broken", exitCode: 1 },
+  "could not be played": {
+    words: "could not be played to its end: nothing is known about the promise",
+    exitCode: 3
+  }
+} as const satisfies Record<Verdict, { readonly words: string; readonly exitCode: number }>
+
+/** What the machine refuses to a drill breaks no promise. */
+const refusedByMachine = ({ message }: StartError): Effect.Effect<number> => {
+  const { words, exitCode } = endings["could not be played"]
+  return Effect.as(say(`${message}\n${words}`), exitCode)
+}
+
 const conclude = Effect.fnUntraced(function* (report: DrillReport, folder: string | undefined) {
-  const { traffic, recoveries, passed, drill } = report
+  const { traffic, recoveries, verdict, drill } = report
   yield* say(`${traffic.sent} requests, ${traffic.failed} failed`)
   for (const { reason, count, firstAtMs } of traffic.failures) {
     yield* say(`  ${count} times, first after ${seconds(firstAtMs)}: ${reason}`)
@@ -66,7 +81,7 @@ const conclude = Effect.fnUntraced(function* (report: DrillReport, folder: strin
       yield* say(`report: ${join(folder, name)}`)
     }
   }
-  yield* say(passed ? "passed: every promise was kept" : "failed: a promise was broken")
+  yield* say(endings[verdict].words)
 })
 
 export const runDrill: RunCommand = ({ flags, operands }) =>
@@ -75,24 +90,25 @@ export const runDrill: RunCommand = ({ flags, operands }) =>
     const folder = typeof flags.report === "string" ? yield* reportFolder(flags.report) : undefined
     for (const path of yield* sweep(tmpdir())) yield* say(`swept: ${path}, left behind by a drill that was killed`)
     const working = yield* workingFolder(tmpdir())
-    const startedMs = yield* Clock.currentTimeMillis
     const ground = yield* makeGround({
       directory: working.path,
       file: typeof flags.config === "string" ? flags.config : undefined,
       isSteered: drill.steered !== undefined,
-      wallErrorMs: drill.steered?.wallErrorMs?.(startedMs) ?? 0
+      startedMs: yield* Clock.currentTimeMillis
     })
     yield* introduce(drill, ground)
     const startedAt = DateTime.formatIso(yield* DateTime.now)
     const [duration, played] = yield* Effect.timed(playSteps(drill.steps, ground, say))
     const { sent, failed } = ground.load.counts()
+    const verdict = verdictOf(played, failed)
     const report: DrillReport = {
       drill: drill.name,
       promise: drill.promise,
       version,
       startedAt,
       tookMs: Math.round(Duration.toMillis(duration)),
-      passed: played.every(({ outcome }) => outcome === "passed") && failed === 0,
+      passed: verdict === "passed",
+      verdict,
       injected: drill.steered?.injected ?? [],
       configuration: {
         name: ground.config.name,
@@ -108,5 +124,8 @@ export const runDrill: RunCommand = ({ flags, operands }) =>
     working.isKept = !report.passed
     yield* conclude(report, folder)
     if (working.isKept) yield* say(`logs: ${working.path}/*.log`)
-    return report.passed ? 0 : 1
-  }).pipe(Effect.scoped)
+    return endings[verdict].exitCode
+  }).pipe(
+    Effect.scoped,
+    Effect.catch((error) => (error.exitCode === 1 ? refusedByMachine(error) : Effect.fail(error)))
+  )

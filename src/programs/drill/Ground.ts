@@ -18,8 +18,8 @@ export interface Ground {
   readonly gateway: Gateway
   readonly load: Load
   readonly config: DrillConfig
-  /** The node's wall clock at the start of the drill, off the machine's by this. */
-  readonly wallErrorMs: number
+  /** When the drill began, by the machine's wall clock. */
+  readonly startedMs: number
   readonly requests: () => ReadonlyArray<DrillRequest>
   readonly skipped: () => ReadonlyArray<Skipped>
   readonly recoveries: () => ReadonlyArray<Recovery>
@@ -34,6 +34,8 @@ export interface Ground {
   ) => Effect.Effect<number, StepFailed>
   /** Makes the node's machine do this, from now on. */
   readonly steer: (faults: Partial<Faults>) => Effect.Effect<void, StepFailed>
+  /** What it does. */
+  readonly faults: () => Faults
   /** A name that no former change had. */
   readonly nextVersion: () => string
 }
@@ -44,7 +46,7 @@ export interface GroundOptions {
   readonly file: string | undefined
   /** Runs a node whose clock and disk can be steered. */
   readonly isSteered: boolean
-  readonly wallErrorMs: number
+  readonly startedMs: number
 }
 
 const faultsFile = ({ directory }: GroundOptions): string => join(directory, "faults.json")
@@ -53,17 +55,18 @@ const commandOf = (options: GroundOptions): ReadonlyArray<string> =>
   options.isSteered ? ["drill-node", "--faults", faultsFile(options)] : ["data-plane"]
 
 /** What the node's machine does outlives the node: a restarted one finds it as it is. */
-const makeMachine = (options: GroundOptions, node: Child): Effect.Effect<Ground["steer"]> =>
+const makeMachine = (options: GroundOptions, node: Child): Effect.Effect<Pick<Ground, "steer" | "faults">> =>
   Effect.sync(() => {
-    let faults: Faults = { ...noFaults(), wallErrorMs: options.wallErrorMs }
+    let faults: Faults = noFaults()
     const write = () => writeFileSync(faultsFile(options), JSON.stringify(faults))
     write()
-    return (change) =>
+    const steer: Ground["steer"] = (change) =>
       Effect.suspend(() => {
         faults = { ...faults, ...change }
         write()
         return node.isRunning() ? node.tell({ ...faults }) : Effect.void
       })
+    return { steer, faults: () => faults }
   })
 
 const stageFor = Effect.fnUntraced(function* (options: GroundOptions) {
@@ -131,13 +134,13 @@ export const makeGround = (options: GroundOptions): Effect.Effect<Ground, StartE
       gateway,
       load,
       config,
-      wallErrorMs: options.wallErrorMs,
+      startedMs: options.startedMs,
       requests: () => requests,
       skipped: () => skipped,
       recoveries: () => recoveries,
       prove,
       recover,
-      steer: yield* makeMachine(options, stage.dataPlane),
+      ...(yield* makeMachine(options, stage.dataPlane)),
       nextVersion: () => `v${++version}`
     }
   })

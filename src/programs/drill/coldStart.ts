@@ -3,7 +3,6 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { eventually, StepFailed } from "../stage/Probe.ts"
-import type { Step } from "../stage/Step.ts"
 import {
   isKept,
   isReady,
@@ -20,14 +19,13 @@ import {
   startEcho,
   traffic
 } from "./actions.ts"
-import type { Drill } from "./Drill.ts"
+import type { Drill, DrillStep } from "./Drill.ts"
 import { drillRoute } from "./drillConfig.ts"
-import type { Ground } from "./Ground.ts"
 import { refusedWith } from "./Load.ts"
 
 const fileVersion = "file"
 
-const prepare: Step<Ground> = {
+const prepare: DrillStep = {
   title: "start a control plane and an upstream, load the configuration, and kill -9 the control plane",
   play: (ground) =>
     Effect.gen(function* () {
@@ -38,7 +36,7 @@ const prepare: Step<Ground> = {
     })
 }
 
-const startEmpty: Step<Ground> = {
+const startEmpty: DrillStep = {
   title: "start a node with an empty disk: it says that it has nothing, to probes and to clients",
   play: (ground) =>
     Effect.gen(function* () {
@@ -53,7 +51,7 @@ const startEmpty: Step<Ground> = {
     })
 }
 
-const startWithFile: Step<Ground> = {
+const startWithFile: DrillStep = {
   title: "start it again with a declarative file: it serves that",
   play: (ground) =>
     Effect.gen(function* () {
@@ -80,7 +78,7 @@ const startWithFile: Step<Ground> = {
     })
 }
 
-const controlPlaneComes: Step<Ground> = {
+const controlPlaneComes: DrillStep = {
   title: "start the control plane: its configuration takes the file's place",
   play: (ground) =>
     Effect.gen(function* () {
@@ -97,7 +95,7 @@ const controlPlaneComes: Step<Ground> = {
     })
 }
 
-const cacheBeatsFile: Step<Ground> = {
+const cacheBeatsFile: DrillStep = {
   title: "kill -9 both and start the node alone: what the control plane gave beats the file",
   play: (ground) =>
     Effect.gen(function* () {

@@ -3,7 +3,6 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { eventually, StepFailed } from "../stage/Probe.ts"
-import type { Step } from "../stage/Step.ts"
 import {
   begin,
   changeConfig,
@@ -23,14 +22,13 @@ import {
   traffic
 } from "./actions.ts"
 import { overwriteAll, quarantined, tearCurrent } from "./cacheFiles.ts"
-import type { Drill } from "./Drill.ts"
+import type { Drill, DrillStep } from "./Drill.ts"
 import { drillRoute } from "./drillConfig.ts"
-import type { Ground } from "./Ground.ts"
 import { refusedWith } from "./Load.ts"
 
 const [former, newest, fileVersion] = ["v2", "v3", "file"] as const
 
-const fill: Step<Ground> = {
+const fill: DrillStep = {
   title: "start everything, let traffic flow, and change the configuration twice",
   play: (ground) =>
     Effect.gen(function* () {
@@ -45,7 +43,7 @@ const fill: Step<Ground> = {
     })
 }
 
-const tearOne: Step<Ground> = {
+const tearOne: DrillStep = {
   title: "kill -9 both, tear the cache file in half, and start the node alone: the configuration before it serves",
   play: (ground) =>
     Effect.gen(function* () {
@@ -69,7 +67,7 @@ const tearOne: Step<Ground> = {
     })
 }
 
-const damageAll: Step<Ground> = {
+const damageAll: DrillStep = {
   title: "kill -9 the node, overwrite every file that it has, and start it: it has nothing, and says precisely why",
   play: (ground) =>
     Effect.gen(function* () {
@@ -91,7 +89,7 @@ const damageAll: Step<Ground> = {
     })
 }
 
-const useFile: Step<Ground> = {
+const useFile: DrillStep = {
   title: "start it again with a declarative file: it serves that",
   play: (ground) =>
     Effect.gen(function* () {
@@ -115,7 +113,7 @@ const useFile: Step<Ground> = {
     })
 }
 
-const mend: Step<Ground> = {
+const mend: DrillStep = {
   title: "start the control plane: the node has the newest configuration, and a good cache file again",
   play: (ground) =>
     Effect.gen(function* () {

@@ -1,7 +1,6 @@
 /** The control plane is gone: `resilience.md` §1 and §9, "CP down, DP running" and "CP down, DP restarts". */
 import { Effect } from "effect"
 import { eventually } from "../stage/Probe.ts"
-import type { Step } from "../stage/Step.ts"
 import {
   begin,
   changeConfig,
@@ -17,10 +16,9 @@ import {
   startDataPlane,
   traffic
 } from "./actions.ts"
-import type { Drill } from "./Drill.ts"
-import type { Ground } from "./Ground.ts"
+import type { Drill, DrillStep } from "./Drill.ts"
 
-const lose: Step<Ground> = {
+const lose: DrillStep = {
   title: "kill -9 the control plane: traffic goes on",
   play: (ground) =>
     Effect.gen(function* () {
@@ -32,7 +30,7 @@ const lose: Step<Ground> = {
     })
 }
 
-const comesBack = (what: string): Step<Ground> => ({
+const comesBack = (what: string): DrillStep => ({
   title: "start the control plane again: the node finds it and takes a change",
   play: (ground) =>
     Effect.gen(function* () {
@@ -44,7 +42,7 @@ const comesBack = (what: string): Step<Ground> => ({
     })
 })
 
-const loseBoth: Step<Ground> = {
+const loseBoth: DrillStep = {
   title: "kill -9 the control plane and the node, and start the node alone: it serves from its cache",
   play: (ground) =>
     Effect.gen(function* () {

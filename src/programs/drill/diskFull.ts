@@ -1,7 +1,6 @@
 /** The disk is full while a configuration arrives: `faults.md`, "crash between load and persist"; `life-of-a-node.md`, "The cache". */
 import { Effect } from "effect"
 import { eventually } from "../stage/Probe.ts"
-import type { Step } from "../stage/Step.ts"
 import {
   begin,
   changeConfig,
@@ -19,7 +18,7 @@ import {
   startDataPlane,
   traffic
 } from "./actions.ts"
-import type { Drill } from "./Drill.ts"
+import type { Drill, DrillStep } from "./Drill.ts"
 import type { Ground } from "./Ground.ts"
 
 const [former, newest] = ["v1", "v2"] as const
@@ -29,7 +28,7 @@ const persistWithinMs = 60_000
 const showsFullDisk = (ground: Ground) =>
   shows(ground, "configuration.cache", (cache) => String(cache).includes("ENOSPC"), "that it is not written: ENOSPC")
 
-const start: Step<Ground> = {
+const start: DrillStep = {
   title: "start everything, let traffic flow, and wait until the configuration is on disk",
   play: (ground) =>
     Effect.gen(function* () {
@@ -39,7 +38,7 @@ const start: Step<Ground> = {
     })
 }
 
-const arrives: Step<Ground> = {
+const arrives: DrillStep = {
   title: "the disk is full, and a change arrives: it serves, and the node says that it is not kept",
   play: (ground) =>
     Effect.gen(function* () {
@@ -54,7 +53,7 @@ const arrives: Step<Ground> = {
     })
 }
 
-const restart: Step<Ground> = {
+const restart: DrillStep = {
   title: "kill -9 both and start the node alone, on the full disk: it serves the former configuration, whole",
   play: (ground) =>
     Effect.gen(function* () {
@@ -74,7 +73,7 @@ const restart: Step<Ground> = {
     })
 }
 
-const returns: Step<Ground> = {
+const returns: DrillStep = {
   title: "start the control plane: the newest configuration serves again, and is still not kept",
   play: (ground) =>
     Effect.gen(function* () {
@@ -89,7 +88,7 @@ const returns: Step<Ground> = {
     })
 }
 
-const spaceAgain: Step<Ground> = {
+const spaceAgain: DrillStep = {
   title: "there is space again: the configuration is written by itself, and outlives kill -9",
   play: (ground) =>
     Effect.gen(function* () {
