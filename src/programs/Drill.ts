@@ -2,9 +2,7 @@
  * `holdfast drill NAME`: a scripted outage of real processes, sockets and files while traffic flows. A line for each
  * step, a report at the end, and an exit code for CI.
  */
-import { mkdirSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { Clock, DateTime, Duration, Effect } from "effect"
 import { version } from "../model/version.ts"
 import { StartError } from "../services/StartError.ts"
@@ -14,7 +12,8 @@ import { drills } from "./drill/drills.ts"
 import { type Ground, makeGround } from "./drill/Ground.ts"
 import { requestsPerSecond } from "./drill/Load.ts"
 import { playSteps } from "./drill/playSteps.ts"
-import { type DrillReport, reportJson, reportMarkdown, seconds, type Verdict, verdictOf } from "./drill/Report.ts"
+import { type DrillReport, seconds, type Verdict, verdictOf } from "./drill/Report.ts"
+import { type ReportFiles, reportFilesIn } from "./drill/reportFiles.ts"
 import { sweep, workingFolder } from "./drill/WorkingFolder.ts"
 
 const say = (line: string): Effect.Effect<void> => Effect.sync(() => void process.stdout.write(`${line}\n`))
@@ -25,22 +24,6 @@ const findDrill = (name: string): Effect.Effect<Drill, StartError> => {
   const message = `expected one of ${drills.map((drill) => drill.name).join(", ")}`
   return Effect.fail(new StartError({ faults: [{ path: ["DRILL"], message, value: name }], exitCode: 2 }))
 }
-
-/** Before anything starts: a report that can't be written is no report. */
-const reportFolder = (folder: string): Effect.Effect<string, StartError> =>
-  Effect.try({
-    try: () => {
-      mkdirSync(folder, { recursive: true })
-      return folder
-    },
-    catch: (cause) =>
-      new StartError({
-        faults: [
-          { path: ["--report"], message: `expected a folder that can be made (${String(cause)})`, value: folder }
-        ],
-        exitCode: 2
-      })
-  })
 
 const introduce = Effect.fnUntraced(function* (drill: Drill, { config }: Ground) {
   yield* say(`drill ${drill.name}\n  ${drill.promise}`)
@@ -65,8 +48,8 @@ const refusedByMachine = ({ message }: StartError): Effect.Effect<number> => {
   return Effect.as(say(`${message}\n${words}`), exitCode)
 }
 
-const conclude = Effect.fnUntraced(function* (report: DrillReport, folder: string | undefined) {
-  const { traffic, recoveries, verdict, drill } = report
+const conclude = Effect.fnUntraced(function* (report: DrillReport) {
+  const { traffic, recoveries } = report
   yield* say(`${traffic.sent} requests, ${traffic.failed} failed`)
   for (const { reason, count, firstAtMs } of traffic.failures) {
     yield* say(`  ${count} times, first after ${seconds(firstAtMs)}: ${reason}`)
@@ -74,20 +57,20 @@ const conclude = Effect.fnUntraced(function* (report: DrillReport, folder: strin
   for (const { what, tookMs, limitMs } of recoveries) {
     yield* say(`${what}: ${seconds(tookMs)}, promised within ${seconds(limitMs)}`)
   }
-  if (folder !== undefined) {
-    const files = { [`${drill}.md`]: reportMarkdown(report), [`${drill}.json`]: reportJson(report) }
-    for (const [name, text] of Object.entries(files)) {
-      yield* Effect.sync(() => writeFileSync(join(folder, name), text))
-      yield* say(`report: ${join(folder, name)}`)
-    }
-  }
-  yield* say(endings[verdict].words)
+})
+
+/** A report that could be written when the drill began may fail all the same: the verdict is told first, and stands. */
+const writeReport = Effect.fnUntraced(function* (report: DrillReport, files: ReportFiles) {
+  const written = yield* Effect.result(files.write(report))
+  if (written._tag === "Success") for (const file of written.success) yield* say(`report: ${file}`)
+  else if (report.verdict === "passed") return yield* written.failure
+  else yield* say(written.failure.message)
 })
 
 export const runDrill: RunCommand = ({ flags, operands }) =>
   Effect.gen(function* () {
     const drill = yield* findDrill(operands[0] ?? "")
-    const folder = typeof flags.report === "string" ? yield* reportFolder(flags.report) : undefined
+    const files = typeof flags.report === "string" ? yield* reportFilesIn(flags.report, drill.name) : undefined
     for (const path of yield* sweep(tmpdir())) yield* say(`swept: ${path}, left behind by a drill that was killed`)
     const working = yield* workingFolder(tmpdir())
     const ground = yield* makeGround({
@@ -122,7 +105,9 @@ export const runDrill: RunCommand = ({ flags, operands }) =>
       traffic: { requestsPerSecond, sent, failed, failures: ground.load.failures() }
     }
     working.isKept = !report.passed
-    yield* conclude(report, folder)
+    yield* conclude(report)
+    yield* say(endings[verdict].words)
+    if (files !== undefined) yield* writeReport(report, files)
     if (working.isKept) yield* say(`logs: ${working.path}/*.log`)
     return endings[verdict].exitCode
   }).pipe(

@@ -1,6 +1,6 @@
 /** The drills, as a user plays them: `drills.md`. Each is a real process with real ones below it. */
 import { execFileSync } from "node:child_process"
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
@@ -99,10 +99,31 @@ services:
       args: ["cp-loss", "--config", "/nowhere.yml"],
       said: /expected a readable file/
     },
+    {
+      what: "a report that can't be made",
+      args: ["cp-loss", "--report", "package.json"],
+      said: /--report: expected a folder in which the report can be written \(EEXIST/
+    },
     { what: "a file that is no configuration", args: ["cp-loss", "--config", "package.json"], said: /_format_version/ }
   ])("exits with 2 for $what", async ({ args, said }) => {
     const { code, output } = await run(["drill", ...args])
     assert.strictEqual(code, 2, output)
     assert.match(output, said)
+  })
+
+  it("refuses a report that can't be written before anything is played", async () => {
+    // Root may write everywhere, but nobody writes a file over a folder.
+    await mkdir(join(folder, "taken", "cold-start.json"), { recursive: true })
+    const { code, output } = await run(["drill", "cold-start", "--report", join(folder, "taken")])
+    assert.strictEqual(code, 2, output)
+    assert.match(output, /--report: expected a folder in which the report can be written \(EISDIR/)
+    assert.notInclude(output, "configuration:")
+    assert.deepEqual(await readdir(join(folder, "taken")), ["cold-start.json"])
+  })
+
+  it("exits with 2 and names TMPDIR when there is no folder for temporary files", async () => {
+    const { code, output } = await run(["drill", "cold-start"], { TMPDIR: "/nowhere" })
+    assert.strictEqual(code, 2, output)
+    assert.match(output, /TMPDIR: expected a folder for temporary files \(ENOENT/)
   })
 })

@@ -7,6 +7,8 @@ import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
+import { messageOf } from "../../model/thrown.ts"
+import { StartError } from "../../services/StartError.ts"
 import { isAlive } from "../stage/isAlive.ts"
 
 const prefix = "holdfast-drill-"
@@ -58,12 +60,21 @@ export interface WorkingFolder {
 const leave = ({ path, isKept }: WorkingFolder): void =>
   rmSync(isKept ? join(path, ownerFile) : path, { recursive: true, force: true })
 
-export const workingFolder = (parent: string): Effect.Effect<WorkingFolder, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync((): WorkingFolder => {
-      const path = mkdtempSync(join(parent, prefix))
-      writeOwner(path)
-      return { path, isKept: false }
-    }),
-    (folder) => Effect.sync(() => leave(folder))
+const make = (parent: string): WorkingFolder => {
+  const path = mkdtempSync(join(parent, prefix))
+  writeOwner(path)
+  return { path, isKept: false }
+}
+
+const refuse = (parent: string, cause: unknown) =>
+  new StartError({
+    faults: [
+      { path: ["TMPDIR"], message: `expected a folder for temporary files (${messageOf(cause)})`, value: parent }
+    ],
+    exitCode: 2
+  })
+
+export const workingFolder = (parent: string): Effect.Effect<WorkingFolder, StartError, Scope.Scope> =>
+  Effect.acquireRelease(Effect.try({ try: () => make(parent), catch: (cause) => refuse(parent, cause) }), (folder) =>
+    Effect.sync(() => leave(folder))
   )
