@@ -77,7 +77,9 @@ export const runDrill: RunCommand = ({ flags, operands }) =>
       directory: working.path,
       file: typeof flags.config === "string" ? flags.config : undefined,
       isSteered: drill.steered !== undefined,
-      startedMs: yield* Clock.currentTimeMillis
+      startedMs: yield* Clock.currentTimeMillis,
+      skipsUnanswered: flags["skip-unanswered"] === true,
+      say
     })
     yield* introduce(drill, ground)
     const startedAt = DateTime.formatIso(yield* DateTime.now)

@@ -67,6 +67,45 @@ services:
     assert.deepInclude(configuration, { name: file, routes: 4, requests: 3 })
   })
 
+  /** No gateway takes a header of this size, and no client sends the other one for another request than its own. */
+  const unanswerable = `_format_version: "3.0"
+services:
+- name: s
+  url: http://nowhere.invalid
+  routes:
+  - { name: plain, paths: [/p] }
+  - { name: framed, paths: [/f], headers: { content-length: ["5"] } }
+  - { name: long, paths: [/l], headers: { x-long: ["${"a".repeat(40_000)}"] } }
+`
+
+  it("exits with 3 when a first look finds a request that is not answered, and names it: no promise was broken", async () => {
+    const file = join(folder, "unanswerable.yml")
+    await writeFile(file, unanswerable)
+    const { code, output } = await run(["drill", "cp-loss", "--config", file, "--report", folder])
+    await removeKept(output)
+    assert.strictEqual(code, 3, output)
+    assert.include(output, "not asked: route framed: it wants a header content-length")
+    assert.match(output, /not answered: route long: GET \/l was answered/)
+    assert.match(output, /\?\s+start a control plane.*\n\s+1 of 2 requests are not answered .*--skip-unanswered/)
+    assert.include(output, "could not be played to its end: nothing is known about the promise")
+    assert.deepInclude(await readReport("cp-loss"), { passed: false, verdict: "could not be played" })
+  })
+
+  it("passes over what is not answered, aloud, when that is asked for", async () => {
+    const file = join(folder, "unanswerable.yml")
+    await writeFile(file, unanswerable)
+    const { code, output } = await run(["drill", "cp-loss", "--skip-unanswered", "--config", file, "--report", folder])
+    await removeKept(output)
+    assert.strictEqual(code, 0, output)
+    assert.match(output, /not answered: route long: GET \/l was answered/)
+    const { configuration } = await readReport("cp-loss")
+    assert.strictEqual(configuration.requests, 1)
+    assert.sameMembers(
+      configuration.skipped.map(({ what }) => what),
+      ["route framed", "route long"]
+    )
+  })
+
   it("exits with 1 and tells what failed, why and when, when a promise is broken", async () => {
     const drill = start(["drill", "cp-loss", "--report", folder])
     const isBroken = setInterval(() => {

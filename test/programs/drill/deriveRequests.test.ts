@@ -62,6 +62,8 @@ describe("requests are derived from the routes", () => {
     ["a disabled service", { name: "r", paths: ["/x"] }, { enabled: false }, /disabled/],
     ["methods that nobody sends", { name: "r", methods: ["TRACE"] }, {}, /methods are TRACE/],
     ["a pattern that is not understood", { name: "r", paths: ["~/\\p{Greek}"] }, {}, /no request is known/],
+    ["a header that a client writes itself", { name: "r", headers: { "Content-Length": ["5"] } }, {}, /a client's own/],
+    ["a header that nobody can write", { name: "r", headers: { a: ["→"] } }, {}, /no header may have/],
     ["a header by such a pattern", { name: "r", headers: { a: ["~*\\pL"] } }, {}, /headers/]
   ])("what can't be asked is passed over aloud: %s", (_, route, service, reason) => {
     const { requests, skipped } = derive([route], service)
