@@ -1,5 +1,5 @@
 /** The files that a node keeps its configurations in, and what may happen to them. */
-import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { StepFailed } from "../stage/Probe.ts"
@@ -16,6 +16,13 @@ const filesIn = (folder: string): ReadonlyArray<string> =>
   existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []
 
 const generationsOf = (ground: Ground): ReadonlyArray<string> => filesIn(join(prefixOf(ground), "generations"))
+
+/** As a node finds it that was never there before. */
+export const emptyDisk = (ground: Ground): Effect.Effect<void, StepFailed> =>
+  attempt(() => {
+    rmSync(prefixOf(ground), { recursive: true, force: true })
+    mkdirSync(prefixOf(ground))
+  })
 
 /** A write that a power cut ended on a disk that had not kept its word. */
 export const tearCurrent = (ground: Ground): Effect.Effect<void, StepFailed> =>
