@@ -21,7 +21,7 @@ import {
   startDataPlane,
   traffic
 } from "./actions.ts"
-import { overwriteAll, quarantined, tearCurrent } from "./cacheFiles.ts"
+import { arePutAway, overwriteAll, tearCurrent } from "./cacheFiles.ts"
 import type { Drill, DrillStep } from "./Drill.ts"
 import { drillRoute } from "./drillConfig.ts"
 import { refusedWith } from "./Load.ts"
@@ -50,7 +50,7 @@ const tearOne: DrillStep = {
       yield* ground.stage.controlPlane.kill
       yield* ground.load.pause
       yield* ground.stage.dataPlane.kill
-      yield* tearCurrent(ground)
+      const torn = yield* tearCurrent(ground)
       const tookMs = yield* ground.recover(
         "an older configuration serves in a torn one's place",
         restartWithinMs,
@@ -60,8 +60,7 @@ const tearOne: DrillStep = {
       yield* isReady(ground)
       yield* showsSource(ground, "disk")
       yield* eventually(restartWithinMs, hasLogged(ground, "an older configuration became the current cache file"))
-      const kept = yield* quarantined(ground)
-      if (kept.length !== 1) return yield* new StepFailed({ reason: `${kept.length} files are in quarantine, not 1` })
+      yield* arePutAway(ground, [torn], "gzip")
       yield* traffic(ground, 2)
       return `version ${former} serves ${seconds(tookMs)} after the start; the torn file is in quarantine, with its reason`
     })
@@ -73,7 +72,7 @@ const damageAll: DrillStep = {
     Effect.gen(function* () {
       yield* ground.load.pause
       yield* ground.stage.dataPlane.kill
-      const count = yield* overwriteAll(ground)
+      const damaged = yield* overwriteAll(ground)
       yield* startDataPlane(ground)
       yield* eventually(restartWithinMs, servesNot(ground, former))
       yield* isUnready(ground, "no configuration available")
@@ -84,8 +83,8 @@ const damageAll: DrillStep = {
         "a reason that names the step, gzip"
       )
       yield* traffic(ground, 2, refusedWith(404, "no Route matched"))
-      const kept = yield* quarantined(ground)
-      return `${count} damaged files refused, ${kept.length} in quarantine now; not ready, 404, and still running`
+      yield* arePutAway(ground, damaged, "gzip")
+      return `${damaged.length} damaged files refused and in quarantine, each with its reason; not ready, 404, and still running`
     })
 }
 
