@@ -120,6 +120,24 @@ describe("a configuration is made safe", () => {
     assert.notMatch(JSON.stringify([safe.services, safe.targets]), /10\.0\.0|example\.com/)
   })
 
+  it("no service gives up on the echo before the load does, and longer patience stays", () => {
+    const table = tableOf({
+      services: [
+        { name: "tight", host: "a.example.com", connect_timeout: 1, write_timeout: 60_000, read_timeout: 20 },
+        { name: "patient", host: "a.example.com", read_timeout: 120_000 }
+      ]
+    })
+    const { table: safe, changes } = makeSafe(table, options)
+    assert.deepEqual(
+      safe.services.map((service) => [service.connect_timeout, service.write_timeout, service.read_timeout]),
+      [
+        [10_000, 60_000, 10_000],
+        [60_000, 60_000, 120_000]
+      ]
+    )
+    assert.include(changes, "1 service with a timeout under 10 s: 10 s now")
+  })
+
   it("and is still one that Holdfast takes", () => {
     const { table } = makeSafe(tableOf(sampleConfig), options)
     const { decoded } = decodeDeclarative({ _format_version: "3.0", ...table }, randomUUID)
