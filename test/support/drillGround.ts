@@ -44,7 +44,7 @@ export const drillGround = Effect.fnUntraced(function* ({ answer, onStart, parts
     start: Effect.andThen(note(`start ${name}`), Effect.sync(begun)),
     kill: note(`kill ${name}`),
     stop: note(`stop ${name}`),
-    exited: Effect.never
+    gone: Effect.never
   })
   let faults: Faults = noFaults()
   let version = 0

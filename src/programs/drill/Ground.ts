@@ -134,7 +134,8 @@ export const makeGround = (options: GroundOptions): Effect.Effect<Ground, StartE
     })
 
     const recover: Ground["recover"] = Effect.fnUntraced(function* (what, limitMs, check, begun = Effect.void) {
-      const tookMs = yield* elapsed(Effect.andThen(begun, eventually(limitMs, check)))
+      const seen = Effect.raceFirst(eventually(limitMs, check), stage.dataPlane.gone)
+      const tookMs = yield* elapsed(Effect.andThen(begun, seen))
       recoveries.push({ what, tookMs, limitMs })
       if (tookMs <= limitMs) return tookMs
       return yield* new StepFailed({ reason: `${what}, but after ${tookMs} ms; promised within ${limitMs} ms` })

@@ -41,7 +41,7 @@ const playOne = Effect.fnUntraced(function* (step: DrillStep, ground: Ground) {
 const marks = { passed: "ok", failed: "failed", "could not be played": "?", "not played": "" } as const
 
 const line = ({ title, outcome, words, sent, failed }: StepReport): string =>
-  `${marks[outcome].padEnd(6)}  ${title}\n        ${words}${sent > 0 ? `\n        ${sent} requests, ${failed} failed` : ""}`
+  `${marks[outcome].padEnd(6)}  ${title}\n        ${words.replaceAll("\n", "\n        ")}${sent > 0 ? `\n        ${sent} requests, ${failed} failed` : ""}`
 
 const notPlayed = ({ title }: DrillStep): StepReport => ({
   title,
