@@ -1,11 +1,8 @@
 /** A node that has never seen a configuration: `resilience.md` §3 and §9, "CP down, new DP". */
-import { writeFileSync } from "node:fs"
-import { join } from "node:path"
 import { Effect } from "effect"
-import { eventually, StepFailed } from "../stage/Probe.ts"
+import { eventually } from "../stage/Probe.ts"
 import {
   isKept,
-  isReady,
   isUnready,
   loadConfig,
   reconnectWithinMs,
@@ -21,27 +18,13 @@ import {
 } from "./actions.ts"
 import { emptyDisk } from "./cacheFiles.ts"
 import type { Drill, DrillStep } from "./Drill.ts"
-import { drillRoute } from "./drillConfig.ts"
 import type { Ground } from "./Ground.ts"
 import { refusedWith } from "./Load.ts"
-
-const fileVersion = "file"
-
-const writeFileOf = (ground: Ground) => {
-  const file = join(ground.stage.directory, "declarative.json")
-  const text = JSON.stringify(ground.config.document(drillRoute.path(fileVersion)), null, 2)
-  return Effect.try({
-    try: () => {
-      writeFileSync(file, text)
-      return file
-    },
-    catch: (cause) => new StepFailed({ reason: String(cause) })
-  })
-}
+import { fileVersion, giveFile, killBoth, restartWithFile, startAlone } from "./restarts.ts"
 
 /** By a node that no control plane ever sees, and of which nothing stays: an empty one can't tell which requests are good. */
 const proveElsewhere = Effect.fnUntraced(function* (ground: Ground) {
-  yield* ground.stage.setDataPlane({ declarative_config: yield* writeFileOf(ground) })
+  yield* giveFile(ground)
   yield* startDataPlane(ground)
   yield* eventually(restartWithinMs, serves(ground, fileVersion))
   const proved = yield* ground.prove
@@ -82,21 +65,7 @@ const startEmpty: DrillStep = {
 const startWithFile: DrillStep = {
   title: "start it again with a declarative file: it serves that",
   play: (ground) =>
-    Effect.gen(function* () {
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.stop
-      yield* ground.stage.setDataPlane({ declarative_config: yield* writeFileOf(ground) })
-      const tookMs = yield* ground.recover(
-        "a node with a declarative file serves it",
-        restartWithinMs,
-        serves(ground, fileVersion),
-        startDataPlane(ground)
-      )
-      yield* isReady(ground)
-      yield* showsSource(ground, "declarative_file")
-      yield* traffic(ground, 2)
-      return `served and ready ${seconds(tookMs)} after its start`
-    })
+    Effect.map(restartWithFile(ground), (tookMs) => `served and ready ${seconds(tookMs)} after its start`)
 }
 
 const controlPlaneComes: DrillStep = {
@@ -120,18 +89,8 @@ const cacheBeatsFile: DrillStep = {
   title: "kill -9 both and start the node alone: what the control plane gave beats the file",
   play: (ground) =>
     Effect.gen(function* () {
-      yield* ground.stage.controlPlane.kill
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.kill
-      const tookMs = yield* ground.recover(
-        "the node serves from its cache",
-        restartWithinMs,
-        serves(ground, "v1"),
-        startDataPlane(ground)
-      )
-      yield* showsSource(ground, "disk")
-      yield* traffic(ground, 2)
-      return `served ${seconds(tookMs)} after its start`
+      yield* killBoth(ground)
+      return `served ${seconds(yield* startAlone(ground, "v1"))} after its start`
     })
 }
 

@@ -1,6 +1,4 @@
 /** The cache is damaged: `faults.md`, "torn/zero/truncated cache"; `life-of-a-node.md`, "The cache". */
-import { writeFileSync } from "node:fs"
-import { join } from "node:path"
 import { Effect } from "effect"
 import { eventually, StepFailed } from "../stage/Probe.ts"
 import {
@@ -8,7 +6,6 @@ import {
   changeConfig,
   hasLogged,
   isKept,
-  isReady,
   isUnready,
   reconnectWithinMs,
   restartWithinMs,
@@ -16,17 +13,16 @@ import {
   serves,
   servesNot,
   shows,
-  showsSource,
   startControlPlane,
   startDataPlane,
   traffic
 } from "./actions.ts"
 import { arePutAway, overwriteAll, tearCurrent } from "./cacheFiles.ts"
 import type { Drill, DrillStep } from "./Drill.ts"
-import { drillRoute } from "./drillConfig.ts"
 import { refusedWith } from "./Load.ts"
+import { killBoth, restartWithFile, startAlone } from "./restarts.ts"
 
-const [former, newest, fileVersion] = ["v2", "v3", "file"] as const
+const [former, newest] = ["v2", "v3"] as const
 
 const fill: DrillStep = {
   title: "start everything, let traffic flow, and change the configuration twice",
@@ -47,21 +43,11 @@ const tearOne: DrillStep = {
   title: "kill -9 both, tear the cache file in half, and start the node alone: the configuration before it serves",
   play: (ground) =>
     Effect.gen(function* () {
-      yield* ground.stage.controlPlane.kill
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.kill
+      yield* killBoth(ground)
       const torn = yield* tearCurrent(ground)
-      const tookMs = yield* ground.recover(
-        "an older configuration serves in a torn one's place",
-        restartWithinMs,
-        serves(ground, former),
-        startDataPlane(ground)
-      )
-      yield* isReady(ground)
-      yield* showsSource(ground, "disk")
+      const tookMs = yield* startAlone(ground, former, "an older configuration serves in a torn one's place")
       yield* eventually(restartWithinMs, hasLogged(ground, "an older configuration became the current cache file"))
       yield* arePutAway(ground, [torn], "gzip")
-      yield* traffic(ground, 2)
       return `version ${former} serves ${seconds(tookMs)} after the start; the torn file is in quarantine, with its reason`
     })
 }
@@ -91,25 +77,7 @@ const damageAll: DrillStep = {
 const useFile: DrillStep = {
   title: "start it again with a declarative file: it serves that",
   play: (ground) =>
-    Effect.gen(function* () {
-      const file = join(ground.stage.directory, "declarative.json")
-      yield* Effect.sync(() =>
-        writeFileSync(file, JSON.stringify(ground.config.document(drillRoute.path(fileVersion))))
-      )
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.stop
-      yield* ground.stage.setDataPlane({ declarative_config: file })
-      const tookMs = yield* ground.recover(
-        "the declarative file serves",
-        restartWithinMs,
-        serves(ground, fileVersion),
-        startDataPlane(ground)
-      )
-      yield* isReady(ground)
-      yield* showsSource(ground, "declarative_file")
-      yield* traffic(ground, 2)
-      return `served and ready ${seconds(tookMs)} after its start`
-    })
+    Effect.map(restartWithFile(ground), (tookMs) => `served and ready ${seconds(tookMs)} after its start`)
 }
 
 const mend: DrillStep = {
@@ -123,13 +91,8 @@ const mend: DrillStep = {
         serves(ground, newest)
       )
       yield* eventually(reconnectWithinMs, isKept(ground))
-      yield* ground.stage.controlPlane.kill
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.kill
-      yield* startDataPlane(ground)
-      yield* eventually(restartWithinMs, serves(ground, newest))
-      yield* showsSource(ground, "disk")
-      yield* traffic(ground, 2)
+      yield* killBoth(ground)
+      yield* startAlone(ground, newest)
       return `after ${seconds(tookMs)}; restarted alone, it serves version ${newest} from its cache`
     })
 }

@@ -7,16 +7,15 @@ import {
   isKept,
   isReady,
   reconnectWithinMs,
-  restartWithinMs,
   seconds,
   serves,
   shows,
   showsSource,
   startControlPlane,
-  startDataPlane,
   traffic
 } from "./actions.ts"
 import type { Drill, DrillStep } from "./Drill.ts"
+import { killBoth, startAlone } from "./restarts.ts"
 
 const lose: DrillStep = {
   title: "kill -9 the control plane: traffic goes on",
@@ -49,18 +48,8 @@ const loseBoth: DrillStep = {
       const version = yield* changeConfig(ground)
       yield* eventually(reconnectWithinMs, serves(ground, version))
       yield* eventually(reconnectWithinMs, isKept(ground))
-      yield* ground.stage.controlPlane.kill
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.kill
-      const tookMs = yield* ground.recover(
-        "a killed node serves again from its cache",
-        restartWithinMs,
-        serves(ground, version),
-        startDataPlane(ground)
-      )
-      yield* isReady(ground)
-      yield* showsSource(ground, "disk")
-      yield* traffic(ground, 3)
+      yield* killBoth(ground)
+      const tookMs = yield* startAlone(ground, version, "a killed node serves again from its cache")
       return `served and ready ${seconds(tookMs)} after its start, with what it had last (no traffic while it was dead)`
     })
 }

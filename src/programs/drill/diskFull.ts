@@ -9,17 +9,15 @@ import {
   isKept,
   isReady,
   reconnectWithinMs,
-  restartWithinMs,
   seconds,
   serves,
   shows,
-  showsSource,
   startControlPlane,
-  startDataPlane,
   traffic
 } from "./actions.ts"
 import type { Drill, DrillStep } from "./Drill.ts"
 import type { Ground } from "./Ground.ts"
+import { killBoth, startAlone } from "./restarts.ts"
 
 const [former, newest] = ["v1", "v2"] as const
 /** What could not be written is tried again after 1, 2, 4 … seconds, at most a minute apart. */
@@ -57,18 +55,8 @@ const restart: DrillStep = {
   title: "kill -9 both and start the node alone, on the full disk: it serves the former configuration, whole",
   play: (ground) =>
     Effect.gen(function* () {
-      yield* ground.stage.controlPlane.kill
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.kill
-      const tookMs = yield* ground.recover(
-        "the former configuration serves",
-        restartWithinMs,
-        serves(ground, former),
-        startDataPlane(ground)
-      )
-      yield* showsSource(ground, "disk")
-      yield* isReady(ground)
-      yield* traffic(ground, 2)
+      yield* killBoth(ground)
+      const tookMs = yield* startAlone(ground, former, "the former configuration serves")
       return `version ${former} ${seconds(tookMs)} after its start: what was on disk when the space ran out`
     })
 }
@@ -95,13 +83,8 @@ const spaceAgain: DrillStep = {
       yield* ground.steer({ isDiskFull: false })
       const tookMs = yield* ground.recover("the configuration is on disk", persistWithinMs, isKept(ground))
       yield* hasLogged(ground, "configuration cached at last")
-      yield* ground.stage.controlPlane.kill
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.kill
-      yield* startDataPlane(ground)
-      yield* eventually(restartWithinMs, serves(ground, newest))
-      yield* showsSource(ground, "disk")
-      yield* traffic(ground, 2)
+      yield* killBoth(ground)
+      yield* startAlone(ground, newest)
       return `${seconds(tookMs)} after there was space; restarted alone, the node serves version ${newest}`
     })
 }
