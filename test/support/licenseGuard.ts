@@ -104,7 +104,8 @@ export const makeBench = Effect.gen(function* () {
 
   /** What was logged since the last time, one `level message` each. */
   const told = () => log.splice(0).map(({ level, message }) => `${level} ${message}`)
-  return { files, layer, put, jump, told, log, clock }
+  const watched = () => [...changes.keys()]
+  return { files, layer, put, jump, told, log, clock, watched }
 })
 
 let offers = 0
