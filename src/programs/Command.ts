@@ -16,7 +16,7 @@ export interface CommandInput {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-/** Ends with the exit code: 0 done, 1 failed. A refused start is a `StartError`. */
+/** Ends with the exit code: 0 done, 1 failed, others as the command says. A refused start is a `StartError`. */
 export type RunCommand = (input: CommandInput) => Effect.Effect<number, StartError>
 
 export interface Command {

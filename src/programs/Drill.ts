@@ -2,9 +2,7 @@
  * `holdfast drill NAME`: a scripted outage of real processes, sockets and files while traffic flows. A line for each
  * step, a report at the end, and an exit code for CI.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { Clock, DateTime, Duration, Effect } from "effect"
 import { version } from "../model/version.ts"
 import { StartError } from "../services/StartError.ts"
@@ -14,7 +12,9 @@ import { drills } from "./drill/drills.ts"
 import { type Ground, makeGround } from "./drill/Ground.ts"
 import { requestsPerSecond } from "./drill/Load.ts"
 import { playSteps } from "./drill/playSteps.ts"
-import { type DrillReport, reportJson, reportMarkdown, seconds } from "./drill/Report.ts"
+import { type DrillReport, seconds, type Verdict, verdictOf } from "./drill/Report.ts"
+import { type ReportFiles, reportFilesIn } from "./drill/reportFiles.ts"
+import { sweep, workingFolder } from "./drill/WorkingFolder.ts"
 
 const say = (line: string): Effect.Effect<void> => Effect.sync(() => void process.stdout.write(`${line}\n`))
 
@@ -25,28 +25,6 @@ const findDrill = (name: string): Effect.Effect<Drill, StartError> => {
   return Effect.fail(new StartError({ faults: [{ path: ["DRILL"], message, value: name }], exitCode: 2 }))
 }
 
-/** Before anything starts: a report that can't be written is no report. */
-const reportFolder = (folder: string): Effect.Effect<string, StartError> =>
-  Effect.try({
-    try: () => {
-      mkdirSync(folder, { recursive: true })
-      return folder
-    },
-    catch: (cause) =>
-      new StartError({
-        faults: [
-          { path: ["--report"], message: `expected a folder that can be made (${String(cause)})`, value: folder }
-        ],
-        exitCode: 2
-      })
-  })
-
-/** Gone when the drill passed; kept, for its logs, when it did not. */
-const workingFolder = Effect.acquireRelease(
-  Effect.sync(() => ({ path: mkdtempSync(join(tmpdir(), "holdfast-drill-")), isKept: false })),
-  (folder) => Effect.sync(() => (folder.isKept ? undefined : rmSync(folder.path, { recursive: true, force: true })))
-)
-
 const introduce = Effect.fnUntraced(function* (drill: Drill, { config }: Ground) {
   yield* say(`drill ${drill.name}\n  ${drill.promise}`)
   yield* say(`  configuration: ${config.name}, ${config.routeCount} routes`)
@@ -55,8 +33,23 @@ const introduce = Effect.fnUntraced(function* (drill: Drill, { config }: Ground)
   for (const line of drill.steered?.injected ?? []) yield* say(`  injected: ${line}`)
 })
 
-const conclude = Effect.fnUntraced(function* (report: DrillReport, folder: string | undefined) {
-  const { traffic, recoveries, passed, drill } = report
+const endings = {
+  passed: { words: "passed: every promise was kept", exitCode: 0 },
+  failed: { words: "failed: a promise was broken", exitCode: 1 },
+  "could not be played": {
+    words: "could not be played to its end: nothing is known about the promise",
+    exitCode: 3
+  }
+} as const satisfies Record<Verdict, { readonly words: string; readonly exitCode: number }>
+
+/** What the machine refuses to a drill breaks no promise. */
+const refusedByMachine = ({ message }: StartError): Effect.Effect<number> => {
+  const { words, exitCode } = endings["could not be played"]
+  return Effect.as(say(`${message}\n${words}`), exitCode)
+}
+
+const conclude = Effect.fnUntraced(function* (report: DrillReport) {
+  const { traffic, recoveries } = report
   yield* say(`${traffic.sent} requests, ${traffic.failed} failed`)
   for (const { reason, count, firstAtMs } of traffic.failures) {
     yield* say(`  ${count} times, first after ${seconds(firstAtMs)}: ${reason}`)
@@ -64,39 +57,43 @@ const conclude = Effect.fnUntraced(function* (report: DrillReport, folder: strin
   for (const { what, tookMs, limitMs } of recoveries) {
     yield* say(`${what}: ${seconds(tookMs)}, promised within ${seconds(limitMs)}`)
   }
-  if (folder !== undefined) {
-    const files = { [`${drill}.md`]: reportMarkdown(report), [`${drill}.json`]: reportJson(report) }
-    for (const [name, text] of Object.entries(files)) {
-      yield* Effect.sync(() => writeFileSync(join(folder, name), text))
-      yield* say(`report: ${join(folder, name)}`)
-    }
-  }
-  yield* say(passed ? "passed: every promise was kept" : "failed: a promise was broken")
+})
+
+/** A report that could be written when the drill began may fail all the same: the verdict is told first, and stands. */
+const writeReport = Effect.fnUntraced(function* (report: DrillReport, files: ReportFiles) {
+  const written = yield* Effect.result(files.write(report))
+  if (written._tag === "Success") for (const file of written.success) yield* say(`report: ${file}`)
+  else if (report.verdict === "passed") return yield* written.failure
+  else yield* say(written.failure.message)
 })
 
 export const runDrill: RunCommand = ({ flags, operands }) =>
   Effect.gen(function* () {
     const drill = yield* findDrill(operands[0] ?? "")
-    const folder = typeof flags.report === "string" ? yield* reportFolder(flags.report) : undefined
-    const working = yield* workingFolder
-    const startedMs = yield* Clock.currentTimeMillis
+    const files = typeof flags.report === "string" ? yield* reportFilesIn(flags.report, drill.name) : undefined
+    for (const path of yield* sweep(tmpdir())) yield* say(`swept: ${path}, left behind by a drill that was killed`)
+    const working = yield* workingFolder(tmpdir())
     const ground = yield* makeGround({
       directory: working.path,
       file: typeof flags.config === "string" ? flags.config : undefined,
       isSteered: drill.steered !== undefined,
-      wallErrorMs: drill.steered?.wallErrorMs?.(startedMs) ?? 0
+      startedMs: yield* Clock.currentTimeMillis,
+      skipsUnanswered: flags["skip-unanswered"] === true,
+      say
     })
     yield* introduce(drill, ground)
     const startedAt = DateTime.formatIso(yield* DateTime.now)
     const [duration, played] = yield* Effect.timed(playSteps(drill.steps, ground, say))
     const { sent, failed } = ground.load.counts()
+    const verdict = verdictOf(played, failed)
     const report: DrillReport = {
       drill: drill.name,
       promise: drill.promise,
       version,
       startedAt,
       tookMs: Math.round(Duration.toMillis(duration)),
-      passed: played.every(({ outcome }) => outcome === "passed") && failed === 0,
+      passed: verdict === "passed",
+      verdict,
       injected: drill.steered?.injected ?? [],
       configuration: {
         name: ground.config.name,
@@ -110,7 +107,12 @@ export const runDrill: RunCommand = ({ flags, operands }) =>
       traffic: { requestsPerSecond, sent, failed, failures: ground.load.failures() }
     }
     working.isKept = !report.passed
-    yield* conclude(report, folder)
+    yield* conclude(report)
+    yield* say(endings[verdict].words)
+    if (files !== undefined) yield* writeReport(report, files)
     if (working.isKept) yield* say(`logs: ${working.path}/*.log`)
-    return report.passed ? 0 : 1
-  }).pipe(Effect.scoped)
+    return endings[verdict].exitCode
+  }).pipe(
+    Effect.scoped,
+    Effect.catch((error) => (error.exitCode === 1 ? refusedByMachine(error) : Effect.fail(error)))
+  )

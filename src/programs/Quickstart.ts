@@ -20,7 +20,7 @@ const play = (stage: Stage, steps: ReadonlyArray<Step>): Effect.Effect<void, Ste
     steps,
     (step) =>
       step.play(stage).pipe(
-        Effect.tapError(({ reason }) => say(`failed  ${step.title}\n        ${reason}`)),
+        Effect.tapError(({ reason }) => say(`failed  ${step.title}\n        ${reason.replaceAll("\n", "\n        ")}`)),
         Effect.flatMap((outcome) => say(`ok      ${step.title}\n        ${outcome}`))
       ),
     { discard: true }

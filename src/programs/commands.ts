@@ -47,7 +47,8 @@ export const commands: ReadonlyArray<Command> = [
     summary: "Rehearse an outage: cp-loss, cold-start, corrupt-cache, disk-full, expire-license or clock-skew.",
     flags: {
       config: { value: "FILE", help: "A declarative file to drill; its upstreams are replaced by the drill's own." },
-      report: { value: "DIR", help: "Where a report in Markdown and JSON goes." }
+      report: { value: "DIR", help: "Where a report in Markdown and JSON goes." },
+      "skip-unanswered": { help: "Drill what is left when a first look finds requests that are not answered." }
     },
     operands: ["DRILL"],
     endsBySignal: never,

@@ -1,6 +1,6 @@
 /** The drills, as a user plays them: `drills.md`. Each is a real process with real ones below it. */
 import { execFileSync } from "node:child_process"
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
@@ -67,6 +67,53 @@ services:
     assert.deepInclude(configuration, { name: file, routes: 4, requests: 3 })
   })
 
+  /** No gateway takes a header of this size, and no client sends the other one for another request than its own. */
+  const unanswerable = `_format_version: "3.0"
+services:
+- name: s
+  url: http://nowhere.invalid
+  routes:
+  - { name: plain, paths: [/p] }
+  - { name: framed, paths: [/f], headers: { content-length: ["5"] } }
+  - { name: long, paths: [/l], headers: { x-long: ["${"a".repeat(40_000)}"] } }
+`
+
+  it("exits with 3 when a first look finds a request that is not answered, and names it: no promise was broken", async () => {
+    const file = join(folder, "unanswerable.yml")
+    await writeFile(file, unanswerable)
+    const { code, output } = await run(["drill", "cp-loss", "--config", file, "--report", folder])
+    await removeKept(output)
+    assert.strictEqual(code, 3, output)
+    assert.include(output, "not asked: route framed: it wants a header content-length")
+    assert.match(output, /not answered: route long: GET \/l was answered/)
+    assert.match(output, /\?\s+start a control plane.*\n\s+1 of 2 requests are not answered .*--skip-unanswered/)
+    assert.include(output, "could not be played to its end: nothing is known about the promise")
+    assert.deepInclude(await readReport("cp-loss"), { passed: false, verdict: "could not be played" })
+  })
+
+  it("passes over what is not answered, aloud, when that is asked for: none of it counts, not even on an empty node", async () => {
+    const file = join(folder, "unanswerable.yml")
+    await writeFile(file, unanswerable)
+    const { code, output } = await run([
+      "drill",
+      "cold-start",
+      "--skip-unanswered",
+      "--config",
+      file,
+      "--report",
+      folder
+    ])
+    await removeKept(output)
+    assert.strictEqual(code, 0, output)
+    assert.match(output, /not answered: route long: GET \/l was answered/)
+    const { configuration } = await readReport("cold-start")
+    assert.strictEqual(configuration.requests, 1)
+    assert.sameMembers(
+      configuration.skipped.map(({ what }) => what),
+      ["route framed", "route long"]
+    )
+  })
+
   it("exits with 1 and tells what failed, why and when, when a promise is broken", async () => {
     const drill = start(["drill", "cp-loss", "--report", folder])
     const isBroken = setInterval(() => {
@@ -99,10 +146,31 @@ services:
       args: ["cp-loss", "--config", "/nowhere.yml"],
       said: /expected a readable file/
     },
+    {
+      what: "a report that can't be made",
+      args: ["cp-loss", "--report", "package.json"],
+      said: /--report: expected a folder in which the report can be written \(EEXIST/
+    },
     { what: "a file that is no configuration", args: ["cp-loss", "--config", "package.json"], said: /_format_version/ }
   ])("exits with 2 for $what", async ({ args, said }) => {
     const { code, output } = await run(["drill", ...args])
     assert.strictEqual(code, 2, output)
     assert.match(output, said)
+  })
+
+  it("refuses a report that can't be written before anything is played", async () => {
+    // Root may write everywhere, but nobody writes a file over a folder.
+    await mkdir(join(folder, "taken", "cold-start.json"), { recursive: true })
+    const { code, output } = await run(["drill", "cold-start", "--report", join(folder, "taken")])
+    assert.strictEqual(code, 2, output)
+    assert.match(output, /--report: expected a folder in which the report can be written \(EISDIR/)
+    assert.notInclude(output, "configuration:")
+    assert.deepEqual(await readdir(join(folder, "taken")), ["cold-start.json"])
+  })
+
+  it("exits with 2 and names TMPDIR when there is no folder for temporary files", async () => {
+    const { code, output } = await run(["drill", "cold-start"], { TMPDIR: "/nowhere" })
+    assert.strictEqual(code, 2, output)
+    assert.match(output, /TMPDIR: expected a folder for temporary files \(ENOENT/)
   })
 })

@@ -1,6 +1,10 @@
 /** A drill: one promise, and the steps that put it to the test. */
+import type { StepFailed } from "../stage/Probe.ts"
 import type { Step } from "../stage/Step.ts"
 import type { Ground } from "./Ground.ts"
+import type { NotPlayable } from "./NotPlayable.ts"
+
+export type DrillStep = Step<Ground, StepFailed | NotPlayable>
 
 export interface Drill {
   readonly name: string
@@ -10,8 +14,6 @@ export interface Drill {
   readonly steered?: {
     /** What is not as in production, in words for the report. */
     readonly injected: ReadonlyArray<string>
-    /** How far the node's wall clock is off at its start, when the machine's says this. */
-    readonly wallErrorMs?: (nowMs: number) => number
   }
-  readonly steps: ReadonlyArray<Step<Ground>>
+  readonly steps: ReadonlyArray<DrillStep>
 }

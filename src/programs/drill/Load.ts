@@ -53,7 +53,15 @@ const answerTimeoutMs = 5_000
 const maxSockets = 64
 const shownBody = 120
 
-const shorten = (body: string): string => body.trim().replaceAll(/\s+/g, " ").slice(0, shownBody)
+/** Kinds of failure that are told apart; whatever else fails is counted with the others. */
+const groupsMax = 20
+const otherReasons = "other reasons"
+
+/** Each refusal of a gateway has a request id of its own, in whatever form it is written: no two would be of one kind. */
+const requestId = /\b[0-9a-f]{32}\b/g
+
+const shorten = (body: string): string =>
+  body.trim().replaceAll(/\s+/g, " ").replaceAll(requestId, "*").slice(0, shownBody)
 
 /** The echo's answer, through the gateway. */
 export const answeredByEcho: Expectation = {
@@ -149,9 +157,10 @@ export const makeLoad = (options: LoadOptions): Effect.Effect<Load, never, Scope
     let agents = makeAgents()
     let timer: NodeJS.Timeout | undefined
 
-    const fail = (reason: string) => {
+    const fail = (words: string) => {
       counts.failed++
       const atMs = Math.round(performance.now() - bornMs)
+      const reason = groups.has(words) || groups.size < groupsMax ? words : otherReasons
       const known = groups.get(reason)
       groups.set(reason, {
         reason,

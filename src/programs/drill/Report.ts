@@ -2,10 +2,13 @@
 import type { Skipped } from "./deriveRequests.ts"
 import type { FailureGroup } from "./Load.ts"
 
+/** A drill that could not be played to its end says nothing about its promise. */
+export type Verdict = "passed" | "failed" | "could not be played"
+
 export interface StepReport {
   readonly title: string
-  readonly outcome: "passed" | "failed" | "not played"
-  /** What was seen, or what was not as promised. */
+  readonly outcome: Verdict | "not played"
+  /** What was seen, what was not as promised, or what was in the way. */
   readonly words: string
   readonly tookMs: number
   /** Requests that were sent and that failed meanwhile. */
@@ -26,6 +29,7 @@ export interface DrillReport {
   readonly startedAt: string
   readonly tookMs: number
   readonly passed: boolean
+  readonly verdict: Verdict
   /** What of the node was not as in production; empty when nothing was. */
   readonly injected: ReadonlyArray<string>
   readonly configuration: {
@@ -45,6 +49,12 @@ export interface DrillReport {
   }
 }
 
+/** A request that failed breaks the promise, wherever the script came to. */
+export const verdictOf = (steps: ReadonlyArray<StepReport>, failedRequests: number): Verdict => {
+  if (failedRequests > 0 || steps.some(({ outcome }) => outcome === "failed")) return "failed"
+  return steps.every(({ outcome }) => outcome === "passed") ? "passed" : "could not be played"
+}
+
 export const reportJson = (report: DrillReport): string => `${JSON.stringify(report, null, 2)}\n`
 
 const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll(/\s*\n\s*/g, " ")
@@ -62,13 +72,19 @@ const section = (title: string, lines: ReadonlyArray<string>): ReadonlyArray<str
 
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
 
-const marks = { passed: "✓", failed: "✗", "not played": "–" } as const
+const marks = { passed: "✓", failed: "✗", "could not be played": "?", "not played": "–" } as const
 
-const verdict = ({ passed, steps, traffic }: DrillReport): string => {
-  if (passed) return "**Passed.** Every promise was kept."
-  const broken = steps.find(({ outcome }) => outcome === "failed")
-  const first = broken === undefined ? `${traffic.failed} requests failed` : `${broken.title}: ${broken.words}`
-  return `**Failed.** ${first}`
+const openings = {
+  passed: "**Passed.** Every promise was kept.",
+  failed: "**Failed.**",
+  "could not be played": "**Could not be played.**"
+} as const
+
+const opening = ({ verdict, steps, traffic }: DrillReport): string => {
+  if (verdict === "passed") return openings.passed
+  const last = steps.find(({ outcome }) => outcome === verdict)
+  const first = last === undefined ? `${traffic.failed} requests failed` : `${last.title}: ${last.words}`
+  return `${openings[verdict]} ${first}`
 }
 
 export const reportMarkdown = (report: DrillReport): string => {
@@ -78,7 +94,7 @@ export const reportMarkdown = (report: DrillReport): string => {
     "",
     promise,
     "",
-    verdict(report),
+    opening(report),
     "",
     `${startedAt}, ${seconds(tookMs)}, Holdfast ${version}.`,
     ...section(

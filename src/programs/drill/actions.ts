@@ -6,6 +6,7 @@ import { startWithinMs, untilAdminAnswers, untilEchoAnswers, untilStatusAnswers 
 import { drillRoute } from "./drillConfig.ts"
 import type { Ground } from "./Ground.ts"
 import { answeredByEcho, type Expectation } from "./Load.ts"
+import { NotPlayable } from "./NotPlayable.ts"
 
 /** A data plane waits 5 to 10 s before it dials again; dialling, pushing and applying come on top. */
 export const reconnectWithinMs = 11_000
@@ -36,8 +37,12 @@ export const servesNot = (ground: Ground, version: string): Effect.Effect<void, 
     served ? broken(`version ${version} of the configuration is still served`) : Effect.void
   )
 
-export const startEcho = ({ stage }: Ground): Effect.Effect<void, StepFailed> =>
-  Effect.asVoid(Effect.andThen(stage.echo.start, untilEchoAnswers(stage)))
+/** The drill's own: without it nothing can be shown. */
+export const startEcho = ({ stage }: Ground): Effect.Effect<void, NotPlayable> =>
+  Effect.andThen(stage.echo.start, untilEchoAnswers(stage)).pipe(
+    Effect.mapError(({ reason }) => new NotPlayable({ reason: `the upstream, which is the drill's own: ${reason}` })),
+    Effect.asVoid
+  )
 
 export const startControlPlane = ({ stage }: Ground): Effect.Effect<void, StepFailed> =>
   Effect.asVoid(Effect.andThen(stage.controlPlane.start, untilAdminAnswers(stage)))

@@ -1,6 +1,7 @@
 /** The files that a node keeps its configurations in, and what may happen to them. */
-import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { createHash } from "node:crypto"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { basename, join } from "node:path"
 import { Effect } from "effect"
 import { StepFailed } from "../stage/Probe.ts"
 import type { Ground } from "./Ground.ts"
@@ -17,30 +18,63 @@ const filesIn = (folder: string): ReadonlyArray<string> =>
 
 const generationsOf = (ground: Ground): ReadonlyArray<string> => filesIn(join(prefixOf(ground), "generations"))
 
-/** A write that a power cut ended on a disk that had not kept its word. */
-export const tearCurrent = (ground: Ground): Effect.Effect<void, StepFailed> =>
+/** As a node finds it that was never there before. */
+export const emptyDisk = (ground: Ground): Effect.Effect<void, StepFailed> =>
   attempt(() => {
-    const file = currentFile(ground)
-    truncateSync(file, readFileSync(file).length >> 1)
+    rmSync(prefixOf(ground), { recursive: true, force: true })
+    mkdirSync(prefixOf(ground))
   })
 
-/** Ends with how many there were. */
-export const overwriteAll = (ground: Ground): Effect.Effect<number, StepFailed> =>
+const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
+
+/** Ends with what the damaged file can be found by. A new file, for the old one may have other names. */
+const damage = (file: string, content: Uint8Array): string => {
+  rmSync(file)
+  writeFileSync(file, content)
+  return digestOf(content)
+}
+
+/** A write that a power cut ended on a disk that had not kept its word. Ends with the digest of what is left. */
+export const tearCurrent = (ground: Ground): Effect.Effect<string, StepFailed> =>
   attempt(() => {
-    const files = [currentFile(ground), ...generationsOf(ground)].filter((file) => existsSync(file))
-    for (const file of files) writeFileSync(file, "this was a configuration once")
-    return files.length
+    const whole = readFileSync(currentFile(ground))
+    return damage(currentFile(ground), whole.subarray(0, whole.length >> 1))
   })
 
-/** Refused files that were put away, each with its reasons. */
-export const quarantined = (ground: Ground): Effect.Effect<ReadonlyArray<string>, StepFailed> =>
-  Effect.flatMap(
-    attempt(() => filesIn(join(prefixOf(ground), "quarantine"))),
-    (files) => {
-      const kept = files.filter((file) => file.endsWith(".json.gz"))
-      const unexplained = kept.find((file) => !files.includes(file.replace(/\.json\.gz$/, ".reason.txt")))
-      return unexplained === undefined
-        ? Effect.succeed(kept)
-        : Effect.fail(new StepFailed({ reason: `${unexplained} has no reasons beside it` }))
-    }
+/** Each gets a content of its own. Ends with the digests of those. */
+export const overwriteAll = (ground: Ground): Effect.Effect<ReadonlyArray<string>, StepFailed> =>
+  attempt(() =>
+    [currentFile(ground), ...generationsOf(ground)]
+      .filter((file) => existsSync(file))
+      .map((file) => damage(file, Buffer.from(`this was ${basename(file)} once`)))
   )
+
+const ending = ".json.gz"
+
+/** What is in quarantine, by its digest, and the reasons that stand beside it. */
+const quarantined = (ground: Ground): Effect.Effect<ReadonlyMap<string, string>, StepFailed> =>
+  attempt(() => {
+    const files = filesIn(join(prefixOf(ground), "quarantine"))
+    const reasonsOf = (file: string): string => {
+      const beside = `${file.slice(0, -ending.length)}.reason.txt`
+      return files.includes(beside) ? readFileSync(beside, "utf8") : ""
+    }
+    return new Map(
+      files.filter((file) => file.endsWith(ending)).map((file) => [digestOf(readFileSync(file)), reasonsOf(file)])
+    )
+  })
+
+/** Each of the damaged files stands in quarantine, with the step that refused it: it is put away, not lost. */
+export const arePutAway = Effect.fnUntraced(function* (ground: Ground, digests: ReadonlyArray<string>, step: string) {
+  const kept = yield* quarantined(ground)
+  for (const digest of digests) {
+    const reasons = kept.get(digest)
+    const short = digest.slice(0, 12)
+    if (reasons === undefined) {
+      return yield* new StepFailed({ reason: `the damaged file with digest ${short} is not in quarantine` })
+    }
+    if (!reasons.includes(step)) {
+      return yield* new StepFailed({ reason: `${short} is in quarantine, but not because of ${step}: "${reasons}"` })
+    }
+  }
+})

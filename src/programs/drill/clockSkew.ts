@@ -2,7 +2,6 @@
 import { Clock, Effect, Fiber } from "effect"
 import { eventually, StepFailed } from "../stage/Probe.ts"
 import { startWithinMs } from "../stage/Stage.ts"
-import type { Step } from "../stage/Step.ts"
 import {
   changeConfig,
   changeWithinMs,
@@ -16,7 +15,7 @@ import {
   startEcho,
   traffic
 } from "./actions.ts"
-import type { Drill } from "./Drill.ts"
+import type { Drill, DrillStep } from "./Drill.ts"
 import type { Ground } from "./Ground.ts"
 import { dayOf, handOutLicense } from "./license.ts"
 
@@ -29,6 +28,9 @@ const noticeWithinMs = 1_000
 
 /** The last noon that is at least an hour old: the node begins there, and catches up with the world in its sleep. */
 export const startOfNode = (nowMs: number): number => Math.floor((nowMs - hourMs - noonMs) / dayMs) * dayMs + noonMs
+
+/** How far the node's wall clock is off before anything happens. */
+const startErrorMs = ({ startedMs }: Ground): number => startOfNode(startedMs) - startedMs
 
 const keeps = Effect.fnUntraced(function* (ground: Ground, before: string) {
   const after = yield* session(ground)
@@ -48,13 +50,14 @@ const deviates = (ground: Ground, byMs: number) =>
     `${byMs / 1000} or so`
   )
 
-const start: Step<Ground> = {
+const start: DrillStep = {
   title: "start everything with a licence that ends in 12 hours by the node's clock, and let traffic flow",
   play: (ground) =>
     Effect.gen(function* () {
       yield* Effect.all([startEcho(ground), startControlPlane(ground)], { concurrency: 2 })
-      yield* handOutLicense(ground, dayOf((yield* Clock.currentTimeMillis) + ground.wallErrorMs + dayMs))
+      yield* handOutLicense(ground, dayOf((yield* Clock.currentTimeMillis) + startErrorMs(ground) + dayMs))
       const version = yield* loadConfig(ground)
+      yield* ground.steer({ wallErrorMs: startErrorMs(ground) })
       yield* startDataPlane(ground)
       yield* eventually(startWithinMs, serves(ground, version))
       yield* clockIs(ground, "trusted")
@@ -65,19 +68,19 @@ const start: Step<Ground> = {
     })
 }
 
-const jump = (name: string, byMs: number): Step<Ground> => ({
+const jump = (name: string, byMs: number): DrillStep => ({
   title: `the wall clock jumps ${name}, and back: the node notices, believes neither, and nothing else happens`,
   play: (ground) =>
     Effect.gen(function* () {
       const before = yield* session(ground)
-      yield* ground.steer({ wallErrorMs: ground.wallErrorMs + byMs })
+      yield* ground.steer({ wallErrorMs: startErrorMs(ground) + byMs })
       yield* eventually(noticeWithinMs, clockIs(ground, "doubted"))
       yield* deviates(ground, byMs)
       // No change meanwhile: the node lives in the past, and a control plane would say so.
       yield* traffic(ground, 4)
       yield* clockIs(ground, "doubted")
       yield* keeps(ground, before)
-      yield* ground.steer({ wallErrorMs: ground.wallErrorMs })
+      yield* ground.steer({ wallErrorMs: startErrorMs(ground) })
       yield* eventually(noticeWithinMs, clockIs(ground, "trusted"))
       yield* deviates(ground, 0)
       const version = yield* changeConfig(ground)
@@ -87,12 +90,12 @@ const jump = (name: string, byMs: number): Step<Ground> => ({
     })
 })
 
-const suspend: Step<Ground> = {
+const suspend: DrillStep = {
   title: "the machine is suspended for hours: when it wakes, nothing bursts, and it does not believe the clock yet",
   play: (ground) =>
     Effect.gen(function* () {
       // Time will truly have passed: what expires then is renewed before.
-      const asleepMs = -ground.wallErrorMs
+      const asleepMs = -startErrorMs(ground)
       yield* handOutLicense(ground, dayOf((yield* Clock.currentTimeMillis) + 365 * dayMs))
       yield* eventually(
         changeWithinMs,
@@ -100,13 +103,15 @@ const suspend: Step<Ground> = {
       )
       const before = yield* session(ground)
       yield* ground.load.pause
-      yield* ground.stage.dataPlane.freeze
-      const steering = yield* Effect.forkChild(ground.steer({ wallErrorMs: 0, stoodStillMs: frozenMs }), {
-        startImmediately: true
+      // What it is told while it sleeps, it hears when it wakes.
+      const asleep = Effect.gen(function* () {
+        const steering = yield* Effect.forkChild(ground.steer({ wallErrorMs: 0, stoodStillMs: frozenMs }), {
+          startImmediately: true
+        })
+        yield* Effect.sleep(frozenMs)
+        return steering
       })
-      yield* Effect.sleep(frozenMs)
-      yield* ground.stage.dataPlane.thaw
-      yield* Fiber.join(steering)
+      yield* Fiber.join(yield* ground.stage.dataPlane.whileFrozen(asleep))
       yield* eventually(noticeWithinMs, clockIs(ground, "doubted"))
       yield* traffic(ground, 4)
       yield* keeps(ground, before)
@@ -114,7 +119,7 @@ const suspend: Step<Ground> = {
     })
 }
 
-const confirmed: Step<Ground> = {
+const confirmed: DrillStep = {
   title: "the control plane pushes a change: its timestamp confirms the clock, and the node believes it",
   play: (ground) =>
     Effect.gen(function* () {
@@ -142,8 +147,7 @@ export const clockSkew: Drill = {
       "The node's wall clock: it begins in the past and jumps as the steps say.",
       "The node's monotonic clock stands still while its process is stopped, as on a Linux machine that is suspended. Timers are the machine's.",
       "Not played: a jump that nobody confirms, which is believed after ten minutes."
-    ],
-    wallErrorMs: (nowMs) => startOfNode(nowMs) - nowMs
+    ]
   },
   steps: [start, jump("a day forward", dayMs), jump("a day backward", -dayMs), suspend, confirmed]
 }

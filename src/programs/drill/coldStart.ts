@@ -1,12 +1,8 @@
 /** A node that has never seen a configuration: `resilience.md` §3 and §9, "CP down, new DP". */
-import { writeFileSync } from "node:fs"
-import { join } from "node:path"
 import { Effect } from "effect"
-import { eventually, StepFailed } from "../stage/Probe.ts"
-import type { Step } from "../stage/Step.ts"
+import { eventually } from "../stage/Probe.ts"
 import {
   isKept,
-  isReady,
   isUnready,
   loadConfig,
   reconnectWithinMs,
@@ -20,25 +16,38 @@ import {
   startEcho,
   traffic
 } from "./actions.ts"
-import type { Drill } from "./Drill.ts"
-import { drillRoute } from "./drillConfig.ts"
+import { emptyDisk } from "./cacheFiles.ts"
+import type { Drill, DrillStep } from "./Drill.ts"
 import type { Ground } from "./Ground.ts"
 import { refusedWith } from "./Load.ts"
+import { fileVersion, giveFile, killBoth, restartWithFile, startAlone } from "./restarts.ts"
 
-const fileVersion = "file"
+/** By a node that no control plane ever sees, and of which nothing stays: an empty one can't tell which requests are good. */
+const proveElsewhere = Effect.fnUntraced(function* (ground: Ground) {
+  yield* giveFile(ground)
+  yield* startDataPlane(ground)
+  yield* eventually(restartWithinMs, serves(ground, fileVersion))
+  const proved = yield* ground.prove
+  yield* ground.stage.dataPlane.stop
+  yield* emptyDisk(ground)
+  yield* ground.stage.setDataPlane({})
+  return proved
+})
 
-const prepare: Step<Ground> = {
-  title: "start a control plane and an upstream, load the configuration, and kill -9 the control plane",
+const prepare: DrillStep = {
+  title:
+    "start a control plane and an upstream, load the configuration, kill -9 the control plane, and try each request at a node that is thrown away",
   play: (ground) =>
     Effect.gen(function* () {
       yield* Effect.all([startEcho(ground), startControlPlane(ground)], { concurrency: 2 })
       const version = yield* loadConfig(ground)
       yield* ground.stage.controlPlane.kill
-      return `version ${version} is in its store; no node has seen it`
+      const proved = yield* proveElsewhere(ground)
+      return `version ${version} is in the control plane's store, which no node has seen; ${proved}`
     })
 }
 
-const startEmpty: Step<Ground> = {
+const startEmpty: DrillStep = {
   title: "start a node with an empty disk: it says that it has nothing, to probes and to clients",
   play: (ground) =>
     Effect.gen(function* () {
@@ -53,34 +62,13 @@ const startEmpty: Step<Ground> = {
     })
 }
 
-const startWithFile: Step<Ground> = {
+const startWithFile: DrillStep = {
   title: "start it again with a declarative file: it serves that",
   play: (ground) =>
-    Effect.gen(function* () {
-      const file = join(ground.stage.directory, "declarative.json")
-      const text = JSON.stringify(ground.config.document(drillRoute.path(fileVersion)), null, 2)
-      yield* Effect.try({
-        try: () => writeFileSync(file, text),
-        catch: (cause) => new StepFailed({ reason: String(cause) })
-      })
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.stop
-      yield* ground.stage.setDataPlane({ declarative_config: file })
-      const tookMs = yield* ground.recover(
-        "a node with a declarative file serves it",
-        restartWithinMs,
-        serves(ground, fileVersion),
-        startDataPlane(ground)
-      )
-      yield* isReady(ground)
-      yield* showsSource(ground, "declarative_file")
-      const proved = yield* ground.prove
-      yield* traffic(ground, 2)
-      return `served and ready ${seconds(tookMs)} after its start; ${proved}`
-    })
+    Effect.map(restartWithFile(ground), (tookMs) => `served and ready ${seconds(tookMs)} after its start`)
 }
 
-const controlPlaneComes: Step<Ground> = {
+const controlPlaneComes: DrillStep = {
   title: "start the control plane: its configuration takes the file's place",
   play: (ground) =>
     Effect.gen(function* () {
@@ -97,22 +85,12 @@ const controlPlaneComes: Step<Ground> = {
     })
 }
 
-const cacheBeatsFile: Step<Ground> = {
+const cacheBeatsFile: DrillStep = {
   title: "kill -9 both and start the node alone: what the control plane gave beats the file",
   play: (ground) =>
     Effect.gen(function* () {
-      yield* ground.stage.controlPlane.kill
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.kill
-      const tookMs = yield* ground.recover(
-        "the node serves from its cache",
-        restartWithinMs,
-        serves(ground, "v1"),
-        startDataPlane(ground)
-      )
-      yield* showsSource(ground, "disk")
-      yield* traffic(ground, 2)
-      return `served ${seconds(tookMs)} after its start`
+      yield* killBoth(ground)
+      return `served ${seconds(yield* startAlone(ground, "v1"))} after its start`
     })
 }
 

@@ -1,15 +1,11 @@
 /** The cache is damaged: `faults.md`, "torn/zero/truncated cache"; `life-of-a-node.md`, "The cache". */
-import { writeFileSync } from "node:fs"
-import { join } from "node:path"
 import { Effect } from "effect"
 import { eventually, StepFailed } from "../stage/Probe.ts"
-import type { Step } from "../stage/Step.ts"
 import {
   begin,
   changeConfig,
   hasLogged,
   isKept,
-  isReady,
   isUnready,
   reconnectWithinMs,
   restartWithinMs,
@@ -17,20 +13,18 @@ import {
   serves,
   servesNot,
   shows,
-  showsSource,
   startControlPlane,
   startDataPlane,
   traffic
 } from "./actions.ts"
-import { overwriteAll, quarantined, tearCurrent } from "./cacheFiles.ts"
-import type { Drill } from "./Drill.ts"
-import { drillRoute } from "./drillConfig.ts"
-import type { Ground } from "./Ground.ts"
+import { arePutAway, overwriteAll, tearCurrent } from "./cacheFiles.ts"
+import type { Drill, DrillStep } from "./Drill.ts"
 import { refusedWith } from "./Load.ts"
+import { killBoth, restartWithFile, startAlone } from "./restarts.ts"
 
-const [former, newest, fileVersion] = ["v2", "v3", "file"] as const
+const [former, newest] = ["v2", "v3"] as const
 
-const fill: Step<Ground> = {
+const fill: DrillStep = {
   title: "start everything, let traffic flow, and change the configuration twice",
   play: (ground) =>
     Effect.gen(function* () {
@@ -45,37 +39,26 @@ const fill: Step<Ground> = {
     })
 }
 
-const tearOne: Step<Ground> = {
+const tearOne: DrillStep = {
   title: "kill -9 both, tear the cache file in half, and start the node alone: the configuration before it serves",
   play: (ground) =>
     Effect.gen(function* () {
-      yield* ground.stage.controlPlane.kill
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.kill
-      yield* tearCurrent(ground)
-      const tookMs = yield* ground.recover(
-        "an older configuration serves in a torn one's place",
-        restartWithinMs,
-        serves(ground, former),
-        startDataPlane(ground)
-      )
-      yield* isReady(ground)
-      yield* showsSource(ground, "disk")
+      yield* killBoth(ground)
+      const torn = yield* tearCurrent(ground)
+      const tookMs = yield* startAlone(ground, former, "an older configuration serves in a torn one's place")
       yield* eventually(restartWithinMs, hasLogged(ground, "an older configuration became the current cache file"))
-      const kept = yield* quarantined(ground)
-      if (kept.length !== 1) return yield* new StepFailed({ reason: `${kept.length} files are in quarantine, not 1` })
-      yield* traffic(ground, 2)
+      yield* arePutAway(ground, [torn], "gzip")
       return `version ${former} serves ${seconds(tookMs)} after the start; the torn file is in quarantine, with its reason`
     })
 }
 
-const damageAll: Step<Ground> = {
+const damageAll: DrillStep = {
   title: "kill -9 the node, overwrite every file that it has, and start it: it has nothing, and says precisely why",
   play: (ground) =>
     Effect.gen(function* () {
       yield* ground.load.pause
       yield* ground.stage.dataPlane.kill
-      const count = yield* overwriteAll(ground)
+      const damaged = yield* overwriteAll(ground)
       yield* startDataPlane(ground)
       yield* eventually(restartWithinMs, servesNot(ground, former))
       yield* isUnready(ground, "no configuration available")
@@ -86,36 +69,18 @@ const damageAll: Step<Ground> = {
         "a reason that names the step, gzip"
       )
       yield* traffic(ground, 2, refusedWith(404, "no Route matched"))
-      const kept = yield* quarantined(ground)
-      return `${count} damaged files refused, ${kept.length} in quarantine now; not ready, 404, and still running`
+      yield* arePutAway(ground, damaged, "gzip")
+      return `${damaged.length} damaged files refused and in quarantine, each with its reason; not ready, 404, and still running`
     })
 }
 
-const useFile: Step<Ground> = {
+const useFile: DrillStep = {
   title: "start it again with a declarative file: it serves that",
   play: (ground) =>
-    Effect.gen(function* () {
-      const file = join(ground.stage.directory, "declarative.json")
-      yield* Effect.sync(() =>
-        writeFileSync(file, JSON.stringify(ground.config.document(drillRoute.path(fileVersion))))
-      )
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.stop
-      yield* ground.stage.setDataPlane({ declarative_config: file })
-      const tookMs = yield* ground.recover(
-        "the declarative file serves",
-        restartWithinMs,
-        serves(ground, fileVersion),
-        startDataPlane(ground)
-      )
-      yield* isReady(ground)
-      yield* showsSource(ground, "declarative_file")
-      yield* traffic(ground, 2)
-      return `served and ready ${seconds(tookMs)} after its start`
-    })
+    Effect.map(restartWithFile(ground), (tookMs) => `served and ready ${seconds(tookMs)} after its start`)
 }
 
-const mend: Step<Ground> = {
+const mend: DrillStep = {
   title: "start the control plane: the node has the newest configuration, and a good cache file again",
   play: (ground) =>
     Effect.gen(function* () {
@@ -126,13 +91,8 @@ const mend: Step<Ground> = {
         serves(ground, newest)
       )
       yield* eventually(reconnectWithinMs, isKept(ground))
-      yield* ground.stage.controlPlane.kill
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.kill
-      yield* startDataPlane(ground)
-      yield* eventually(restartWithinMs, serves(ground, newest))
-      yield* showsSource(ground, "disk")
-      yield* traffic(ground, 2)
+      yield* killBoth(ground)
+      yield* startAlone(ground, newest)
       return `after ${seconds(tookMs)}; restarted alone, it serves version ${newest} from its cache`
     })
 }

@@ -1,26 +1,23 @@
 /** The control plane is gone: `resilience.md` §1 and §9, "CP down, DP running" and "CP down, DP restarts". */
 import { Effect } from "effect"
 import { eventually } from "../stage/Probe.ts"
-import type { Step } from "../stage/Step.ts"
 import {
   begin,
   changeConfig,
   isKept,
   isReady,
   reconnectWithinMs,
-  restartWithinMs,
   seconds,
   serves,
   shows,
   showsSource,
   startControlPlane,
-  startDataPlane,
   traffic
 } from "./actions.ts"
-import type { Drill } from "./Drill.ts"
-import type { Ground } from "./Ground.ts"
+import type { Drill, DrillStep } from "./Drill.ts"
+import { killBoth, startAlone } from "./restarts.ts"
 
-const lose: Step<Ground> = {
+const lose: DrillStep = {
   title: "kill -9 the control plane: traffic goes on",
   play: (ground) =>
     Effect.gen(function* () {
@@ -32,7 +29,7 @@ const lose: Step<Ground> = {
     })
 }
 
-const comesBack = (what: string): Step<Ground> => ({
+const comesBack = (what: string): DrillStep => ({
   title: "start the control plane again: the node finds it and takes a change",
   play: (ground) =>
     Effect.gen(function* () {
@@ -44,25 +41,15 @@ const comesBack = (what: string): Step<Ground> => ({
     })
 })
 
-const loseBoth: Step<Ground> = {
+const loseBoth: DrillStep = {
   title: "kill -9 the control plane and the node, and start the node alone: it serves from its cache",
   play: (ground) =>
     Effect.gen(function* () {
       const version = yield* changeConfig(ground)
       yield* eventually(reconnectWithinMs, serves(ground, version))
       yield* eventually(reconnectWithinMs, isKept(ground))
-      yield* ground.stage.controlPlane.kill
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.kill
-      const tookMs = yield* ground.recover(
-        "a killed node serves again from its cache",
-        restartWithinMs,
-        serves(ground, version),
-        startDataPlane(ground)
-      )
-      yield* isReady(ground)
-      yield* showsSource(ground, "disk")
-      yield* traffic(ground, 3)
+      yield* killBoth(ground)
+      const tookMs = yield* startAlone(ground, version, "a killed node serves again from its cache")
       return `served and ready ${seconds(tookMs)} after its start, with what it had last (no traffic while it was dead)`
     })
 }

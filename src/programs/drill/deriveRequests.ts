@@ -39,6 +39,17 @@ const pathsMax = 3
 const requestsMax = 200
 /** Methods that a plain client can send and expect an answer to. */
 const plainMethods: ReadonlySet<string> = new Set(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
+/** Of the connection or of the body, not of the question: a client's library writes them as it needs them. */
+const clientsOwn: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "expect",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade"
+])
 const preferred = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 export const routeLabel = ({ id, name }: Pick<Route, "id" | "name">): string => name ?? id
@@ -66,6 +77,15 @@ const headersOf = ({ headers, hosts }: Route): Readonly<Record<string, string>> 
   const host = hosts?.[0]
   const named = host === undefined ? [] : [["host", nameFor(host)] as const]
   return Object.fromEntries([...found, ...named].map(([name, value]) => [name, value ?? ""]))
+}
+
+/** What no client would send for it, in words; undefined when all of it can be sent. */
+const unsendable = (headers: Readonly<Record<string, string>>): string | undefined => {
+  const entries = Object.entries(headers)
+  const own = entries.find(([name]) => clientsOwn.has(name.toLowerCase()))
+  if (own !== undefined) return `it wants a header ${own[0]}, which is a client's own to write`
+  const broken = entries.find(([, value]) => /[^\t\x20-\x7e\x80-\xff]/.test(value))
+  return broken === undefined ? undefined : `its header ${broken[0]} has characters that no header may have`
 }
 
 const pathFor = (path: string): string | undefined => {
@@ -112,6 +132,8 @@ const requestsOf = (route: Route): DerivedRequests => {
   const headers = headersOf(route)
   if (headers === undefined)
     return { requests: [], skipped: [{ what, reason: "no value is known that its headers match" }] }
+  const reason = unsendable(headers)
+  if (reason !== undefined) return { requests: [], skipped: [{ what, reason }] }
   const isTls = !route.protocols.includes("http")
   const [sni] = route.snis ?? []
   const shared = {

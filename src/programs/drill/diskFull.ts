@@ -1,7 +1,6 @@
 /** The disk is full while a configuration arrives: `faults.md`, "crash between load and persist"; `life-of-a-node.md`, "The cache". */
 import { Effect } from "effect"
 import { eventually } from "../stage/Probe.ts"
-import type { Step } from "../stage/Step.ts"
 import {
   begin,
   changeConfig,
@@ -10,17 +9,15 @@ import {
   isKept,
   isReady,
   reconnectWithinMs,
-  restartWithinMs,
   seconds,
   serves,
   shows,
-  showsSource,
   startControlPlane,
-  startDataPlane,
   traffic
 } from "./actions.ts"
-import type { Drill } from "./Drill.ts"
+import type { Drill, DrillStep } from "./Drill.ts"
 import type { Ground } from "./Ground.ts"
+import { killBoth, startAlone } from "./restarts.ts"
 
 const [former, newest] = ["v1", "v2"] as const
 /** What could not be written is tried again after 1, 2, 4 … seconds, at most a minute apart. */
@@ -29,7 +26,7 @@ const persistWithinMs = 60_000
 const showsFullDisk = (ground: Ground) =>
   shows(ground, "configuration.cache", (cache) => String(cache).includes("ENOSPC"), "that it is not written: ENOSPC")
 
-const start: Step<Ground> = {
+const start: DrillStep = {
   title: "start everything, let traffic flow, and wait until the configuration is on disk",
   play: (ground) =>
     Effect.gen(function* () {
@@ -39,7 +36,7 @@ const start: Step<Ground> = {
     })
 }
 
-const arrives: Step<Ground> = {
+const arrives: DrillStep = {
   title: "the disk is full, and a change arrives: it serves, and the node says that it is not kept",
   play: (ground) =>
     Effect.gen(function* () {
@@ -54,27 +51,17 @@ const arrives: Step<Ground> = {
     })
 }
 
-const restart: Step<Ground> = {
+const restart: DrillStep = {
   title: "kill -9 both and start the node alone, on the full disk: it serves the former configuration, whole",
   play: (ground) =>
     Effect.gen(function* () {
-      yield* ground.stage.controlPlane.kill
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.kill
-      const tookMs = yield* ground.recover(
-        "the former configuration serves",
-        restartWithinMs,
-        serves(ground, former),
-        startDataPlane(ground)
-      )
-      yield* showsSource(ground, "disk")
-      yield* isReady(ground)
-      yield* traffic(ground, 2)
+      yield* killBoth(ground)
+      const tookMs = yield* startAlone(ground, former, "the former configuration serves")
       return `version ${former} ${seconds(tookMs)} after its start: what was on disk when the space ran out`
     })
 }
 
-const returns: Step<Ground> = {
+const returns: DrillStep = {
   title: "start the control plane: the newest configuration serves again, and is still not kept",
   play: (ground) =>
     Effect.gen(function* () {
@@ -89,20 +76,15 @@ const returns: Step<Ground> = {
     })
 }
 
-const spaceAgain: Step<Ground> = {
+const spaceAgain: DrillStep = {
   title: "there is space again: the configuration is written by itself, and outlives kill -9",
   play: (ground) =>
     Effect.gen(function* () {
       yield* ground.steer({ isDiskFull: false })
       const tookMs = yield* ground.recover("the configuration is on disk", persistWithinMs, isKept(ground))
       yield* hasLogged(ground, "configuration cached at last")
-      yield* ground.stage.controlPlane.kill
-      yield* ground.load.pause
-      yield* ground.stage.dataPlane.kill
-      yield* startDataPlane(ground)
-      yield* eventually(restartWithinMs, serves(ground, newest))
-      yield* showsSource(ground, "disk")
-      yield* traffic(ground, 2)
+      yield* killBoth(ground)
+      yield* startAlone(ground, newest)
       return `${seconds(tookMs)} after there was space; restarted alone, the node serves version ${newest}`
     })
 }

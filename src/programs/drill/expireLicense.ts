@@ -2,7 +2,6 @@
 import { Clock, Effect } from "effect"
 import { eventually, expectStatus, type StepFailed } from "../stage/Probe.ts"
 import { startWithinMs } from "../stage/Stage.ts"
-import type { Step } from "../stage/Step.ts"
 import {
   hasLogged,
   isReady,
@@ -18,23 +17,41 @@ import {
   statusOf,
   traffic
 } from "./actions.ts"
-import type { Drill } from "./Drill.ts"
+import type { Drill, DrillStep } from "./Drill.ts"
 import { drillRoute } from "./drillConfig.ts"
 import type { Ground } from "./Ground.ts"
 import { answeredByEcho, eitherOf, refusedWith } from "./Load.ts"
 import { dayOf, handOutLicense } from "./license.ts"
+import { NotPlayable } from "./NotPlayable.ts"
 
 const dayMs = 86_400_000
 /** How long before midnight the node begins, by its clock: time to start and to see that all is well. */
 const eveMs = 20_000
+/** Of that, what has to be left when all is well. */
+const leftAtLeastMs = 2_000
+/** Around midnight the one answer is as right as the other. */
+const turnMs = 500
 const expiryWithinMs = 1_000
 const renewalWithinMs = 1_000
 
 const expired = refusedWith(503, "license expired")
 
-const nodeNowMs = ({ wallErrorMs }: Ground) => Effect.map(Clock.currentTimeMillis, (nowMs) => nowMs + wallErrorMs)
+/** The one midnight that the drill is about, by the node's clock: whatever is asked late must not mean the next one. */
+const midnightOf = ({ startedMs }: Ground): number => (Math.floor(startedMs / dayMs) + 1) * dayMs
 
-const nextMidnight = (ms: number): number => (Math.floor(ms / dayMs) + 1) * dayMs
+const leftMs = (ground: Ground): Effect.Effect<number> =>
+  Effect.map(Clock.currentTimeMillis, (nowMs) => midnightOf(ground) - (nowMs + ground.faults().wallErrorMs))
+
+const tooSlow = (ms: number) =>
+  new NotPlayable({
+    reason: `the machine is too slow: the end of the licence ${ms < 0 ? "came" : "was too near"} before all was seen to be well, ${seconds(eveMs - ms)} after the node was started`
+  })
+
+/** What goes wrong once the licence has ended is the end of the licence. */
+const beforeMidnight = <A>(ground: Ground, self: Effect.Effect<A, StepFailed | NotPlayable>) =>
+  Effect.catch(self, (error) =>
+    Effect.flatMap(leftMs(ground), (ms) => Effect.fail(ms < leftAtLeastMs ? tooSlow(ms) : error))
+  )
 
 const refuses = ({ stage }: Ground): Effect.Effect<unknown, StepFailed> =>
   expectStatus({ url: stage.urls.proxy + drillRoute.path("any") }, 503)
@@ -54,34 +71,42 @@ const keepsSession = (ground: Ground, since: string) =>
     `the same session as before, connected since ${since}`
   )
 
-const start: Step<Ground> = {
+/** Ends with how much of the eve is left. */
+const seeThatAllIsWell = Effect.fnUntraced(function* (ground: Ground, version: string) {
+  yield* startDataPlane(ground)
+  yield* eventually(startWithinMs, serves(ground, version))
+  yield* shows(ground, "license.state", (state) => state === "expiring", "expiring")
+  const proved = yield* ground.prove
+  const ms = yield* leftMs(ground)
+  if (ms < leftAtLeastMs) return yield* tooSlow(ms)
+  return `${proved}; the licence ends in ${seconds(ms)}`
+})
+
+const start: DrillStep = {
   title: "start everything with a licence whose last day is about to end, and let traffic flow",
   play: (ground) =>
     Effect.gen(function* () {
       yield* Effect.all([startEcho(ground), startControlPlane(ground)], { concurrency: 2 })
-      const midnightMs = nextMidnight(yield* nodeNowMs(ground))
-      yield* handOutLicense(ground, dayOf(midnightMs))
+      yield* handOutLicense(ground, dayOf(midnightOf(ground)))
       const version = yield* loadConfig(ground)
-      yield* startDataPlane(ground)
-      yield* eventually(startWithinMs, serves(ground, version))
-      yield* shows(ground, "license.state", (state) => state === "expiring", "expiring")
-      const proved = yield* ground.prove
+      // Only now: what the others took to start is no time of the node's.
+      yield* ground.steer({ wallErrorMs: midnightOf(ground) - eveMs - (yield* Clock.currentTimeMillis) })
+      const words = yield* beforeMidnight(ground, seeThatAllIsWell(ground, version))
       yield* ground.load.begin(answeredByEcho)
-      const leftMs = midnightMs - (yield* nodeNowMs(ground))
-      return `${proved}; the licence ends in ${seconds(leftMs)}`
+      return words
     })
 }
 
-const passAway: Step<Ground> = {
+const passAway: DrillStep = {
   title: "the day ends: every request is answered 503 license expired, and the session to the control plane stays",
   play: (ground) =>
     Effect.gen(function* () {
+      const ms = yield* leftMs(ground)
+      if (ms < turnMs) return yield* tooSlow(ms)
       const since = yield* connectedSince(ground)
-      const nowMs = yield* nodeNowMs(ground)
-      const leftMs = nextMidnight(nowMs) - nowMs
-      yield* Effect.sleep(Math.max(0, leftMs - 500))
+      yield* Effect.sleep(Math.max(0, (yield* leftMs(ground)) - turnMs))
       yield* ground.load.begin(eitherOf(answeredByEcho, expired))
-      yield* Effect.sleep(500)
+      yield* Effect.sleep(Math.max(0, yield* leftMs(ground)))
       const tookMs = yield* ground.recover("an expired licence stops the node", expiryWithinMs, refuses(ground))
       yield* traffic(ground, 2, expired)
       yield* isUnready(ground, "license expired")
@@ -90,13 +115,13 @@ const passAway: Step<Ground> = {
     })
 }
 
-const renew: Step<Ground> = {
+const renew: DrillStep = {
   title: "renew it at the control plane: the node serves again at once",
   play: (ground) =>
     Effect.gen(function* () {
       const since = yield* connectedSince(ground)
       yield* ground.load.begin(eitherOf(answeredByEcho, expired))
-      yield* handOutLicense(ground, dayOf((yield* nodeNowMs(ground)) + 365 * dayMs))
+      yield* handOutLicense(ground, dayOf(midnightOf(ground) + 365 * dayMs))
       const tookMs = yield* ground.recover("a renewed licence lets it serve", renewalWithinMs, isReady(ground))
       yield* traffic(ground, 2)
       yield* keepsSession(ground, since)
@@ -104,14 +129,14 @@ const renew: Step<Ground> = {
     })
 }
 
-const warnOnly: Step<Ground> = {
+const warnOnly: DrillStep = {
   title: "start the node with license_on_expiry=warn and an expired licence: it serves, and says so",
   play: (ground) =>
     Effect.gen(function* () {
       yield* ground.load.pause
       yield* ground.stage.dataPlane.stop
       yield* ground.stage.setDataPlane({ license_on_expiry: "warn" })
-      yield* handOutLicense(ground, dayOf((yield* nodeNowMs(ground)) - dayMs))
+      yield* handOutLicense(ground, dayOf(midnightOf(ground) - dayMs))
       yield* startDataPlane(ground)
       yield* eventually(
         restartWithinMs,
@@ -131,8 +156,7 @@ export const expireLicense: Drill = {
   steered: {
     injected: [
       "The node's wall clock is ahead, so that its day ends during the drill. Timers and the monotonic clock are the machine's."
-    ],
-    wallErrorMs: (nowMs) => nextMidnight(nowMs) - eveMs - nowMs
+    ]
   },
   steps: [start, passAway, renew, warnOnly]
 }

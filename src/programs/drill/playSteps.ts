@@ -1,14 +1,15 @@
-/** Plays the steps in order, tells each as it ends, and stops at the first that breaks a promise. */
+/** Plays the steps in order, tells each as it ends, and stops at the first that breaks a promise or can't be played. */
 import { Duration, Effect } from "effect"
 import { StepFailed } from "../stage/Probe.ts"
-import type { Step } from "../stage/Step.ts"
+import type { DrillStep } from "./Drill.ts"
 import type { Ground } from "./Ground.ts"
+import type { NotPlayable } from "./NotPlayable.ts"
 import { type StepReport, seconds } from "./Report.ts"
 
 type Say = (line: string) => Effect.Effect<void>
 
 /** Whatever else a step shows, no request may fail while it does: where some must, the step pauses the traffic. */
-const withoutLoss = (step: Step<Ground>, ground: Ground): Effect.Effect<string, StepFailed> =>
+const withoutLoss = (step: DrillStep, ground: Ground): Effect.Effect<string, StepFailed | NotPlayable> =>
   Effect.gen(function* () {
     const before = ground.load.counts()
     const words = yield* step.play(ground)
@@ -20,25 +21,29 @@ const withoutLoss = (step: Step<Ground>, ground: Ground): Effect.Effect<string, 
     })
   })
 
-const playOne = Effect.fnUntraced(function* (step: Step<Ground>, ground: Ground) {
+const outcomes = { StepFailed: "failed", NotPlayable: "could not be played" } as const
+
+const playOne = Effect.fnUntraced(function* (step: DrillStep, ground: Ground) {
   const before = ground.load.counts()
   const [duration, outcome] = yield* Effect.timed(Effect.result(withoutLoss(step, ground)))
   const after = ground.load.counts()
-  const isPassed = outcome._tag === "Success"
   return {
     title: step.title,
-    outcome: isPassed ? "passed" : "failed",
-    words: isPassed ? outcome.success : outcome.failure.reason,
+    ...(outcome._tag === "Success"
+      ? { outcome: "passed", words: outcome.success }
+      : { outcome: outcomes[outcome.failure._tag], words: outcome.failure.reason }),
     tookMs: Math.round(Duration.toMillis(duration)),
     sent: after.sent - before.sent,
     failed: after.failed - before.failed
   } satisfies StepReport
 })
 
-const line = ({ title, outcome, words, sent, failed }: StepReport): string =>
-  `${outcome === "passed" ? "ok    " : "failed"}  ${title}\n        ${words}${sent > 0 ? `\n        ${sent} requests, ${failed} failed` : ""}`
+const marks = { passed: "ok", failed: "failed", "could not be played": "?", "not played": "" } as const
 
-const notPlayed = ({ title }: Step<Ground>): StepReport => ({
+const line = ({ title, outcome, words, sent, failed }: StepReport): string =>
+  `${marks[outcome].padEnd(6)}  ${title}\n        ${words.replaceAll("\n", "\n        ")}${sent > 0 ? `\n        ${sent} requests, ${failed} failed` : ""}`
+
+const notPlayed = ({ title }: DrillStep): StepReport => ({
   title,
   outcome: "not played",
   words: "",
@@ -47,10 +52,10 @@ const notPlayed = ({ title }: Step<Ground>): StepReport => ({
   failed: 0
 })
 
-export const playSteps = Effect.fnUntraced(function* (steps: ReadonlyArray<Step<Ground>>, ground: Ground, say: Say) {
+export const playSteps = Effect.fnUntraced(function* (steps: ReadonlyArray<DrillStep>, ground: Ground, say: Say) {
   const played: Array<StepReport> = []
   for (const step of steps) {
-    if (played.at(-1)?.outcome === "failed") break
+    if ((played.at(-1)?.outcome ?? "passed") !== "passed") break
     const report = yield* playOne(step, ground)
     played.push(report)
     yield* say(line(report))

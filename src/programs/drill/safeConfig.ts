@@ -13,12 +13,29 @@ export interface SafeConfig {
 
 const isHttp = (protocol: string): boolean => protocol === "http" || protocol === "https"
 
+/**
+ * The echo answers at once, a busy machine may not. How patient a service is with its upstream is not what a drill is
+ * about, and its traffic gives up after 5 s by itself.
+ */
+const patientMs = 10_000
+
+const timeouts = ["connect_timeout", "write_timeout", "read_timeout"] as const
+
+const isTight = (service: Service): boolean => timeouts.some((name) => service[name] < patientMs)
+
+const patient = (service: Service) => ({
+  connect_timeout: Math.max(service.connect_timeout, patientMs),
+  write_timeout: Math.max(service.write_timeout, patientMs),
+  read_timeout: Math.max(service.read_timeout, patientMs)
+})
+
 /** Balancing stays in play: a service that names an upstream of the configuration goes on naming it. */
 const safeService = (service: Service, upstreams: ReadonlySet<string>, echoPort: number): Service => ({
   ...service,
   ...(isHttp(service.protocol) ? { protocol: "http" as const } : {}),
   host: upstreams.has(service.host) ? service.host : "127.0.0.1",
   port: echoPort,
+  ...patient(service),
   client_certificate: null,
   tls_verify: null,
   tls_verify_depth: null,
@@ -44,12 +61,16 @@ export const makeSafe = (
     target: `127.0.0.1:${echoPort}`,
     weight: 100
   }))
+  const tight = table.services.filter(isTight)
   const echo = `the drill's echo, 127.0.0.1:${echoPort}`
   const { licenses } = table
   return {
     table: { ...table, services, upstreams, targets, licenses: [] },
     changes: [
       ...(services.length > 0 ? [`${plural(services.length, "service")} lead to ${echo}, by plain HTTP`] : []),
+      ...(tight.length > 0
+        ? [`${plural(tight.length, "service")} with a timeout under ${patientMs / 1000} s: ${patientMs / 1000} s now`]
+        : []),
       ...(upstreams.length > 0
         ? [
             `${plural(upstreams.length, "upstream")} with ${plural(table.targets.length, "target")}: one target each now, the echo`

@@ -7,15 +7,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { StartError } from "../../services/StartError.ts"
+import { isAlive } from "../stage/isAlive.ts"
 import { stageFiles } from "../stage/Stage.ts"
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return error instanceof Error && Reflect.get(error, "code") === "EPERM"
-  }
-}
 
 const readPid = (file: string): number | undefined => {
   try {

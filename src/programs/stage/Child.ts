@@ -4,12 +4,15 @@ import { type ChildProcess, type Serializable, spawn } from "node:child_process"
 import { closeSync, openSync, readFileSync, statSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { tiedEnv } from "../../DieWithParent.ts"
+import { whileGuarded } from "./Guard.ts"
 import { StepFailed } from "./Probe.ts"
 
 export interface ChildSpec {
   readonly name: string
   readonly args: ReadonlyArray<string>
   readonly logFile: string
+  /** The script; the one that runs here unless another is named. */
+  readonly program?: string
 }
 
 export interface Child {
@@ -21,17 +24,19 @@ export interface Child {
   readonly kill: Effect.Effect<void>
   /** SIGTERM, and wait until it is gone; `kill -9` when it takes too long. */
   readonly stop: Effect.Effect<void>
-  /** What the system does to a machine that is suspended, to this one process. */
-  readonly freeze: Effect.Effect<void>
-  readonly thaw: Effect.Effect<void>
+  /** What the system does to a machine that is suspended, to this one process, for as long as this lasts. */
+  readonly whileFrozen: <A, E>(use: Effect.Effect<A, E>) => Effect.Effect<A, E>
   /** Says something by the channel that ties the two, and waits until it is answered. One at a time. */
   readonly tell: (message: Serializable) => Effect.Effect<void, StepFailed>
   /** What it has logged since it was started last. */
   readonly log: Effect.Effect<string>
+  /** Fails when it is gone, with how it ended and what it said last; until then it waits. */
+  readonly gone: Effect.Effect<never, StepFailed>
 }
 
 const graceMs = 5_000
 const answerWithin = "5 seconds"
+const lastLinesShown = 5
 
 /** The settings of a child are in its file alone: what the shell happens to carry for another gateway stays out. */
 const childEnv = (): NodeJS.ProcessEnv => ({
@@ -39,10 +44,10 @@ const childEnv = (): NodeJS.ProcessEnv => ({
   ...tiedEnv
 })
 
-const launch = ({ args, logFile }: ChildSpec): ChildProcess => {
+const launch = ({ args, logFile, program = process.argv[1] ?? "" }: ChildSpec): ChildProcess => {
   const log = openSync(logFile, "a")
   // A process group of its own: Ctrl-C in the terminal reaches the parent, which then ends its children in order.
-  const child = spawn(process.execPath, [process.argv[1] ?? "", ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     stdio: ["ignore", log, log, "ipc"],
     env: childEnv(),
     detached: true
@@ -82,6 +87,39 @@ const tell = (name: string, child: ChildProcess, message: Serializable): Effect.
     })
   )
 
+/** The guard is there before and goes after. */
+const whileFrozen = <A, E>(child: ChildProcess, use: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  const signal = (name: NodeJS.Signals) => Effect.sync(() => void child.kill(name))
+  if (isGone(child) || child.pid === undefined) return use
+  return whileGuarded(
+    child.pid,
+    Effect.acquireUseRelease(
+      signal("SIGSTOP"),
+      () => use,
+      () => signal("SIGCONT")
+    )
+  )
+}
+
+const lastLines = (log: string): ReadonlyArray<string> =>
+  log
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .slice(-lastLinesShown)
+
+const howItEnded = ({ pid, exitCode, signalCode }: ChildProcess): string => {
+  if (pid === undefined) return "could not be started"
+  return signalCode === null ? `ended by itself with exit code ${exitCode}` : `was ended by ${signalCode}`
+}
+
+const untilGone = (child: ChildProcess): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    const tell = () => resume(Effect.void)
+    if (isGone(child)) return tell()
+    child.once("exit", tell)
+    return Effect.sync(() => child.off("exit", tell))
+  })
+
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0
 
 export const makeChild = (spec: ChildSpec): Effect.Effect<Child, never, Scope.Scope> =>
@@ -89,7 +127,12 @@ export const makeChild = (spec: ChildSpec): Effect.Effect<Child, never, Scope.Sc
     const running: { child: ChildProcess | undefined; loggedBytes: number } = { child: undefined, loggedBytes: 0 }
     const withChild = (use: (child: ChildProcess) => Effect.Effect<void>) =>
       Effect.suspend(() => (running.child === undefined ? Effect.void : use(running.child)))
-    const signal = (name: NodeJS.Signals) => withChild((child) => Effect.sync(() => void child.kill(name)))
+    const log = Effect.sync(() => readFileSync(spec.logFile).subarray(running.loggedBytes).toString("utf8"))
+    const tellEnd = (child: ChildProcess) =>
+      Effect.flatMap(log, (text) => {
+        const reason = [`${spec.name} ${howItEnded(child)}; its log ends with:`, ...lastLines(text)].join("\n")
+        return Effect.fail(new StepFailed({ reason }))
+      })
     yield* Effect.addFinalizer(() => withChild(endKindly))
     return {
       name: spec.name,
@@ -102,14 +145,17 @@ export const makeChild = (spec: ChildSpec): Effect.Effect<Child, never, Scope.Sc
       }),
       kill: withChild((child) => end(child, "SIGKILL")),
       stop: withChild(endKindly),
-      freeze: signal("SIGSTOP"),
-      thaw: signal("SIGCONT"),
+      whileFrozen: (use) => Effect.suspend(() => (running.child === undefined ? use : whileFrozen(running.child, use))),
       tell: (message) =>
         Effect.suspend(() =>
           running.child === undefined
             ? Effect.fail(new StepFailed({ reason: `${spec.name}: not running` }))
             : tell(spec.name, running.child, message)
         ),
-      log: Effect.sync(() => readFileSync(spec.logFile).subarray(running.loggedBytes).toString("utf8"))
+      log,
+      gone: Effect.suspend(() => {
+        const { child } = running
+        return child === undefined ? Effect.never : Effect.andThen(untilGone(child), tellEnd(child))
+      })
     }
   })

@@ -1,7 +1,10 @@
-/** Ports for a stage: Kong's own where they are free, others where they are not; or such as nobody else would use. */
+/**
+ * Ports for a stage: Kong's own where they are free, others where they are not; or such as nobody else would use. All of
+ * them are held until the last one is chosen: one that is let go may be the next choice of the system's.
+ */
 
-import { createServer } from "node:net"
-import { Effect } from "effect"
+import { createServer, type Server } from "node:net"
+import { Effect, type Scope } from "effect"
 
 export interface Ports {
   readonly proxy: number
@@ -11,48 +14,62 @@ export interface Ports {
   readonly echo: number
 }
 
+export interface DrillPorts extends Ports {
+  readonly proxyTls: number
+}
+
 const usual: Ports = { proxy: 8000, status: 8007, admin: 8001, cluster: 8005, echo: 9000 }
 
-/** A port that was free a moment ago, of the system's choice. */
-export const anyPort: Effect.Effect<number> = Effect.suspend(() =>
-  Effect.flatMap(tryPort(0), (port) =>
-    port === undefined ? Effect.die(new Error("no port of 127.0.0.1 is free")) : Effect.succeed(port)
-  )
-)
-
 /** Port 0 lets the system choose. Undefined when the port is taken. */
-const tryPort = (port: number): Effect.Effect<number | undefined> =>
-  Effect.callback<number | undefined>((resume) => {
-    const server = createServer()
+const listen = (port: number): Effect.Effect<Server | undefined> =>
+  Effect.callback<Server | undefined>((resume) => {
+    // Whoever connects meanwhile would keep the server from closing.
+    const server = createServer((socket) => socket.destroy())
     server.once("error", () => resume(Effect.succeed(undefined)))
-    server.listen(port, "127.0.0.1", () => {
-      const address = server.address()
-      const chosen = typeof address === "object" && address !== null ? address.port : undefined
-      server.close(() => resume(Effect.succeed(chosen)))
-    })
+    server.listen(port, "127.0.0.1", () => resume(Effect.succeed(server)))
   })
 
-const choose = (port: number): Effect.Effect<number> =>
-  Effect.flatMap(tryPort(port), (free) =>
-    free === undefined ? Effect.map(tryPort(0), (other) => other ?? port) : Effect.succeed(free)
+const close = (server: Server | undefined): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (server === undefined) resume(Effect.void)
+    else server.close(() => resume(Effect.void))
+  })
+
+/** The port, held until the scope ends; undefined when somebody else has it. */
+const hold = (port: number): Effect.Effect<number | undefined, never, Scope.Scope> =>
+  Effect.map(Effect.acquireRelease(listen(port), close), (server) => {
+    const address = server?.address()
+    return typeof address === "object" && address !== null ? address.port : undefined
+  })
+
+const choose = Effect.fnUntraced(function* (wanted: number) {
+  const port = (yield* hold(wanted)) ?? (yield* hold(0))
+  return port ?? (yield* Effect.die(new Error("no port of 127.0.0.1 is free")))
+})
+
+/** One port for each name: the wanted one where it is free, another where it is not or 0 was wanted. No two are the same. */
+export const choosePorts = <Names extends string>(
+  wanted: Readonly<Record<Names, number>>
+): Effect.Effect<Readonly<Record<Names, number>>> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const chosen: Array<readonly [string, number]> = []
+      for (const [name, port] of Object.entries<number>(wanted)) chosen.push([name, yield* choose(port)])
+      return Object.fromEntries(chosen) as Record<Names, number>
+    })
   )
 
 /** Kong's own where they are free, so that what people know by heart works. */
-export const usualPorts: Effect.Effect<Ports> = Effect.all({
-  proxy: choose(usual.proxy),
-  status: choose(usual.status),
-  admin: choose(usual.admin),
-  cluster: choose(usual.cluster),
-  echo: choose(usual.echo)
-})
+export const usualPorts: Effect.Effect<Ports> = choosePorts({ ...usual })
 
 /** None of Kong's own: whoever drills may have a gateway of theirs on this machine. */
-export const otherPorts: Effect.Effect<Ports> = Effect.all({
-  proxy: anyPort,
-  status: anyPort,
-  admin: anyPort,
-  cluster: anyPort,
-  echo: anyPort
+export const otherPorts: Effect.Effect<DrillPorts> = choosePorts({
+  proxy: 0,
+  proxyTls: 0,
+  status: 0,
+  admin: 0,
+  cluster: 0,
+  echo: 0
 })
 
 /** One line for each port that is not the usual one. */

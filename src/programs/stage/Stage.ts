@@ -112,11 +112,15 @@ export const raiseStage = (options: StageOptions): Effect.Effect<Stage, StartErr
     }
   })
 
-export const untilEchoAnswers = ({ ports }: Stage): Effect.Effect<unknown, StepFailed> =>
-  eventually(startWithinMs, ask({ url: `http://127.0.0.1:${ports.echo}/` }))
+/** Whoever is gone will not answer: that it is, and why, is told at once. */
+const untilAnswers = ({ gone }: Child, url: string): Effect.Effect<unknown, StepFailed> =>
+  Effect.raceFirst(eventually(startWithinMs, ask({ url })), gone)
 
-export const untilAdminAnswers = ({ urls }: Stage): Effect.Effect<unknown, StepFailed> =>
-  eventually(startWithinMs, ask({ url: `${urls.admin}/status` }))
+export const untilEchoAnswers = ({ echo, ports }: Stage): Effect.Effect<unknown, StepFailed> =>
+  untilAnswers(echo, `http://127.0.0.1:${ports.echo}/`)
 
-export const untilStatusAnswers = ({ urls }: Stage): Effect.Effect<unknown, StepFailed> =>
-  eventually(startWithinMs, ask({ url: `${urls.status}/status` }))
+export const untilAdminAnswers = ({ controlPlane, urls }: Stage): Effect.Effect<unknown, StepFailed> =>
+  untilAnswers(controlPlane, `${urls.admin}/status`)
+
+export const untilStatusAnswers = ({ dataPlane, urls }: Stage): Effect.Effect<unknown, StepFailed> =>
+  untilAnswers(dataPlane, `${urls.status}/status`)

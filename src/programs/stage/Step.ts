@@ -2,7 +2,7 @@
 import type { Effect } from "effect"
 import type { StepFailed } from "./Probe.ts"
 
-export interface Step<On> {
+export interface Step<On, E = StepFailed> {
   readonly title: string
-  readonly play: (on: On) => Effect.Effect<string, StepFailed>
+  readonly play: (on: On) => Effect.Effect<string, E>
 }

@@ -62,6 +62,8 @@ describe("requests are derived from the routes", () => {
     ["a disabled service", { name: "r", paths: ["/x"] }, { enabled: false }, /disabled/],
     ["methods that nobody sends", { name: "r", methods: ["TRACE"] }, {}, /methods are TRACE/],
     ["a pattern that is not understood", { name: "r", paths: ["~/\\p{Greek}"] }, {}, /no request is known/],
+    ["a header that a client writes itself", { name: "r", headers: { "Content-Length": ["5"] } }, {}, /a client's own/],
+    ["a header that nobody can write", { name: "r", headers: { a: ["→"] } }, {}, /no header may have/],
     ["a header by such a pattern", { name: "r", headers: { a: ["~*\\pL"] } }, {}, /headers/]
   ])("what can't be asked is passed over aloud: %s", (_, route, service, reason) => {
     const { requests, skipped } = derive([route], service)
@@ -116,6 +118,24 @@ describe("a configuration is made safe", () => {
     )
     assert.lengthOf(changes, 2)
     assert.notMatch(JSON.stringify([safe.services, safe.targets]), /10\.0\.0|example\.com/)
+  })
+
+  it("no service gives up on the echo before the load does, and longer patience stays", () => {
+    const table = tableOf({
+      services: [
+        { name: "tight", host: "a.example.com", connect_timeout: 1, write_timeout: 60_000, read_timeout: 20 },
+        { name: "patient", host: "a.example.com", read_timeout: 120_000 }
+      ]
+    })
+    const { table: safe, changes } = makeSafe(table, options)
+    assert.deepEqual(
+      safe.services.map((service) => [service.connect_timeout, service.write_timeout, service.read_timeout]),
+      [
+        [10_000, 60_000, 10_000],
+        [60_000, 60_000, 120_000]
+      ]
+    )
+    assert.include(changes, "1 service with a timeout under 10 s: 10 s now")
   })
 
   it("and is still one that Holdfast takes", () => {

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { DrillRequest } from "../../../src/programs/drill/deriveRequests.ts"
 import { answeredByEcho, eitherOf, makeLoad, refusedWith } from "../../../src/programs/drill/Load.ts"
+import { eventually, StepFailed } from "../../../src/programs/stage/Probe.ts"
 
 const requestTo = (path: string, method = "GET"): DrillRequest => ({
   routeId: "r",
@@ -67,6 +68,51 @@ describe("the load", () => {
       assert.includeMembers(seen, ["GET /a a.example.com", "HEAD /head a.example.com"])
       yield* Effect.sleep("50 millis")
       assert.strictEqual(load.counts().sent, sent)
+    })
+  )
+
+  it.live("takes refusals that differ in their request id alone for one failure, many times", () =>
+    Effect.gen(function* () {
+      let id = 0
+      const { port } = yield* serverWith((request, response) => {
+        const request_id = (id++).toString(16).padStart(32, "0")
+        const message = "An invalid response was received"
+        if (request.url === "/json") response.writeHead(502).end(JSON.stringify({ message, request_id }, null, 2))
+        else response.writeHead(502).end(`${message}\nrequest_id: ${request_id}\n`)
+      })
+      const load = yield* makeLoad({ port, tlsPort: 0, requests: () => [requestTo("/json"), requestTo("/text")] })
+      yield* load.begin(answeredByEcho)
+      yield* Effect.sleep("300 millis")
+      yield* load.pause
+      assert.isAtLeast(load.counts().failed, 10)
+      assert.sameMembers(
+        load.failures().map(({ reason }) => reason),
+        [
+          '502 { "message": "An invalid response was received", "request_id": "*" }',
+          "502 An invalid response was received request_id: *"
+        ]
+      )
+    })
+  )
+
+  it.live("tells a bounded number of failures apart, and still counts each", () =>
+    Effect.gen(function* () {
+      let count = 0
+      const { port } = yield* serverWith((_, response) => response.writeHead(500).end(`answer ${count++}`))
+      const load = yield* makeLoad({ port, tlsPort: 0, requests: () => [requestTo("/a")] })
+      yield* load.begin(answeredByEcho)
+      yield* eventually(
+        10_000,
+        Effect.suspend(() => (count >= 40 ? Effect.void : Effect.fail(new StepFailed({ reason: "few requests" }))))
+      )
+      yield* load.pause
+      const groups = load.failures()
+      assert.lengthOf(groups, 21)
+      assert.strictEqual(groups.at(-1)?.reason, "other reasons")
+      assert.strictEqual(
+        groups.reduce((sum, group) => sum + group.count, 0),
+        load.counts().failed
+      )
     })
   )
 

@@ -1,10 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import type { DrillStep } from "../../../src/programs/drill/Drill.ts"
 import type { Ground } from "../../../src/programs/drill/Ground.ts"
+import { NotPlayable } from "../../../src/programs/drill/NotPlayable.ts"
 import { playSteps } from "../../../src/programs/drill/playSteps.ts"
-import { type DrillReport, reportJson, reportMarkdown } from "../../../src/programs/drill/Report.ts"
+import {
+  type DrillReport,
+  reportJson,
+  reportMarkdown,
+  type StepReport,
+  verdictOf
+} from "../../../src/programs/drill/Report.ts"
 import { StepFailed } from "../../../src/programs/stage/Probe.ts"
-import type { Step } from "../../../src/programs/stage/Step.ts"
 
 const report: DrillReport = {
   drill: "cp-loss",
@@ -13,6 +20,7 @@ const report: DrillReport = {
   startedAt: "2026-11-23T00:00:00.000Z",
   tookMs: 21_500,
   passed: false,
+  verdict: "failed",
   injected: ["the clock"],
   configuration: {
     name: "kong.yml",
@@ -55,10 +63,30 @@ describe("the report of a drill", () => {
   })
 
   it("says that nothing was injected where nothing was, and that all was kept where it was", () => {
-    const text = reportMarkdown({ ...report, passed: true, injected: [], recoveries: [] })
+    const text = reportMarkdown({ ...report, passed: true, verdict: "passed", injected: [], recoveries: [] })
     assert.include(text, "**Passed.** Every promise was kept.")
     assert.include(text, "Nothing: the processes, sockets and files were those of any node.")
     assert.notInclude(text, "## Recovery")
+  })
+
+  it("says of a drill that could not be played what was in the way, and blames nobody", () => {
+    const steps = [
+      { title: "begin", outcome: "could not be played", words: "too slow", tookMs: 1, sent: 0, failed: 0 }
+    ] as const
+    const text = reportMarkdown({ ...report, verdict: "could not be played", steps })
+    assert.include(text, "**Could not be played.** begin: too slow")
+    assert.include(text, "| ? | begin | too slow |")
+  })
+
+  it("has one of three verdicts: a failed request or step is a broken promise, whatever else was in the way", () => {
+    const [passed, failed, notPlayed] = report.steps
+    const steps = (...all: ReadonlyArray<StepReport | undefined>) => all.filter((one) => one !== undefined)
+    const halted = passed && ({ ...passed, outcome: "could not be played" } as const)
+    assert.strictEqual(verdictOf(steps(passed, passed), 0), "passed")
+    assert.strictEqual(verdictOf(steps(passed, passed), 1), "failed")
+    assert.strictEqual(verdictOf(steps(passed, failed, notPlayed), 0), "failed")
+    assert.strictEqual(verdictOf(steps(passed, halted, notPlayed), 0), "could not be played")
+    assert.strictEqual(verdictOf(steps(passed, halted, notPlayed), 1), "failed")
   })
 
   it("is the same in JSON", () => assert.deepEqual(JSON.parse(reportJson(report)), report))
@@ -79,8 +107,8 @@ describe("the steps of a drill", () => {
     }
     return { ground: { load } as unknown as Ground, counts, seen }
   }
-  const step = (title: string, play: Step<Ground>["play"]): Step<Ground> => ({ title, play })
-  const play = (steps: ReadonlyArray<Step<Ground>>, ground: Ground) => {
+  const step = (title: string, play: DrillStep["play"]): DrillStep => ({ title, play })
+  const play = (steps: ReadonlyArray<DrillStep>, ground: Ground) => {
     const lines: Array<string> = []
     const say = (line: string) => Effect.sync(() => void lines.push(line))
     return Effect.map(playSteps(steps, ground, say), (played) => ({ played, lines }))
@@ -107,6 +135,19 @@ describe("the steps of a drill", () => {
       )
       assert.deepEqual(lines, ["ok      one\n        seen", "failed  two\n        never answered"])
       assert.isTrue(seen.isPaused)
+    })
+  )
+
+  it.effect("end at one that can't be played, which is no failure", () =>
+    Effect.gen(function* () {
+      const { ground } = makeGround()
+      const tooSlow = step("one", () => Effect.fail(new NotPlayable({ reason: "the machine is too slow" })))
+      const { played, lines } = yield* play([tooSlow, step("two", () => Effect.succeed("never"))], ground)
+      assert.deepEqual(
+        played.map(({ outcome }) => outcome),
+        ["could not be played", "not played"]
+      )
+      assert.deepEqual(lines, ["?       one\n        the machine is too slow"])
     })
   )
 

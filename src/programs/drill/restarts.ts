@@ -1,0 +1,56 @@
+/** The two ways in which drills start a node again: alone, from its disk, and with a declarative file. */
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { Effect } from "effect"
+import { messageOf } from "../../model/thrown.ts"
+import { isReady, restartWithinMs, serves, showsSource, startDataPlane, traffic } from "./actions.ts"
+import { drillRoute } from "./drillConfig.ts"
+import type { Ground } from "./Ground.ts"
+import { NotPlayable } from "./NotPlayable.ts"
+
+/** `kill -9`, the control plane first: nobody answers then, and nobody asks. */
+export const killBoth = Effect.fnUntraced(function* ({ stage, load }: Ground) {
+  yield* stage.controlPlane.kill
+  yield* load.pause
+  yield* stage.dataPlane.kill
+})
+
+/** A node that is dead, without a control plane: it serves this version from its disk. Ends with how long that took. */
+export const startAlone = Effect.fnUntraced(function* (
+  ground: Ground,
+  version: string,
+  what = "a restarted node serves from its cache"
+) {
+  const tookMs = yield* ground.recover(what, restartWithinMs, serves(ground, version), startDataPlane(ground))
+  yield* isReady(ground)
+  yield* showsSource(ground, "disk")
+  yield* traffic(ground, 2)
+  return tookMs
+})
+
+/** What the drill's route has of its own in the declarative file. */
+export const fileVersion = "file"
+
+/** From the node's next start on. */
+export const giveFile = Effect.fnUntraced(function* ({ stage, config }: Ground) {
+  const file = join(stage.directory, "declarative.json")
+  const text = JSON.stringify(config.document(drillRoute.path(fileVersion)), null, 2)
+  yield* Effect.try({
+    try: () => writeFileSync(file, text),
+    catch: (cause) => new NotPlayable({ reason: messageOf(cause) })
+  })
+  yield* stage.setDataPlane({ declarative_config: file })
+})
+
+/** The node that runs, in order: it serves the file then. Ends with how long that took. */
+export const restartWithFile = Effect.fnUntraced(function* (ground: Ground) {
+  yield* ground.load.pause
+  yield* ground.stage.dataPlane.stop
+  yield* giveFile(ground)
+  const what = "a node with a declarative file serves it"
+  const tookMs = yield* ground.recover(what, restartWithinMs, serves(ground, fileVersion), startDataPlane(ground))
+  yield* isReady(ground)
+  yield* showsSource(ground, "declarative_file")
+  yield* traffic(ground, 2)
+  return tookMs
+})
