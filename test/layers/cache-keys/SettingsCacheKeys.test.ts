@@ -8,6 +8,7 @@ import type { SettingName } from "../../../src/model/SettingTable.ts"
 import { CacheKeys } from "../../../src/services/CacheKeys.ts"
 import { ClusterKeys } from "../../../src/services/ClusterKeys.ts"
 import * as VirtualDisk from "../../../src/testing/VirtualDisk.ts"
+import { clusterCertificate } from "../../support/certificates.ts"
 import { settle } from "../../support/live.ts"
 import { settingsLayer } from "../../support/settings.ts"
 
@@ -144,17 +145,40 @@ describe("keys of the cache, by settings", () => {
 
   it.effect("are looked at again on the disk, for the next start will find what stands there", () =>
     Effect.gen(function* () {
+      const [one, other] = [yield* clusterCertificate, yield* clusterCertificate]
       const given = { ...joined, config_cache_encryption: "cluster_key" }
-      const { keys, ids, put } = yield* make(given, { "/tls/key.pem": first })
+      const { keys, ids, put } = yield* make(given, { "/tls/cert.pem": one.cert, "/tls/key.pem": one.key }, one.key)
       yield* keys.lookAgain
-      assert.strictEqual((yield* ids).newest, idOf(first))
+      assert.strictEqual((yield* ids).newest, idOf(one.key))
       put("/tls/key.pem", "torn")
       yield* keys.lookAgain
-      assert.strictEqual((yield* ids).newest, idOf(first))
-      put("/tls/key.pem", second)
+      assert.strictEqual((yield* ids).newest, idOf(one.key))
+      put("/tls/cert.pem", other.cert)
+      put("/tls/key.pem", other.key)
       yield* keys.lookAgain
-      assert.deepStrictEqual(yield* ids, { newest: idOf(second), readable: [idOf(second), idOf(first)] })
+      assert.deepStrictEqual(yield* ids, { newest: idOf(other.key), readable: [idOf(other.key), idOf(one.key)] })
     })
+  )
+
+  // faults.md, "2.8.4.0 encrypted cache dead after restart": a cache under a key that no start accepts is none.
+  it.effect(
+    "stay the former ones while the key on the disk does not belong to cluster_cert: no start would take it",
+    () =>
+      Effect.gen(function* () {
+        const [one, other] = [yield* clusterCertificate, yield* clusterCertificate]
+        const given = { ...joined, config_cache_encryption: "cluster_key" }
+        const { keys, ids, put } = yield* make(given, { "/tls/cert.pem": one.cert, "/tls/key.pem": other.key }, one.key)
+        yield* keys.lookAgain
+        assert.deepStrictEqual(yield* ids, { newest: idOf(one.key), readable: [idOf(one.key)] })
+        for (const half of ["", "torn"]) {
+          put("/tls/cert.pem", half)
+          yield* keys.lookAgain
+          assert.strictEqual((yield* ids).newest, idOf(one.key))
+        }
+        put("/tls/cert.pem", other.cert)
+        yield* keys.lookAgain
+        assert.strictEqual((yield* ids).newest, idOf(other.key))
+      })
   )
 
   it.effect("don't follow the cluster's when another mode writes", () =>

@@ -8,7 +8,9 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { cacheKeyFromCluster, makeCacheKey } from "../../../src/model/CacheKey.ts"
 import type { SettingName } from "../../../src/model/SettingTable.ts"
+import type { CertificatePair } from "../../../src/services/ServerCertificate.ts"
 import * as VirtualDisk from "../../../src/testing/VirtualDisk.ts"
+import { clusterCertificate } from "../../support/certificates.ts"
 import { keyIdsOf, prefix, type Start, startEncrypted } from "../../support/encryptedCache.ts"
 import { settle } from "../../support/live.ts"
 
@@ -239,22 +241,30 @@ describe("a cluster certificate that is replaced", () => {
   it.effect("while nobody looked, and the node is stopped: it looks once more", () =>
     Effect.gen(function* () {
       const disk = made()
-      const file = "/tls/key.pem"
-      const onFile = (start: Start): Start => ({ ...start, given: { ...start.given, cluster_cert_key: file } })
-      disk.hand.write(file, new TextEncoder().encode(clusterKey))
-      yield* live(disk, onFile(before), ["/a", "/b", "/c"])
+      const [one, other] = [yield* clusterCertificate, yield* clusterCertificate]
+      const files = { cluster_cert: "/tls/cert.pem", cluster_cert_key: "/tls/key.pem" }
+      const under = ({ key }: CertificatePair): Start => ({
+        given: { ...inMode("cluster_key").given, ...files },
+        cluster: key
+      })
+      const put = ({ cert, key }: CertificatePair) => {
+        disk.hand.write(files.cluster_cert, new TextEncoder().encode(cert))
+        disk.hand.write(files.cluster_cert_key, new TextEncoder().encode(key))
+      }
+      put(one)
+      yield* live(disk, under(one), ["/a", "/b", "/c"])
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const node = yield* startEncrypted(disk, onFile(before))
+          const node = yield* startEncrypted(disk, under(one))
           yield* node.serve
           yield* node.renewing
           yield* settle
-          disk.hand.write(file, new TextEncoder().encode(nextClusterKey))
+          put(other)
         })
       )
-      assert.strictEqual(yield* live(disk, onFile(after)), "/c")
+      assert.strictEqual(yield* live(disk, under(other)), "/c")
       disk.hand.flipBit(current, 0.9)
-      assert.strictEqual(yield* live(disk, onFile(after)), "/b")
+      assert.strictEqual(yield* live(disk, under(other)), "/b")
     })
   )
 
