@@ -173,7 +173,7 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
     "Certificate or authorities changed on disk and are in use. In the shared mode the former certificate counts for `former_counts_for_seconds` more."
   ),
   "changed cluster credentials can't be used; the former ones stay": both(
-    "A file changed and is wrong, or a certificate waits for its key. Nothing was taken over; the files are looked at again when one of them changes."
+    "A file changed and is wrong, a certificate waits for its key, or it is not valid yet. Nothing was taken over; the files are looked at again when one of them changes, and every 30 seconds."
   ),
   "former cluster certificate counts no longer": both(
     "`cluster_cert_overlap` is over. Who still has the former certificate can't connect any more."

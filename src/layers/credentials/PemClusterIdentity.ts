@@ -18,9 +18,16 @@ import { credentialFiles, type LoadedCredentials, loadClusterCredentials } from 
 import { follow, watchFiles } from "./followCredentials.ts"
 import { warnOfExpiry } from "./warnOfExpiry.ts"
 
+const iso = (ms: number): string => new Date(ms).toISOString()
+
 const expiryFault = ({ expiresAtMs }: LoadedCredentials): Fault => ({
   path: ["cluster_cert"],
-  message: `expected a certificate that has not expired; this one did on ${new Date(expiresAtMs).toISOString()}`
+  message: `expected a certificate that has not expired; this one did on ${iso(expiresAtMs)}`
+})
+
+const earlinessFault = ({ validFromMs }: LoadedCredentials): Fault => ({
+  path: ["cluster_cert"],
+  message: `expected a certificate that is valid already; this one will be from ${iso(validFromMs)} on`
 })
 
 const stop = (faults: ReadonlyArray<Fault>) => new StartError({ faults, exitCode: 2 })
@@ -71,7 +78,7 @@ const makeRotation = Effect.fnUntraced(function* (settings: SettingValues, first
     yield* Effect.logInfo("cluster credentials replaced; the next connection uses them").pipe(
       Effect.annotateLogs({
         changed: whatChanged(before, loaded),
-        expires_at: new Date(loaded.expiresAtMs).toISOString(),
+        expires_at: iso(loaded.expiresAtMs),
         ...(former === undefined ? {} : { former_counts_for_seconds: overlapSeconds })
       })
     )
@@ -85,10 +92,13 @@ const make = Effect.fnUntraced(function* (role: SettingValues["role"]) {
   const clock = yield* TrustedClock
   const { watch } = yield* FileWatch
   const load = loadClusterCredentials(role, settings)
-  /** Whoever runs has credentials already, and is not better off with some that have expired. */
+  /** Whoever runs has credentials already, and is not better off with some that count no longer, or not yet. */
   const reload = Effect.gen(function* () {
     const loaded = yield* load
-    return loaded.expiresAtMs <= (yield* clock.nowMs) ? yield* Effect.fail([expiryFault(loaded)]) : loaded
+    const nowMs = yield* clock.nowMs
+    if (loaded.expiresAtMs <= nowMs) return yield* Effect.fail([expiryFault(loaded)])
+    if (loaded.validFromMs > nowMs) return yield* Effect.fail([earlinessFault(loaded)])
+    return loaded
   })
   // Looked at before they are read, so that no change falls between the two.
   const marks = yield* watchFiles(watch, credentialFiles(role, settings))

@@ -11,7 +11,10 @@ import { loadAuthorities, readAuthorities } from "./authorities.ts"
 import { loadPair } from "./pemPair.ts"
 
 /** What the settings say; what was before is not theirs to say. */
-export type LoadedCredentials = Omit<ClusterCredentials, "former">
+export interface LoadedCredentials extends Omit<ClusterCredentials, "former"> {
+  /** Milliseconds since the epoch. */
+  readonly validFromMs: number
+}
 
 /** A pair that can be read may still be too weak for TLS. */
 const unusable = (error: unknown): ReadonlyArray<Fault> => [
@@ -30,7 +33,7 @@ const unique = (faults: ReadonlyArray<Fault>): ReadonlyArray<Fault> => [
   ...new Map(faults.map((fault) => [JSON.stringify(fault), fault])).values()
 ]
 
-/** Fails with every fault of all settings at once. Whether the certificate has expired is another question. */
+/** Fails with every fault of all settings at once. Whether the certificate counts at this time is another question. */
 export const loadClusterCredentials = Effect.fnUntraced(function* (
   role: SettingValues["role"],
   settings: SettingValues
@@ -60,6 +63,7 @@ export const loadClusterCredentials = Effect.fnUntraced(function* (
     key,
     fingerprint256: certificate.fingerprint256,
     commonName,
+    validFromMs: certificate.validFromDate.getTime(),
     expiresAtMs: certificate.validToDate.getTime(),
     authorities,
     proxyAuthorities: proxyTrusted.success
