@@ -126,7 +126,7 @@ export const settingTable = {
   ),
   cluster_server_name: optional(
     Type.text,
-    "Name that a data plane asks for and expects in the pki modes; otherwise the host of cluster_control_plane."
+    "Name or address that a data plane expects in the pki modes, and asks for if it is a name; otherwise the host of cluster_control_plane."
   ),
   cluster_allowed_common_names: preset(
     Type.list,

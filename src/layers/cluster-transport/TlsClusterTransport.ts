@@ -2,6 +2,7 @@
  * ClusterTransport over `node:tls` (reference `hybrid-protocol-v1.md` §1.2, §1.4). In the shared mode the cluster
  * certificate is its own trust anchor; in the others an authority vouches for the name that is expected.
  */
+import { isIP } from "node:net"
 import type { Duplex } from "node:stream"
 import { checkServerIdentity, createSecureContext, type PeerCertificate, type SecureContext } from "node:tls"
 import { Effect, Layer, SubscriptionRef } from "effect"
@@ -31,10 +32,13 @@ const failed = (message: string) => new ClusterUnreachable({ reason: "failed", m
 
 const problem = (reason: string): Error => new Error(`the control plane's certificate is refused: ${reason}`)
 
-/** Runs after the chain has been verified, for what only the peer's certificates together can tell. */
+/**
+ * Runs after the chain has been verified, for what only the peer's certificates together can tell. The name is ours, not
+ * the one that Node hands over: without a name to ask for, that is always the host that was dialled.
+ */
 const verify =
-  (depth: number) =>
-  (name: string, certificate: PeerCertificate): Error | undefined => {
+  (name: string, depth: number) =>
+  (_asked: string, certificate: PeerCertificate): Error | undefined => {
     const misnamed = checkServerIdentity(name, certificate)
     if (misnamed !== undefined)
       return problem(`expected the name ${name} (${"reason" in misnamed ? misnamed.reason : misnamed.message})`)
@@ -90,7 +94,6 @@ const make = Effect.gen(function* () {
   const { nowMs } = yield* TrustedClock
   const contexts = makeContexts()
   const proxy = settings.cluster_use_proxy ? settings.proxy_server : undefined
-  const checkPeer = verify(settings.lua_ssl_verify_depth)
 
   /** What is in the way of a context is in the way of this dial only: the next one may find other credentials. */
   const contextOf = (credentials: ClusterCredentials, purpose: Purpose) =>
@@ -114,8 +117,14 @@ const make = Effect.gen(function* () {
     const secureContext = yield* contextOf(known, as)
     const socket = yield* underneath(attempt, to, known)
     attempt.missing = `no TLS from ${formatAddress(to)}`
-    const tls = { socket, host: to.host, servername: to.serverName, secureContext, checkServerIdentity: checkPeer }
-    return yield* openTls(attempt, tls).pipe(Effect.mapError(handshakeFailure))
+    const expected = to.serverName === "" ? to.host : to.serverName
+    return yield* openTls(attempt, {
+      socket,
+      host: to.host,
+      servername: isIP(expected) === 0 ? expected : "",
+      secureContext,
+      checkServerIdentity: verify(expected, settings.lua_ssl_verify_depth)
+    }).pipe(Effect.mapError(handshakeFailure))
   })
 
   const openInTime = (to: ClusterEndpoint, { as = "current", limitMs = dialLimitMs }: TransportOptions) =>
