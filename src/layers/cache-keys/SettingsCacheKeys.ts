@@ -13,7 +13,7 @@ import { Disk } from "../../services/Disk.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
 import { supervise } from "../../services/supervise.ts"
-import { keyOfPem, keysOfFile, pairedKey, pemOf } from "./keySources.ts"
+import { keyOfNextStart, keyOfPem, keysOfFile, pemOf } from "./keySources.ts"
 
 type Keys = ReadonlyArray<CacheKey>
 
@@ -94,9 +94,9 @@ const make = Effect.gen(function* () {
 
   /** The key alone proves nothing: no start would accept one that does not belong to the certificate. */
   const lookAgain =
-    mode !== "cluster_key" || cert === undefined || key === undefined || inlinePem(key) !== undefined
+    mode !== "cluster_key" || key === undefined || inlinePem(key) !== undefined
       ? Effect.void
-      : Effect.flatMap(pairedKey(disk, { cert, key }), (pem) => (pem === undefined ? Effect.void : take(pem)))
+      : Effect.flatMap(keyOfNextStart(disk, { cert, key }), (pem) => (pem === undefined ? Effect.void : take(pem)))
 
   const settled = Effect.fnUntraced(function* (newest: CacheKey | undefined) {
     const now = yield* SubscriptionRef.get(known)

@@ -42,15 +42,18 @@ const arePair = (cert: string, key: string): boolean => {
   }
 }
 
-/** The text of `cluster_cert_key` as the next start will find it; `undefined` while it would find none that counts. */
-export const pairedKey = (
-  disk: Disk["Service"],
-  { cert, key }: { readonly cert: string; readonly key: string }
-): Effect.Effect<string | undefined> =>
-  Effect.all([pemOf(disk, "cluster_cert", cert), pemOf(disk, "cluster_cert_key", key)]).pipe(
-    Effect.map(([certPem, keyPem]) => (arePair(certPem, keyPem) ? keyPem : undefined)),
-    Effect.orElseSucceed(() => undefined)
-  )
+/**
+ * The text of `cluster_cert_key` as the next start will find it; `undefined` while it would find none that counts. Only
+ * a node on its own may have one without a certificate.
+ */
+export const keyOfNextStart = Effect.fnUntraced(
+  function* (disk: Disk["Service"], { cert, key }: { readonly cert: string | undefined; readonly key: string }) {
+    const keyPem = yield* pemOf(disk, "cluster_cert_key", key)
+    if (cert === undefined) return keyPem
+    return arePair(yield* pemOf(disk, "cluster_cert", cert), keyPem) ? keyPem : undefined
+  },
+  (self) => Effect.orElseSucceed(self, () => undefined)
+)
 
 export const keyOfPem = (name: SettingName, pem: string): Effect.Effect<CacheKey, Fault> =>
   Effect.try({

@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Queue, Stream, SubscriptionRef } from "effect"
+import * as SettingClusterKeys from "../../../src/layers/cache-keys/SettingClusterKeys.ts"
 import * as SettingsCacheKeys from "../../../src/layers/cache-keys/SettingsCacheKeys.ts"
 import { type CacheKey, cacheKeyFromCluster, makeCacheKey } from "../../../src/model/CacheKey.ts"
 import type { SettingName } from "../../../src/model/SettingTable.ts"
@@ -52,10 +53,12 @@ const alone = Effect.fnUntraced(function* (
 ) {
   const disk = VirtualDisk.make()
   for (const [path, text] of Object.entries(files)) disk.hand.write(path, new TextEncoder().encode(text))
-  return yield* CacheKeys.pipe(
+  const keys = yield* CacheKeys.pipe(
     Effect.provide(SettingsCacheKeys.layer),
-    Effect.provide([disk.layer, ClusterKeys.layerNone, settingsLayer(given)])
+    Effect.provide(SettingClusterKeys.layer),
+    Effect.provide([disk.layer, settingsLayer(given)])
   )
+  return { ...keys, disk }
 })
 
 describe("keys of the cache, by settings", () => {
@@ -79,6 +82,20 @@ describe("keys of the cache, by settings", () => {
     Effect.gen(function* () {
       const { known } = yield* alone({})
       assert.deepStrictEqual(yield* SubscriptionRef.get(known), { newest: undefined, readable: [] })
+    })
+  )
+
+  it.effect("are cluster_cert_key's on a node on its own, too, where a setting names one", () =>
+    Effect.gen(function* () {
+      const given = { cluster_cert_key: "/tls/key.pem", config_cache_encryption: "cluster_key" }
+      const { known, lookAgain, disk } = yield* alone(given, { "/tls/key.pem": first })
+      const readable = Effect.map(SubscriptionRef.get(known), (keys) => keys.readable.map(({ id }) => id))
+      assert.deepStrictEqual(yield* readable, [idOf(first)])
+      disk.hand.write("/tls/key.pem", new TextEncoder().encode(second))
+      yield* lookAgain
+      assert.deepStrictEqual(yield* readable, [idOf(second), idOf(first)])
+      const missing = yield* Effect.flip(alone(given))
+      assert.match(missing.message, /^cluster_cert_key: expected an unencrypted private key.*ENOENT/)
     })
   )
 
