@@ -87,10 +87,13 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
     "An embedder's reconnect policy threw; the delay before is waited again, or 10 s when there was none."
   ),
   "cached configurations are encrypted with the newest key": dp(
-    "Everything in the cache that can be read is under the key that `key` names: former keys may go. Told at the start and after each change of the key."
+    "Everything in the cache is under the key that `key` names: former keys may go. Told at the start and after each change of the key."
   ),
   "cached configurations are in plain": dp(
-    "`config_cache_encryption` is off and keys are set: whatever could be read with them is in plain now, and they may go."
+    "`config_cache_encryption` is off and keys are set: everything in the cache is in plain now, and they may go."
+  ),
+  "cached configurations that no key reads are left as they are": dp(
+    "Told in place of the two above: the rest is under `key`, or in plain without one. `files` says what is wrong with each, `asksFor` which keys would read them: keep those, or name them in `config_cache_key_file`, `config_cache_key` or `cluster_cert_key_previous`. What is damaged no key reads; newer configurations take its place."
   ),
   "cached configurations can't be written anew; trying again": dp(
     "The key of the cache changed, or encryption was switched on or off, and the disk refuses: do not take the former key away yet."

@@ -6,7 +6,7 @@
 import { Effect, Fiber, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
 import type { SettingValues } from "../model/SettingTable.ts"
 import { CacheKeys } from "./CacheKeys.ts"
-import { ConfigCache, type ConfigCacheError } from "./ConfigCache.ts"
+import { ConfigCache, type ConfigCacheError, type LeftAside } from "./ConfigCache.ts"
 import { Settings } from "./Settings.ts"
 import { supervise } from "./supervise.ts"
 
@@ -22,6 +22,20 @@ const mayHaveToRenew = (settings: SettingValues): boolean =>
   settings.config_cache_key !== undefined ||
   settings.cluster_cert_key_previous !== undefined
 
+/** People throw keys away by these lines: none says more than is so. */
+const tellDone = (key: string | undefined, left: ReadonlyArray<LeftAside>): Effect.Effect<void> => {
+  if (left.length > 0) {
+    const files = left.map(({ file, reason }) => `${file}: ${reason}`)
+    const asksFor = [...new Set(left.flatMap(({ keyId }) => keyId ?? []))]
+    return Effect.logWarning("cached configurations that no key reads are left as they are").pipe(
+      Effect.annotateLogs({ key, asksFor, files })
+    )
+  }
+  return key === undefined
+    ? Effect.logInfo("cached configurations are in plain")
+    : Effect.logInfo("cached configurations are encrypted with the newest key").pipe(Effect.annotateLogs({ key }))
+}
+
 export const keepCacheRenewed: Effect.Effect<void, never, Settings | ConfigCache | CacheKeys | Scope.Scope> =
   Effect.gen(function* () {
     const { renew } = yield* ConfigCache
@@ -35,14 +49,10 @@ export const keepCacheRenewed: Effect.Effect<void, never, Settings | ConfigCache
 
     const pass = Effect.gen(function* () {
       const key = yield* newest
-      yield* renewed
+      const left = yield* renewed
       yield* settled(key)
       settledId = key?.id
-      yield* key === undefined
-        ? Effect.logInfo("cached configurations are in plain")
-        : Effect.logInfo("cached configurations are encrypted with the newest key").pipe(
-            Effect.annotateLogs({ key: key.id })
-          )
+      yield* tellDone(key?.id, left)
     })
 
     const tell = ({ file, message }: ConfigCacheError) =>

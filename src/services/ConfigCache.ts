@@ -27,6 +27,14 @@ export interface CacheByHand {
   readonly offer: Effect.Effect<RungAnswer>
 }
 
+/** A file of the cache that could not be read, and so is as it was. */
+export interface LeftAside {
+  readonly file: string
+  readonly reason: string
+  /** Which key it asks for, where it says so; may be shown. */
+  readonly keyId: string | undefined
+}
+
 export interface WritableRung extends Rung {
   /**
    * After success the configuration survives a power cut; after any failure the former file is whole. `isStillWanted` is
@@ -34,8 +42,8 @@ export interface WritableRung extends Rung {
    */
   readonly write: (snapshot: Snapshot, isStillWanted?: Effect.Effect<boolean>) => Effect.Effect<void, ConfigCacheError>
   readonly byHand?: CacheByHand
-  /** Writes anew what is not protected as it would be if it were written now (`CacheProtection`). */
-  readonly renew?: Effect.Effect<void, ConfigCacheError>
+  /** Writes anew what is not protected as it would be if it were written now (`CacheProtection`), and tells of the rest. */
+  readonly renew?: Effect.Effect<ReadonlyArray<LeftAside>, ConfigCacheError>
 }
 
 export class ConfigCache extends Context.Service<ConfigCache, WritableRung>()("holdfast/services/ConfigCache") {}

@@ -35,7 +35,7 @@ export interface DiskRungParts {
   readonly quarantine: Quarantine
   readonly ownership: Ownership
   /** Brings what is protected otherwise than it should be up to date. */
-  readonly renew: Effect.Effect<void, DiskError>
+  readonly renew: Effect.Effect<unknown, DiskError>
 }
 
 /** A file that will not serve, and why. */
@@ -121,7 +121,7 @@ export const makeDiskRung = ({ reader, paths, generations, quarantine, ownership
     Effect.logWarning("cache files can't be protected anew").pipe(Effect.annotateLogs(causeOf(error)))
 
   const renewIfStale = ({ isStale }: ReadFile): Effect.Effect<void> =>
-    isStale ? Effect.catch(renew, tellUnrenewed) : Effect.void
+    isStale ? Effect.catch(Effect.asVoid(renew), tellUnrenewed) : Effect.void
 
   /** Nothing is left that could serve in its place: the last that may go is the current file. */
   const settle = Effect.fnUntraced(function* (refused: Refused, areAllJudged: boolean) {

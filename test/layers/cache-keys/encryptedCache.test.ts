@@ -118,6 +118,45 @@ describe("the encrypted cache", () => {
     })
   )
 
+  // docs/cache-encryption.md, "Changes": people throw keys away by what the log says.
+  it.effect(
+    "is told to be under the newest key, or in plain, only when all of it is; else what stays aside, and why",
+    () =>
+      Effect.gen(function* () {
+        const disk = made()
+        const [newest, plain, left] = [
+          "cached configurations are encrypted with the newest key",
+          "cached configurations are in plain",
+          "cached configurations that no key reads are left as they are"
+        ]
+        const told = Effect.fnUntraced(function* (start: Start, path?: string) {
+          const node = yield* startEncrypted(disk, start)
+          yield* node.serve
+          yield* node.renewing
+          yield* settle
+          if (path !== undefined) yield* node.write(path)
+          return node.events.filter(({ message }) => [newest, plain, left].includes(message))
+        }, Effect.scoped)
+        yield* told(inMode("environment"), "/a")
+        for (const [start, key] of [
+          [inMode("file"), idOf("1")],
+          [inMode("off", "file"), undefined]
+        ] as const) {
+          const [event, ...more] = yield* told(start)
+          assert.deepStrictEqual(keyIdsOf(disk), [idOf("2")])
+          assert.deepStrictEqual([event?.message, more], [left, []])
+          assert.strictEqual(event?.fields.key, key)
+          assert.deepStrictEqual(event?.fields.asksFor, [idOf("2")])
+          assert.match(String(event?.fields.files), new RegExp(`^${current}: expected the key ${idOf("2")}`))
+        }
+        const messages = Effect.map(told(inMode("file", "environment")), (events) =>
+          events.map(({ message }) => message)
+        )
+        assert.deepStrictEqual(yield* messages, [newest])
+        assert.deepStrictEqual(keyIdsOf(disk), [idOf("1")])
+      })
+  )
+
   it.effect("never serves what was changed at any byte, and says so", () =>
     Effect.gen(function* () {
       const disk = made()
