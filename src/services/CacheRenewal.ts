@@ -3,7 +3,7 @@
  * more before a stop, when the key on disk may have changed without anybody having looked. Only then are former keys
  * forgotten (`docs/cache-encryption.md`).
  */
-import { Effect, Fiber, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
+import { Effect, Fiber, Schedule, type Scope, Semaphore, Stream, SubscriptionRef } from "effect"
 import type { SettingValues } from "../model/SettingTable.ts"
 import { CacheKeys } from "./CacheKeys.ts"
 import { ConfigCache, type ConfigCacheError, type LeftAside } from "./ConfigCache.ts"
@@ -42,18 +42,33 @@ export const keepCacheRenewed: Effect.Effect<void, never, Settings | ConfigCache
     const { known, lookAgain, settled } = yield* CacheKeys
     if (renew === undefined || !mayHaveToRenew(yield* Settings)) return
     const newest = Effect.map(SubscriptionRef.get(known), (keys) => keys.newest)
+    const oneAtATime = yield* Semaphore.make(1)
     let settledId = (yield* newest)?.id
+    let isSettled = false
 
     /** Once begun it can't be interrupted: whoever stops meanwhile leaves it behind. */
     const renewed = Effect.flatMap(Effect.forkDetach(renew), Fiber.join)
 
-    const pass = Effect.gen(function* () {
-      const key = yield* newest
-      const left = yield* renewed
-      yield* settled(key)
-      settledId = key?.id
-      yield* tellDone(key?.id, left)
+    /** As often as another key came meanwhile, even one that has gone again: files may be under either then. */
+    const renewedUnderOne = Effect.gen(function* () {
+      for (;;) {
+        const keys = yield* SubscriptionRef.get(known)
+        const left = yield* renewed
+        if ((yield* SubscriptionRef.get(known)) === keys) return { key: keys.newest, left }
+      }
     })
+
+    /** Whoever comes second, of the fiber that follows the keys and the last look, finds it done. */
+    const pass = oneAtATime.withPermit(
+      Effect.gen(function* () {
+        if (isSettled && (yield* newest)?.id === settledId) return
+        const { key, left } = yield* renewedUnderOne
+        yield* settled(key)
+        isSettled = true
+        settledId = key?.id
+        yield* tellDone(key?.id, left)
+      })
+    )
 
     const tell = ({ file, message }: ConfigCacheError) =>
       Effect.logWarning("cached configurations can't be written anew; trying again").pipe(

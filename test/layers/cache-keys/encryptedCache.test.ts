@@ -277,7 +277,7 @@ describe("a cluster certificate that is replaced", () => {
       }).pipe(Effect.scoped)
   )
 
-  it.effect("while nobody looked, and the node is stopped: it looks once more", () =>
+  it.effect("while nobody looked, and the node is stopped: it looks once more, and tells once what it found", () =>
     Effect.gen(function* () {
       const disk = made()
       const [one, other] = [yield* clusterCertificate, yield* clusterCertificate]
@@ -292,14 +292,20 @@ describe("a cluster certificate that is replaced", () => {
       }
       put(one)
       yield* live(disk, under(one), ["/a", "/b", "/c"])
-      yield* Effect.scoped(
+      const events = yield* Effect.scoped(
         Effect.gen(function* () {
           const node = yield* startEncrypted(disk, under(one))
           yield* node.serve
           yield* node.renewing
           yield* settle
           put(other)
+          node.events.length = 0
+          return node.events
         })
+      )
+      assert.lengthOf(
+        events.filter(({ message }) => message === "cached configurations are encrypted with the newest key"),
+        1
       )
       assert.strictEqual(yield* live(disk, under(other)), "/c")
       disk.hand.flipBit(current, 0.9)
