@@ -136,6 +136,20 @@ const startLimit: Effect.Effect<Effect.Effect<number>> = Effect.map(Clock.monoto
   Effect.map(Clock.monotonicTimeNanos, (now) => Math.max(0, dialLimitMs - Number(now - startedAt) / 1_000_000))
 )
 
+/**
+ * A dial that failed by either certificate. The one that counts came first, and why it failed comes first; but an answer
+ * in HTTP came from who knew us, whichever certificate it was.
+ */
+const byEither = (first: ClusterUnreachable, { reason, message, retryAfterMs }: ClusterUnreachable) =>
+  new ClusterUnreachable({
+    reason: reason === "refused" ? reason : first.reason,
+    message:
+      message === first.message
+        ? `${message}; by the former certificate as well`
+        : `${first.message}; by the former certificate: ${message}`,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs })
+  })
+
 const asSessionEnd = ({ reason, message, retryAfterMs }: ClusterUnreachable): SessionEnd =>
   new SessionEnd({
     reason: reason === "refused" ? "refused" : "dialFailed",
@@ -189,7 +203,7 @@ const make = Effect.gen(function* () {
     return yield* attempt(left, "current").pipe(
       Effect.catchIf(
         ({ reason }) => former !== undefined && (reason === "untrusted" || reason === "brokenOff"),
-        () => attempt(left, "former")
+        (first) => Effect.mapError(attempt(left, "former"), (second) => byEither(first, second))
       )
     )
   }).pipe(Effect.mapError(asSessionEnd), Effect.flatMap(wrap))

@@ -79,6 +79,11 @@ const handshakeFailure = ({ code, message }: StepFailure): ClusterUnreachable =>
   return code === "ECONNRESET" ? new ClusterUnreachable({ reason: "brokenOff", message: brokenOff }) : failed(message)
 }
 
+const withinWords = (limitMs: number): string =>
+  limitMs >= dialLimitMs
+    ? `within ${limitMs} ms`
+    : `within the ${Math.round(limitMs)} ms that were left of ${dialLimitMs}`
+
 /** Sends what was written, then ends; a peer that takes or answers nothing gets a second. */
 const endSoon = (stream: Duplex): void => {
   if (stream.destroyed) return
@@ -133,7 +138,7 @@ const make = Effect.gen(function* () {
       return open(attempt, to, as).pipe(
         Effect.timeoutOrElse({
           duration: limitMs,
-          orElse: () => Effect.fail(failed(`${attempt.missing} within ${Math.round(limitMs)} ms`))
+          orElse: () => Effect.fail(failed(`${attempt.missing} ${withinWords(limitMs)}`))
         }),
         Effect.onError(() =>
           Effect.sync(() => {

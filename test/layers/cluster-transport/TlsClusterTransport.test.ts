@@ -131,6 +131,21 @@ describe("no stream to a control plane", () => {
     })
   )
 
+  it.effect("comes earlier for a caller that has less time left, which says both", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const mute = yield* badProxy((socket) => socket.resume())
+      const dialling = yield* Effect.forkChild(
+        Effect.flip(connect(mute, { limitMs: 1234.4 })).pipe(Effect.provide(transport(pair))),
+        { startImmediately: true }
+      )
+      yield* until(() => mute.openCount() === 1)
+      yield* TestClock.adjust("1235 millis")
+      const { message } = yield* Fiber.join(dialling)
+      assert.strictEqual(message, `no TLS from 127.0.0.1:${mute.port} within the 1234 ms that were left of 5000`)
+    })
+  )
+
   it.live("is left by whoever is interrupted, without a socket", () =>
     Effect.gen(function* () {
       const pair = yield* clusterCertificate
