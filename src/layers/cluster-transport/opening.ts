@@ -76,6 +76,8 @@ export const askForTunnel = (
       path: authority,
       headers: { host: authority, ...(authorization === undefined ? {} : { "proxy-authorization": authorization }) },
       createConnection: () => socket,
+      // Node would say that the connection ends with the answer, and it is to be the tunnel (RFC 9110 §9.3.6).
+      setDefaultHeaders: false,
       maxHeaderSize: answerHeadMaxBytes
     })
     asked.on("error", (error) => resume(Effect.fail(failureOf(error))))
