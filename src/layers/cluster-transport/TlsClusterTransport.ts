@@ -30,7 +30,11 @@ const endTimeoutMs = 1_000
 
 const failed = (message: string) => new ClusterUnreachable({ reason: "failed", message })
 
-const problem = (reason: string): Error => new Error(`the control plane's certificate is refused: ${reason}`)
+/** Of what OpenSSL has nothing against: the wrong name, a chain that is too long for us. */
+const refusedCode = "HOLDFAST_CERTIFICATE_REFUSED"
+
+const problem = (reason: string): Error =>
+  Object.assign(new Error(`the control plane's certificate is refused: ${reason}`), { code: refusedCode })
 
 /**
  * Runs after the chain has been verified, for what only the peer's certificates together can tell. The name is ours, not
@@ -76,6 +80,7 @@ const handshakeFailure = ({ code, message }: StepFailure): ClusterUnreachable =>
       reason: "untrusted",
       message: `the control plane's certificate ${verificationFailure(code)}`
     })
+  if (code === refusedCode) return new ClusterUnreachable({ reason: "untrusted", message })
   return code === "ECONNRESET" ? new ClusterUnreachable({ reason: "brokenOff", message: brokenOff }) : failed(message)
 }
 
