@@ -164,7 +164,9 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
     "A part of the process failed on a defect and was started again, with growing pauses. Please report it."
   ),
   "unknown settings, perhaps misspelt": both("`HOLDFAST_…` variables that mean nothing."),
-  "setting not served": both("A setting that matters is understood and not served, or means nothing in this role: see `setting`."),
+  "setting not served": both(
+    "A setting that matters is understood and not served, or means nothing in this role: see `setting`."
+  ),
   "settings of Kong's that mean nothing here": both("`KONG_…` variables and lines of the file that have no effect."),
   "cluster certificate expires soon": both(
     "30, 7 and 1 days before its end. Replace the files of `cluster_cert` and `cluster_cert_key`; no restart is needed."

@@ -9,6 +9,7 @@ import { type ClientOptions, type RawData, WebSocket } from "ws"
 import { serverNameOf } from "../model/ClusterTls.ts"
 import { formatAddress } from "../model/listenFault.ts"
 import { readRetryAfter } from "../model/RetryAfter.ts"
+import { messageOf } from "../model/thrown.ts"
 import { outletPath } from "../model/Wire.ts"
 import { ClusterDialer, type ClusterSocket, type Frame, SessionEnd } from "../services/ClusterDialer.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
@@ -29,9 +30,6 @@ const operationTimeoutMs = 5_000
 /** How long a peer may leave a close frame unanswered before the socket is torn down. */
 const closeTimeoutMs = 1_000
 const goingAway = 1001
-
-const messageOf = ({ code = "", message, name }: NodeJS.ErrnoException): string =>
-  message === "" ? code || name : message
 
 const bytesOf = (data: RawData): Uint8Array =>
   Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data

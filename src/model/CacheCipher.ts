@@ -28,7 +28,7 @@ const lengthAt = nonceAt + cacheNonceLength
 const headerLength = lengthAt + 4
 
 /** Why a file can't be decrypted. */
-export type CipherReason = "notEncrypted" | "truncated" | "newerFormat" | "unknownKey" | "tampered"
+export type CipherReason = "truncated" | "newerFormat" | "unknownKey" | "tampered"
 
 export type Decrypted =
   | { readonly _tag: "Right"; readonly bytes: Uint8Array; readonly keyId: string }
@@ -74,7 +74,6 @@ type Problem = readonly [reason: CipherReason, message: string]
 
 /** What is wrong before any key is tried. */
 const misshapen = (bytes: Uint8Array): Problem | undefined => {
-  if (!isEncrypted(bytes)) return ["notEncrypted", "expected an encrypted cache; this one is not encrypted"]
   const number = bytes[magic.length] ?? format
   if (number > format) {
     return ["newerFormat", `expected encryption of format ${format}; a newer Holdfast wrote format ${number}`]
@@ -93,7 +92,7 @@ const misshapen = (bytes: Uint8Array): Problem | undefined => {
 const knownIds = (keys: ReadonlyArray<CacheKey>): string =>
   keys.length === 0 ? "there is none" : `there is ${keys.map(({ id }) => id).join(", ")}`
 
-/** Tries the key that the file names, no other. */
+/** Of what `isEncrypted`. Tries the key that the file names, no other. */
 export const decryptCache = (bytes: Uint8Array, keys: ReadonlyArray<CacheKey>): Decrypted => {
   const keyId = keyIdOf(bytes)
   const wrong = (...[reason, message]: Problem): Decrypted => ({ _tag: "Wrong", reason, message, keyId })

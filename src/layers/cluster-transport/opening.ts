@@ -32,12 +32,7 @@ export interface TunnelAnswer {
 
 export const answerHeadMaxBytes = 16_384
 
-/** Several addresses may have failed together; then only the code says how. */
-const failureOf = (error: unknown): StepFailure => {
-  const code = codeOf(error) ?? "unknown"
-  const message = messageOf(error)
-  return { code, message: message === "" ? code : message }
-}
+const failureOf = (error: unknown): StepFailure => ({ code: codeOf(error) ?? "unknown", message: messageOf(error) })
 
 const closed: StepFailure = { code: "ECONNRESET", message: "closed" }
 

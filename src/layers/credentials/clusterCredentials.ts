@@ -6,6 +6,7 @@ import type { Fault } from "../../model/Fault.ts"
 import { inlinePem } from "../../model/Pem.ts"
 import type { SettingName, SettingValues } from "../../model/SettingTable.ts"
 import { verifiesProxy } from "../../model/settingRules.ts"
+import { messageOf } from "../../model/thrown.ts"
 import type { ClusterCredentials } from "../../services/ClusterIdentity.ts"
 import { loadAuthorities, readAuthorities } from "./authorities.ts"
 import { loadPair } from "./pemPair.ts"
@@ -20,7 +21,7 @@ export interface LoadedCredentials extends Omit<ClusterCredentials, "former"> {
 const unusable = (error: unknown): ReadonlyArray<Fault> => [
   {
     path: ["cluster_cert"],
-    message: `expected a certificate that TLS takes (${error instanceof Error ? error.message : "refused"})`
+    message: `expected a certificate that TLS takes (${messageOf(error)})`
   }
 ]
 
