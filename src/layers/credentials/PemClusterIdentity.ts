@@ -9,6 +9,7 @@ import { Duration, Effect, FiberHandle, Layer, SubscriptionRef } from "effect"
 import type { Fault } from "../../model/Fault.ts"
 import type { SettingValues } from "../../model/SettingTable.ts"
 import { type ClusterCertificate, type ClusterCredentials, ClusterIdentity } from "../../services/ClusterIdentity.ts"
+import { Disk } from "../../services/Disk.ts"
 import { FileWatch } from "../../services/FileWatch.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
@@ -91,7 +92,7 @@ const make = Effect.fnUntraced(function* (role: SettingValues["role"]) {
   const settings = yield* Settings
   const clock = yield* TrustedClock
   const { watch } = yield* FileWatch
-  const load = loadClusterCredentials(role, settings)
+  const load = Effect.provideService(loadClusterCredentials(role, settings), Disk, yield* Disk)
   /** Whoever runs has credentials already, and is not better off with some that count no longer, or not yet. */
   const reload = Effect.gen(function* () {
     const loaded = yield* load
@@ -111,7 +112,7 @@ const make = Effect.fnUntraced(function* (role: SettingValues["role"]) {
 })
 
 /** A control plane's: stops the start when the certificate has expired. */
-export const layer: Layer.Layer<ClusterIdentity, StartError, Settings | FileWatch | TrustedClock> = Layer.effect(
+export const layer: Layer.Layer<ClusterIdentity, StartError, Settings | Disk | FileWatch | TrustedClock> = Layer.effect(
   ClusterIdentity,
   make("control_plane")
 )
@@ -120,5 +121,8 @@ export const layer: Layer.Layer<ClusterIdentity, StartError, Settings | FileWatc
  * A data plane's: warns when the certificate has expired, for a node that can serve what it has: refusing to start
  * would turn a lapsed certificate into an outage.
  */
-export const layerToleratingExpiry: Layer.Layer<ClusterIdentity, StartError, Settings | FileWatch | TrustedClock> =
-  Layer.effect(ClusterIdentity, make("data_plane"))
+export const layerToleratingExpiry: Layer.Layer<
+  ClusterIdentity,
+  StartError,
+  Settings | Disk | FileWatch | TrustedClock
+> = Layer.effect(ClusterIdentity, make("data_plane"))

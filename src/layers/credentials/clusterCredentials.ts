@@ -8,6 +8,7 @@ import type { SettingName, SettingValues } from "../../model/SettingTable.ts"
 import { verifiesProxy } from "../../model/settingRules.ts"
 import { messageOf } from "../../model/thrown.ts"
 import type { ClusterCredentials } from "../../services/ClusterIdentity.ts"
+import type { Disk } from "../../services/Disk.ts"
 import { loadAuthorities, readAuthorities } from "./authorities.ts"
 import { loadPair } from "./pemPair.ts"
 
@@ -38,7 +39,7 @@ const unique = (faults: ReadonlyArray<Fault>): ReadonlyArray<Fault> => [
 export const loadClusterCredentials = Effect.fnUntraced(function* (
   role: SettingValues["role"],
   settings: SettingValues
-): Effect.fn.Return<LoadedCredentials, ReadonlyArray<Fault>> {
+): Effect.fn.Return<LoadedCredentials, ReadonlyArray<Fault>, Disk> {
   const [pair, trusted, proxyTrusted] = yield* Effect.all([
     Effect.result(
       loadPair({

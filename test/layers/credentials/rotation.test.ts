@@ -7,6 +7,7 @@ import { Context, Effect, Layer, Queue, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { makeClusterCertificate } from "../../../src/layers/credentials/ClusterCertificate.ts"
 import * as PemClusterIdentity from "../../../src/layers/credentials/PemClusterIdentity.ts"
+import * as NodeDisk from "../../../src/layers/NodeDisk.ts"
 import type { SettingName } from "../../../src/model/SettingTable.ts"
 import { ClusterIdentity } from "../../../src/services/ClusterIdentity.ts"
 import { FileWatch } from "../../../src/services/FileWatch.ts"
@@ -62,7 +63,7 @@ const stage = Effect.fnUntraced(function* (
   const logs = recordedLogs()
   const settings = { cluster_cert: at("cluster.crt"), cluster_cert_key: at("cluster.key"), ...given }
   const context = yield* Layer.build(
-    layer.pipe(Layer.provide([watch, TrustedClock.layerWall, settingsLayer(settings), logs.layer]))
+    layer.pipe(Layer.provide([watch, NodeDisk.layer, TrustedClock.layerWall, settingsLayer(settings), logs.layer]))
   )
   const { current } = Context.get(context, ClusterIdentity)
   const now = () => SubscriptionRef.getUnsafe(current)
