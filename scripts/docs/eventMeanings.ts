@@ -145,6 +145,15 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "licence refused; what stood before it stays": dp(
     "What stands at `source` is no licence, or its signature is wrong; every reason is in `reasons`, no value of it. Told once."
   ),
+  "licence of an older configuration left aside": dp(
+    'The configuration that serves comes from `source`, and its licence is not the newest that the node was given: what stands in `file` counts, or none, for the control plane took it away. See `licences.md`, "Kept apart". Told once for each.'
+  ),
+  "licence can't be kept apart; trying again": dp(
+    "The prefix can't be written. Should the newest configuration be damaged later on, an older one comes back with the licence that it had. Told once; tried again every minute."
+  ),
+  "kept licence can't be read; going on without it": dp(
+    "`<prefix>/license.kept` is damaged, encrypted with a key that is not there, or can't be read: the licence of the configuration that serves counts. The next one is written over it."
+  ),
   "there is no licence where one was said to be": dp("`license_path` names a file that does not exist."),
   "control plane connected": dp("The session is open; the newest configuration follows."),
   "control plane lost; serving goes on": dp(

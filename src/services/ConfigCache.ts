@@ -27,6 +27,18 @@ export interface CacheByHand {
   readonly offer: Effect.Effect<RungAnswer>
 }
 
+/**
+ * A small text of its own beside the configurations, protected as they are, that outlives each of them: the licence that
+ * counts (`model/KeptLicense.ts`).
+ */
+export interface KeptText {
+  readonly file: string
+  /** `undefined` when there is none; none is left when the cache was deleted, for that means forget. */
+  readonly read: Effect.Effect<string | undefined, ConfigCacheError>
+  /** After success it survives a power cut; after any failure the former one is whole. */
+  readonly write: (text: string) => Effect.Effect<void, ConfigCacheError>
+}
+
 /** A file of the cache that could not be read, and so is as it was. */
 export interface LeftAside {
   readonly file: string
@@ -44,6 +56,7 @@ export interface WritableRung extends Rung {
   readonly byHand?: CacheByHand
   /** Writes anew what is not protected as it would be if it were written now (`CacheProtection`), and tells of the rest. */
   readonly renew?: Effect.Effect<ReadonlyArray<LeftAside>, ConfigCacheError>
+  readonly keptLicense?: KeptText
 }
 
 export class ConfigCache extends Context.Service<ConfigCache, WritableRung>()("holdfast/services/ConfigCache") {}

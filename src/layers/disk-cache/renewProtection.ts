@@ -47,7 +47,10 @@ export const renewProtection = (parts: {
     )
 
   return Effect.gen(function* () {
-    const left = yield* Effect.forEach([paths.current, ...(yield* generations.newestFirst)], unlessHopeless)
+    const left = yield* Effect.forEach(
+      [paths.current, paths.license, ...(yield* generations.newestFirst)],
+      unlessHopeless
+    )
     return left.flat()
   })
 }

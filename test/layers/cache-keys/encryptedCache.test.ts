@@ -171,6 +171,35 @@ describe("the encrypted cache", () => {
     })
   )
 
+  it.effect("covers the licence that is kept beside it, through every change of the mode", () =>
+    Effect.gen(function* () {
+      const disk = made()
+      const kept = `${prefix}/license.kept`
+      const keep = Effect.fnUntraced(function* (start: Start, text?: string) {
+        const node = yield* startEncrypted(disk, start)
+        const found = yield* node.cache.keptLicense?.read ?? Effect.die("none is kept")
+        yield* node.renewing
+        yield* settle
+        if (text !== undefined) {
+          yield* node.write("/a")
+          yield* node.cache.keptLicense?.write(text) ?? Effect.die("none is kept")
+        }
+        return found
+      }, Effect.scoped)
+      yield* keep(inMode("file"), "a licence")
+      let former: Mode = "file"
+      for (const mode of ["environment", "off", "cluster_key", "file"] as const) {
+        assert.strictEqual(yield* keep(inMode(mode, former)), "a licence")
+        assert.strictEqual(yield* keep(inMode(mode)), "a licence")
+        const text = Buffer.from(disk.hand.read(kept) ?? []).toString("latin1")
+        assert.strictEqual(text.includes("a licence"), mode === "off")
+        former = mode
+      }
+      const withoutKey = yield* Effect.flip(keep(inMode("off")))
+      assert.match(withoutKey.message, new RegExp(`expected the key ${idOf("1")}`))
+    })
+  )
+
   it.effect("takes a plain file that a person put there, and writes it anew at the next start", () =>
     Effect.gen(function* () {
       const disk = made()
