@@ -239,7 +239,7 @@ export const settingTable = {
   license_require_signature: preset(
     Type.onOff,
     "off",
-    "Whether a licence that no key of license_public_key has signed is refused. One that was changed since always is."
+    "Whether a licence that no key of license_public_key has signed is refused. One that still names such a key, and was changed, always is."
   ),
   license_public_key: optional(
     Type.text,

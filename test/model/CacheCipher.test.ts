@@ -1,5 +1,6 @@
 /** The cache under encryption: `resilience.md` §2, and in `faults.md` "2.8.4.0 encrypted cache dead after restart". */
 import { createPrivateKey, generateKeyPairSync } from "node:crypto"
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Schema } from "effect"
 import { cacheNonceLength, decryptCache, encryptCache, isEncrypted } from "../../src/model/CacheCipher.ts"
@@ -78,6 +79,34 @@ describe("the cipher of the cache", () => {
       `unknownKey: expected the key ${one.id}, with which it was encrypted; there is ${two.id}`
     )
     assert.match(messageOf(secret, []), /there is none$/)
+  })
+
+  it("says nothing that docs/cache-encryption.md does not explain, word for word", () => {
+    const page = readFileSync(new URL("../../docs/cache-encryption.md", import.meta.url), "utf8")
+    const rows = [...page.matchAll(/^\| `(expected .*?)` \|/gm)].map(([, text = ""]) => text)
+    const formOf = (message: string) =>
+      message
+        .replaceAll(/\b[0-9a-f]{16}\b/g, "<id>")
+        .replace("there is <id>", "there is <ids>")
+        .replace(/\d+ bytes, got \d+/, "<n> bytes, got <m>")
+        .replace(/wrote format \d+/, "wrote format <n>")
+    const changed = (at: number, value: number) => Uint8Array.from(secret).fill(value, at, at + 1)
+    const said = [
+      decryptCache(secret, [two]),
+      decryptCache(changed(secret.length - 1, 9), [one]),
+      decryptCache(secret.subarray(0, 70), [one]),
+      decryptCache(secret.subarray(0, 30), [one]),
+      decryptCache(Buffer.concat([secret, filled(1, 0)]), [one]),
+      decryptCache(changed(8, 3), [one]),
+      decryptCache(changed(8, 0), [one])
+    ].map((answer) => (answer._tag === "Wrong" ? formOf(answer.message) : "right"))
+    for (const message of said)
+      assert.lengthOf(
+        rows.filter((row) => row.split("; name it")[0] === message),
+        1,
+        message
+      )
+    assert.strictEqual(new Set(said).size, rows.length - 1, "and expected gzip")
   })
 
   it("tells a wrong key under the same id from the right one", () => {
