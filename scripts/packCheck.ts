@@ -21,6 +21,7 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Effect, Layer, Logger } from "effect"
 import { DataPlane, Proxy, Router, StartError, startDataPlane, version } from "holdfast"
+import { checkNode, virtualParts } from "holdfast/testing"
 
 const upstream = createServer((_, response) => response.end("hello"))
 await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve))
@@ -54,6 +55,14 @@ const status = await Effect.gen(function* () {
 if (status !== 404) throw new Error(\`the node with a router of its own answered \${status}\`)
 
 upstream.close()
+await checkNode(
+  ({ address }) =>
+    DataPlane.layer({
+      settings: { cluster_control_plane: address, cluster_cert: "-", cluster_cert_key: "-" },
+      parts: virtualParts
+    }),
+  { cases: 20 }
+)
 console.log(version)
 `
 

@@ -79,6 +79,9 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "SIGHUP: looking at the files again": dp("A reload was asked for by signal."),
   "SIGHUP ignored: there is no file to reload": both("A reload was asked for, and nothing here comes from a file."),
   "configuration cached": dp("The configuration is on disk, flushed."),
+  "nothing is owed to the disk any more: something else serves": dp(
+    "A configuration that could not be cached gave way to one that stands where it belongs."
+  ),
   "configuration cached at last": dp("It could not be cached at first; now it is on disk."),
   "configuration can't be taken just now; trying again": dp(
     "Memory is short. What serves goes on; the same configuration is tried again with growing pauses, until it works or a newer one comes."

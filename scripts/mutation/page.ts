@@ -35,7 +35,7 @@ survivor without a reason is a test that is missing, code that is not needed, or
   of no such file. Mutants are not type-checked: some are planted that the compiler would refuse, and those die at once.
 - **Mutators of our own** (\`scripts/mutation/mutators.ts\`) plant what Stryker's leave out: a member gone from a copied object, an
   element from a list, a part from \`sequence\` or \`pipe\`, one side of \`??\`, a statement; a number one larger.
-- **What is not mutated**: types, imports, log calls.
+- **What is not mutated**: types, imports, log calls, the names of fibers in the log.
 - **Properties run on a fixed seed**, so that a survivor is one because no test notices, and not for want of luck.
 - **Loops without end** are stopped by the number of their rounds, everything else by time. Both count as killed.
 - **The canary** is code with a test that hardly looks at it. All faults that it lets pass are listed, one at least for each of our

@@ -21,9 +21,23 @@ const isLogCall = ({ type, callee }: Node): boolean => {
   return object?.name === "Effect" && /^(log[A-Z]\w*|annotateLogs|withSpan)$/.test(String(property?.name))
 }
 
+/** `yield* Effect.logInfo(…)` as a statement of its own. */
+const isLogStatement = ({ type, expression }: Node): boolean => {
+  if (type !== "ExpressionStatement") return false
+  const { type: kind, argument } = expression as Node
+  return kind === "YieldExpression" && isLogCall(argument as Node)
+}
+
+/** `supervise("licence clock", …)`: the name by which a fiber that failed is told. */
+const isFiberName = ({ node, parent }: Path): boolean => {
+  const { name } = (parent?.callee ?? {}) as { readonly name?: unknown }
+  return node.type === "StringLiteral" && name === "supervise"
+}
+
 /** What is said to people, and not what is done. */
 const logs = {
-  shouldIgnore: ({ node }: Path): string | undefined => (isLogCall(node) ? "a log call" : undefined)
+  shouldIgnore: (path: Path): string | undefined =>
+    isLogCall(path.node) || isLogStatement(path.node) || isFiberName(path) ? "only told in the log" : undefined
 }
 
 export const strykerPlugins = [{ kind: "Ignore", name: "logs", value: logs }]

@@ -53,6 +53,7 @@ export const targets: ReadonlyArray<Target> = [
     ],
     tests: [
       "test/model/{License,LicenseSignature,LicenseStanding,FoundLicense,KeptLicense,ExpiryWarnings}.test.ts",
+      "test/services/LicenseGuard.test.ts",
       "test/layers/license/*.test.ts"
     ],
     leastPercent: 90

@@ -4,9 +4,9 @@
  * What is refused keeps its reasons in the status. A content is known by its hash and its table: a control plane that
  * exports it again gives it other bytes, for the time stands in them.
  */
-import { createHash } from "node:crypto"
 import { Cause, Effect, Exit, Layer, SubscriptionRef } from "effect"
 import type { Fault } from "../model/Fault.ts"
+import { zeroHash } from "../model/Snapshot.ts"
 import type { Payload } from "../model/session/State.ts"
 import { isShortOfMemory, messageOf } from "../model/thrown.ts"
 import type { Reconfigure } from "../model/Wire.ts"
@@ -14,25 +14,43 @@ import { Compression, inflatedMaxBytes } from "../services/Compression.ts"
 import { ConfigCache } from "../services/ConfigCache.ts"
 import { ConfigCodec } from "../services/ConfigCodec.ts"
 import { type ApplyOutcome, ConfigReceiver } from "../services/ConfigReceiver.ts"
-import { ConfigRejected, LiveConfig, type LiveState } from "../services/LiveConfig.ts"
+import { ConfigRejected, LiveConfig } from "../services/LiveConfig.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
 
 const rejected = (faults: ReadonlyArray<Fault>, hash?: string) =>
   new ConfigRejected({ source: "control_plane", hash, faults })
 
-const contentName = ({ config_table, config_hash = "" }: Reconfigure): string =>
-  createHash("sha256").update(config_hash).update(JSON.stringify(config_table)).digest("hex")
-
 const millisPerSecond = 1_000
 
 const make = Effect.gen(function* () {
   const compression = yield* Compression
-  const { decodeReconfigure } = yield* ConfigCodec
+  const { decodeReconfigure, describeTable } = yield* ConfigCodec
   const live = yield* LiveConfig
   const cache = yield* ConfigCache
   const clock = yield* TrustedClock
   /** The hash of what must still be written, even if it comes again meanwhile and is not new then. */
   let owed: string | undefined
+  /** An empty one has no name of its own, and is applied again with each push (§6.9): it is written once all the same. */
+  let keptEmpty: string | undefined
+
+  /**
+   * The same however it is written: a control plane exports the same table with another time and in another order of keys.
+   * What can't even be named is known by its bytes alone.
+   */
+  const contentName = ({ config_table, config_hash = "" }: Reconfigure, { digest }: Payload): string => {
+    try {
+      return `${config_hash}:${describeTable(config_table).sha256}`
+    } catch {
+      return digest
+    }
+  }
+
+  /** Naming a content is work: it is done where one of the same hash was refused. */
+  const refusedBefore = (message: Reconfigure, payload: Payload, refused: ReadonlyArray<string>) => {
+    const isSuspect = refused.some((name) => name.startsWith(`${message.config_hash ?? ""}:`))
+    const content = isSuspect ? contentName(message, payload) : undefined
+    return content !== undefined && refused.includes(content) ? content : undefined
+  }
 
   const read = Effect.fnUntraced(function* ({ bytes }: Payload) {
     const json = yield* compression
@@ -53,7 +71,8 @@ const make = Effect.gen(function* () {
     const receivedAtMs = yield* clock.nowMs
     const { config_table: raw, config_hash: hash } = message
     const { snapshot, isNew } = yield* live.apply({ raw, hash, receivedAtMs, source: "control_plane" })
-    if (isNew) owed = snapshot.hash
+    const isKept = snapshot.hash === zeroHash && keptEmpty === describeTable(raw).sha256
+    if (isNew && !isKept) owed = snapshot.hash
     return { _tag: "applied", hash: snapshot.hash } satisfies ApplyOutcome
   })
 
@@ -63,15 +82,19 @@ const make = Effect.gen(function* () {
     rejected: error
   })
 
-  const applyMessage = Effect.fnUntraced(function* (message: Reconfigure, refused: ReadonlyArray<string>) {
+  const applyMessage = Effect.fnUntraced(function* (
+    message: Reconfigure,
+    payload: Payload,
+    refused: ReadonlyArray<string>
+  ) {
     if (message.timestamp !== undefined) yield* clock.confirm(message.timestamp * millisPerSecond)
-    const content = refused.length === 0 ? undefined : contentName(message)
-    if (content !== undefined && refused.includes(content)) return { _tag: "refused", content } satisfies ApplyOutcome
+    const content = refusedBefore(message, payload, refused)
+    if (content !== undefined) return { _tag: "refused", content } satisfies ApplyOutcome
     // Told and kept by LiveConfig. What is only outranked is right, and may serve another time.
     return yield* Effect.catch(serve(message), (error) =>
       Effect.sync(
         (): ApplyOutcome =>
-          error.isOutranked === true ? { _tag: "ignored" } : refuse(content ?? contentName(message), error)
+          error.isOutranked === true ? { _tag: "ignored" } : refuse(contentName(message, payload), error)
       )
     )
   })
@@ -79,7 +102,9 @@ const make = Effect.gen(function* () {
   const attempt = (payload: Payload, refused: ReadonlyArray<string>): Effect.Effect<ApplyOutcome> =>
     read(payload).pipe(
       Effect.flatMap((message) =>
-        message === undefined ? Effect.succeed<ApplyOutcome>({ _tag: "ignored" }) : applyMessage(message, refused)
+        message === undefined
+          ? Effect.succeed<ApplyOutcome>({ _tag: "ignored" })
+          : applyMessage(message, payload, refused)
       ),
       Effect.catchTags({
         CompressionError: ({ message }) => Effect.succeed<ApplyOutcome>({ _tag: "failed", message }),
@@ -109,18 +134,24 @@ const make = Effect.gen(function* () {
     cache.byHand === undefined ? Effect.succeed(true) : Effect.map(cache.byHand.state, (state) => state === "own")
   )
 
-  /** A person's file, say, may have taken its place meanwhile. */
-  const isServed = (hash: string, { snapshot }: LiveState): boolean =>
-    snapshot?.hash === hash && snapshot.source === "control_plane"
+  const servedNow = (hash: string) =>
+    Effect.map(SubscriptionRef.get(live.state), ({ snapshot }) => (snapshot?.hash === hash ? snapshot : undefined))
 
   const persist = Effect.fnUntraced(function* (hash: string) {
-    const state = yield* SubscriptionRef.get(live.state)
-    const { snapshot } = state
-    if (snapshot === undefined || !isServed(hash, state)) return
-    if (owed !== hash && (yield* isFileOurs)) return
-    const isStillServed = Effect.map(SubscriptionRef.get(live.state), (now) => isServed(hash, now))
+    const snapshot = yield* servedNow(hash)
+    if (snapshot === undefined) return "moot" as const
+    if (owed !== hash && (yield* isFileOurs)) return "kept" as const
+    // Asked again where nobody else can write: a person's file, say, may have taken its place meanwhile.
+    let isWanted = true
+    const isStillServed = Effect.map(servedNow(hash), (now) => {
+      isWanted = now !== undefined
+      return isWanted
+    })
     yield* cache.write(snapshot, isStillServed)
+    if (!isWanted) return "moot" as const
     if (owed === hash) owed = undefined
+    if (hash === zeroHash) keptEmpty = describeTable(snapshot.raw).sha256
+    return "kept" as const
   })
 
   return ConfigReceiver.of({ apply, persist })

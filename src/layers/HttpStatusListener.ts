@@ -14,6 +14,7 @@ import { viewOfUpstreams } from "../model/UpstreamViews.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import { Identity } from "../services/Identity.ts"
 import { LiveConfig } from "../services/LiveConfig.ts"
+import { monotonicMs } from "../services/monotonic.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
 import { readyAnswer, statusBody } from "../services/NodeStatus.ts"
 import { Resolver } from "../services/Resolver.ts"
@@ -64,6 +65,7 @@ const make = Effect.gen(function* () {
   const resolver = yield* Resolver
   const trustedClock = yield* TrustedClock
   const startedAtMs = yield* trustedClock.nowMs
+  const startedMs = yield* monotonicMs
 
   const facts = Effect.gen(function* () {
     return {
@@ -72,6 +74,8 @@ const make = Effect.gen(function* () {
       version,
       startedAtMs,
       nowMs: yield* trustedClock.nowMs,
+      uptimeMs: (yield* monotonicMs) - startedMs,
+      monotonicMs: yield* monotonicMs,
       live: yield* SubscriptionRef.get(live.state),
       warnings: MutableRef.get(live.current).warnings,
       connection: yield* SubscriptionRef.get(connection),

@@ -6,7 +6,7 @@ import { isEmptyTable } from "../model/ConfigTable.ts"
 import { type Fault, formatFault } from "../model/Fault.ts"
 import { type Snapshot, type Source, type Version, zeroHash } from "../model/Snapshot.ts"
 import { inOrder, isAtLeastAsGood, moveBetween, preferenceOf } from "../model/SourcePreference.ts"
-import { messageOf } from "../model/thrown.ts"
+import { isShortOfMemory, messageOf } from "../model/thrown.ts"
 import { ConfigCodec } from "../services/ConfigCodec.ts"
 import {
   type Applied,
@@ -36,12 +36,28 @@ const versionOf = ({ epoch, sequence }: Version): Version => ({
   ...(sequence === undefined ? {} : { sequence })
 })
 
-/** What throws at a configuration would throw again: it refuses the configuration, and stops nothing else. */
-const attempt = <A>(offer: Offer, stage: Stage, step: () => A) =>
-  Effect.try({
-    try: step,
-    catch: (cause) => refusal(offer, stage, [{ path: [], message: `can't be processed (${messageOf(cause)})` }])
+/**
+ * What throws at a configuration would throw again: it refuses the configuration, and stops nothing else. Want of memory is
+ * no fault of the configuration's: a defect, which whoever offered it may try again.
+ */
+const attempt = <A>(offer: Offer, stage: Stage, step: () => A): Effect.Effect<A, ConfigRejected> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(step())
+    } catch (cause) {
+      if (isShortOfMemory(cause)) return Effect.die(cause)
+      return Effect.fail(refusal(offer, stage, [{ path: [], message: `can't be processed (${messageOf(cause)})` }]))
+    }
   })
+
+/** A configuration that is wrong in every row must not make a line of the log, or a status, of megabytes. */
+const toldMax = 100
+
+const told = (faults: ReadonlyArray<Fault>): ReadonlyArray<string> => {
+  const untold = faults.length - toldMax
+  const shown = faults.slice(0, toldMax).map(formatFault)
+  return untold > 0 ? [...shown, `and ${untold} more`] : shown
+}
 
 const make = Effect.gen(function* () {
   const router = yield* Router
@@ -66,7 +82,7 @@ const make = Effect.gen(function* () {
   let warnedOf = ""
 
   const note = Effect.fnUntraced(function* (rejected: ConfigRejected) {
-    const reasons = rejected.faults.map(formatFault)
+    const reasons = told(rejected.faults)
     const lastRejection = {
       atMs: yield* clock.nowMs,
       source: rejected.source,
@@ -133,9 +149,9 @@ const make = Effect.gen(function* () {
   const swap = Effect.fnUntraced(function* (offer: Offer, snapshot: Snapshot) {
     const compiled = yield* attempt(offer, "compile", () => router.compile(snapshot.table))
     const { source: from, routeCount: routesBefore } = yield* SubscriptionRef.get(state)
+    const sinceMs = yield* clock.nowMs
     MutableRef.set(current, compiled)
     running = snapshot
-    const sinceMs = yield* clock.nowMs
     const { source, hash, receivedAtMs } = snapshot
     const routeCount = compiled.routeCount
     yield* SubscriptionRef.update(state, (known) => ({

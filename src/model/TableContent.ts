@@ -22,12 +22,18 @@ export const withoutProvenance = (table: Row): Row => {
 }
 
 /**
- * Throws at what is nested deeper than recursion goes. A text that is no Unicode has no canonical form; a control plane
- * may send one all the same, and JSON carries it: such a table is told by the JSON of its keys as they come.
+ * Throws at what is nested deeper than recursion goes. Two things have no canonical form, and a control plane may send them
+ * all the same: a number beyond what a double holds, which JSON writes as null and reads back so; and a text that is no
+ * Unicode, which JSON carries: a table with one is told by the JSON of its keys as they come.
  */
 export const describeTable = (table: Row): TableContent => {
   const raw = withoutProvenance(table)
   const canonical = canonicalJson(raw)
-  const text = canonical._tag === "Right" ? canonical.text : JSON.stringify(raw)
+  const text = canonical._tag === "Right" ? canonical.text : asReadBack(JSON.stringify(raw))
   return { text, sha256: sha256(text) }
+}
+
+const asReadBack = (json: string): string => {
+  const canonical = canonicalJson(JSON.parse(json))
+  return canonical._tag === "Right" ? canonical.text : json
 }

@@ -7,6 +7,7 @@ import type { ConfigHashes } from "./ConfigHash.ts"
 import { isRecord, type Row } from "./Entity.ts"
 import type { Fault } from "./Fault.ts"
 import { zeroHash } from "./Snapshot.ts"
+import { syntaxTrouble } from "./thrown.ts"
 
 export const outletPath = "/v1/outlet"
 
@@ -92,7 +93,7 @@ const parse = (bytes: Uint8Array): { readonly _tag: "Object"; readonly value: Ro
     // Lossy decoding would change a configuration silently.
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
   } catch (error) {
-    return wrong({ path: [], message: `expected JSON (${error instanceof Error ? error.message : String(error)})` })
+    return wrong({ path: [], message: `expected JSON (${syntaxTrouble(error)})` })
   }
   return isRecord(value) ? { _tag: "Object", value } : wrong({ path: [], message: "expected a JSON object" })
 }

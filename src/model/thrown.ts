@@ -15,3 +15,9 @@ const memoryCodes: ReadonlySet<string | undefined> = new Set(["ERR_MEMORY_ALLOCA
 /** It may work a moment later, with the same input: nothing is wrong with that. */
 export const isShortOfMemory = (cause: unknown): boolean =>
   memoryCodes.has(codeOf(cause)) || (cause instanceof RangeError && /allocation failed/i.test(cause.message))
+
+/** What is wrong with a text as JSON or YAML, in the parser's words, but for what it quotes: that may be a secret. */
+export const syntaxTrouble = (cause: unknown): string =>
+  messageOf(cause)
+    .replace(/[,:] (?:\.\.\.)?"[\s\S]*$/, "")
+    .trim()

@@ -60,7 +60,21 @@ const writeReport = (folder: string, judged: Judged) =>
 const transcriptOf = ({ transcript }: Asked): Transcript =>
   makeTranscript(transcript === undefined ? {} : { sink: (text) => appendFileSync(transcript, text) })
 
+/** Thousands of failures are made and met in a run, and nobody reads where; looking that up would cost as much as the rest of them. */
+const withoutStackTraces = Effect.acquireRelease(
+  Effect.sync(() => {
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
+    return stackTraceLimit
+  }),
+  (stackTraceLimit) =>
+    Effect.sync(() => {
+      Error.stackTraceLimit = stackTraceLimit
+    })
+)
+
 const run = Effect.fnUntraced(function* (options: SimulationOptions, asked: Asked) {
+  yield* withoutStackTraces
   const bar = makeProgressBar(options, process.stderr, asked.isQuiet)
   const startedMs = performance.now()
   const onMinute = (minute: number, phase: string, dials: number) => bar.show(minute, phase, dials)
@@ -70,7 +84,7 @@ const run = Effect.fnUntraced(function* (options: SimulationOptions, asked: Aske
   outcome.transcript.flush()
   const peakBytes = process.resourceUsage().maxRSS * 1024
   return judge(outcome, { wallMs: performance.now() - startedMs, peakBytes })
-})
+}, Effect.scoped)
 
 const runOne = Effect.fnUntraced(function* (options: SimulationOptions, asked: Asked) {
   const isAlone = asked.runs.length === 1

@@ -7,7 +7,7 @@ import type { Duplex } from "node:stream"
 import { Context, Data, type Effect, type Scope } from "effect"
 
 /** From the first question to a name server until TLS stands, and for whatever handshake the caller has after it (§1). */
-export const dialLimitMs = 5_000
+export { dialLimitMs } from "../model/session/limits.ts"
 
 export interface ClusterEndpoint {
   readonly host: string

@@ -25,7 +25,7 @@ export class ConfigReceiver extends Context.Service<
      * that were refused before: one that comes again, in other bytes, is not tried.
      */
     readonly apply: (payload: Payload, refused: ReadonlyArray<string>) => Effect.Effect<ApplyOutcome>
-    /** Makes sure that the configuration of this hash is on disk, as long as it is what a control plane's serves. */
-    readonly persist: (hash: string) => Effect.Effect<void, ConfigCacheError>
+    /** Makes sure that the configuration of this hash is on disk: `moot` when it serves no more, and nothing was written. */
+    readonly persist: (hash: string) => Effect.Effect<"kept" | "moot", ConfigCacheError>
   }
 >()("holdfast/services/ConfigReceiver") {}

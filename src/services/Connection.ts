@@ -1,18 +1,23 @@
 /** The life of a node's connection to its control plane: connect, stay, come back, for ever. */
 import { Context, type Effect } from "effect"
 
+/** When a state began: the date by the trusted clock, and a moment of the monotonic one, by which it lasts. */
+export interface Since {
+  readonly sinceMs: number
+  readonly sinceMonotonicMs: number
+}
+
 export type ConnectionState =
   /** No `cluster_control_plane`: a node on its own. */
-  | { readonly _tag: "disabled"; readonly sinceMs: number }
-  | { readonly _tag: "connecting"; readonly sinceMs: number }
-  | { readonly _tag: "connected"; readonly sinceMs: number }
-  | {
+  | ({ readonly _tag: "disabled" } & Since)
+  | ({ readonly _tag: "connecting" } & Since)
+  | ({ readonly _tag: "connected" } & Since)
+  | (Since & {
       readonly _tag: "disconnected"
-      readonly sinceMs: number
       /** Attempts since the connection was last there. */
       readonly attempts: number
       readonly reason: string
-    }
+    })
 
 export class Connection extends Context.Service<
   Connection,

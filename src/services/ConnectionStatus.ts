@@ -1,6 +1,7 @@
 /** The state of the connection, apart from the connection itself, so that the status listener can open before the first dial. */
 import { Clock, Context, Effect, Layer, SubscriptionRef } from "effect"
 import type { ConnectionState } from "./Connection.ts"
+import { monotonicMs } from "./monotonic.ts"
 
 export class ConnectionStatus extends Context.Service<
   ConnectionStatus,
@@ -9,7 +10,9 @@ export class ConnectionStatus extends Context.Service<
   static readonly layer = Layer.effect(
     ConnectionStatus,
     Effect.gen(function* () {
-      return yield* SubscriptionRef.make<ConnectionState>({ _tag: "disabled", sinceMs: yield* Clock.currentTimeMillis })
+      const sinceMs = yield* Clock.currentTimeMillis
+      const sinceMonotonicMs = yield* monotonicMs
+      return yield* SubscriptionRef.make<ConnectionState>({ _tag: "disabled", sinceMs, sinceMonotonicMs })
     })
   )
 }

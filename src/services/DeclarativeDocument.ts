@@ -9,7 +9,7 @@ import { decodeDeclarative } from "../model/Declarative.ts"
 import { uuidV5 } from "../model/DeterministicId.ts"
 import type { Row } from "../model/Entity.ts"
 import type { Fault } from "../model/Fault.ts"
-import { messageOf } from "../model/thrown.ts"
+import { syntaxTrouble } from "../model/thrown.ts"
 import { ConfigRejected } from "./LiveConfig.ts"
 
 export interface Text {
@@ -33,7 +33,7 @@ const at = ({ name }: Text, line: number, column: number): string => `${name}:${
 /** V8 tells the place of some errors; where it does not, the first thing that YAML would not take either is as near. */
 const jsonFault = Effect.fnUntraced(function* (text: Text, cause: unknown) {
   const [message, line, column] =
-    /^(.*?)(?: at position \d+ \(line (\d+) column (\d+)\))?$/s.exec(messageOf(cause))?.slice(1) ?? []
+    /^(.*?)(?: at position \d+ \(line (\d+) column (\d+)\))?$/s.exec(syntaxTrouble(cause))?.slice(1) ?? []
   const expectation = `expected JSON (${message})`
   if (line !== undefined && column !== undefined)
     return rejected("syntax", { path: [], place: at(text, Number(line), Number(column)), message: expectation })
@@ -55,14 +55,14 @@ const parseYaml = Effect.fnUntraced(function* (text: Text) {
       "syntax",
       ...document.errors.map(({ message, pos }) => {
         const { line, col } = lineCounter.linePos(pos[0])
-        return { path: [], place: at(text, line, col), message: `expected YAML (${message.trim()})` }
+        return { path: [], place: at(text, line, col), message: `expected YAML (${syntaxTrouble(message)})` }
       })
     )
   }
   return yield* Effect.try({
     try: () => document.toJS({ maxAliasCount: 100 }) as unknown,
     catch: (cause) =>
-      rejected("syntax", { path: [], place: at(text, 1, 1), message: `expected YAML (${messageOf(cause)})` })
+      rejected("syntax", { path: [], place: at(text, 1, 1), message: `expected YAML (${syntaxTrouble(cause)})` })
   })
 })
 

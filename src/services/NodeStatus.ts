@@ -25,6 +25,9 @@ export interface NodeFacts {
   readonly version: string
   readonly startedAtMs: number
   readonly nowMs: number
+  /** Durations are told by the monotonic clock: what time it is may be corrected meanwhile. */
+  readonly uptimeMs: number
+  readonly monotonicMs: number
   readonly live: LiveState
   /** What the running configuration holds that is not served as written, one line each. */
   readonly warnings: ReadonlyArray<string>
@@ -45,7 +48,10 @@ const secondsBetween = (fromMs: number | undefined, toMs: number): number | null
 
 const cacheState = (live: LiveState, cacheProblem: string | undefined): string => {
   if (!live.sources.includes("disk")) return "off: config_sources leaves the disk out"
-  return cacheProblem === undefined ? "ok" : `not written: ${cacheProblem}`
+  if (cacheProblem !== undefined) return `not written: ${cacheProblem}`
+  if (live.source === "empty") return "nothing to keep: no configuration serves"
+  // It stands on disk as it is; a cached copy would outlive its next edit.
+  return live.source === "declarative_file" ? "not used: the declarative file serves" : "ok"
 }
 
 const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
@@ -76,10 +82,10 @@ const ladder = ({ live }: NodeFacts) => ({
   passed_over: live.passedOver.map(({ source, reasons }) => ({ rung: source, reasons }))
 })
 
-const controlPlane = ({ connection, nowMs, clusterCertificateExpiresAtMs }: NodeFacts) => ({
+const controlPlane = ({ connection, monotonicMs, clusterCertificateExpiresAtMs }: NodeFacts) => ({
   state: connection._tag,
   since: iso(connection.sinceMs),
-  for_seconds: secondsBetween(connection.sinceMs, nowMs),
+  for_seconds: secondsBetween(connection.sinceMonotonicMs, monotonicMs),
   ...(connection._tag === "disconnected" ? { attempts: connection.attempts, reason: connection.reason } : {}),
   ...(clusterCertificateExpiresAtMs === undefined ? {} : { certificate_expires_at: iso(clusterCertificateExpiresAtMs) })
 })
@@ -127,12 +133,12 @@ const server = (proxy: ProxyCounts | undefined) => {
   }
 }
 
-const node = ({ nodeId, hostname, version, startedAtMs, nowMs, isDraining }: NodeFacts) => ({
+const node = ({ nodeId, hostname, version, startedAtMs, uptimeMs, isDraining }: NodeFacts) => ({
   id: nodeId,
   hostname,
   version,
   started_at: iso(startedAtMs),
-  uptime_seconds: secondsBetween(startedAtMs, nowMs),
+  uptime_seconds: Math.floor(uptimeMs / 1000),
   draining: isDraining
 })
 
@@ -155,7 +161,12 @@ export const statusBody = (facts: NodeFacts, memory: MemoryUse, format: MemoryFo
 }
 
 /** Why the node is not ready; `undefined` when it is. The connection to the control plane plays no part. */
-const unreadyReason = ({ isDraining, proxy, live, license }: NodeFacts): string | undefined => {
+export const unreadyReason = ({
+  isDraining,
+  proxy,
+  live,
+  license
+}: Pick<NodeFacts, "isDraining" | "proxy" | "live" | "license">): string | undefined => {
   if (isDraining) return "draining"
   if (license.stops) return `license expired (${iso(license.expiresAtMs)})`
   if (live.receivedAtMs === undefined) return "no configuration available (configuration hash is not initialized)"

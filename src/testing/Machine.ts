@@ -163,8 +163,23 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
     return { process, tell, look, built }
   }
 
+  const end = (how: "stopped" | "killed" | "powerCut"): void => {
+    if (running === undefined) return
+    tellOf(running.process.clock)({ _tag: "Stopped", how })
+    running = undefined
+    suspendedAtMs = undefined
+  }
+
+  /** What the process was to its machine ends with it. */
+  const endLife = (crash: VirtualDisk.Crash): void => {
+    disk = disk.crash(crash)
+    conditions = {}
+    touched.clear()
+  }
+
   const start: Machine["start"] = (program) =>
     Effect.suspend(() => {
+      if (running !== undefined) return Effect.die(new Error(`${name} runs a process already`))
       const { process, tell, look, built } = makeProcess()
       const scope = Scope.makeUnsafe()
       const surroundings = Context.make(Clock.Clock, process.clock).pipe(
@@ -184,21 +199,12 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
       // A fiber of its own, for it dies with the process, whoever waits for it.
       const fiber = world.fork(Effect.provideContext(build, surroundings))
       running = { process, scope, fiber }
-      return Effect.flatMap(Fiber.await(fiber), (exit) =>
-        Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? Effect.succeedNone : Effect.map(exit, Option.some)
-      )
+      return Effect.flatMap(Fiber.await(fiber), (exit) => {
+        if (Exit.isSuccess(exit)) return Effect.succeedSome(exit.value)
+        if (Cause.hasInterruptsOnly(exit.cause)) return Effect.succeedNone
+        return Effect.andThen(Effect.ignore(machine.stop), Effect.failCause(exit.cause))
+      })
     })
-
-  const end = (how: "stopped" | "killed" | "powerCut"): void => {
-    if (running === undefined) return
-    tellOf(running.process.clock)({ _tag: "Stopped", how })
-    running = undefined
-  }
-
-  const replaceDisk = (crash: VirtualDisk.Crash): void => {
-    disk = disk.crash(crash)
-    conditions = {}
-  }
 
   const machine: Machine = {
     name,
@@ -223,7 +229,7 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
             end("stopped")
             process.clock.kill()
             world.network.abandon(name, "told")
-            replaceDisk({ kind: "process", seed: 0 })
+            endLife({ kind: "process", seed: 0 })
           })
         )
       )
@@ -234,7 +240,7 @@ export const makeMachine = (world: World, name: string, random: SeededRandom): M
       end(how)
       process.clock.kill()
       world.network.abandon(name, how === "killed" ? "told" : "silent")
-      replaceDisk({ kind: how === "killed" ? "process" : "power", seed: random.int(0, 2 ** 31 - 1) })
+      endLife({ kind: how === "killed" ? "process" : "power", seed: random.int(0, 2 ** 31 - 1) })
       // What the dead still do reaches nobody; what waits for its clock or its disk waits for ever, and is forgotten.
       fiber.interruptUnsafe()
       world.fork(Effect.provideService(Scope.close(scope, Exit.void), Clock.Clock, process.clock))

@@ -3,7 +3,7 @@
  * What is shared is named here, and nothing else is:
  *
  * - `Compression.gunzip`, by the content of what is inflated; `gzip`, for the part that is the same (`SharedGzip.ts`);
- * - the functions of `ConfigCodec`, by the identity of what they are given, which the former makes one for all;
+ * - the functions of `ConfigCodec`: by the identity of the bytes, which the former makes one for all, and by a table's JSON;
  * - `Router.compile`, by the identity of the validated table.
  *
  * All of them are pure functions of their input, so that a node can't tell. One thing it could: a compiled config's balancers
@@ -12,6 +12,7 @@
 import { createHash } from "node:crypto"
 import { gunzipSync } from "node:zlib"
 import { Effect, Layer } from "effect"
+import type { Row } from "../model/Entity.ts"
 import { codeOf, messageOf } from "../model/thrown.ts"
 import { type Compression, CompressionError } from "../services/Compression.ts"
 import { ConfigCodec } from "../services/ConfigCodec.ts"
@@ -32,6 +33,26 @@ const byIdentity = <I extends object, O>(work: (input: I) => O): ((input: I) => 
 
 /** A world pushes few configurations at a time; whatever is older is worked out again. */
 const contentsMax = 64
+
+/** Keeps what was used last. */
+const keepNewest = <A>(known: Map<string, A>, name: string, made: A): A => {
+  known.delete(name)
+  if (known.size >= contentsMax) known.delete(known.keys().next().value ?? "")
+  known.set(name, made)
+  return made
+}
+
+/**
+ * Of equal tables the one that was met first. Each node reads a file of its own from its disk after a restart, with the
+ * same table in it; its JSON is cheaper made than the table is validated.
+ */
+const makeFirstOfEqual = (): ((table: object) => object) => {
+  const byText = new Map<string, object>()
+  return byIdentity((table: object) => {
+    const text = JSON.stringify(table)
+    return keepNewest(byText, text, byText.get(text) ?? table)
+  })
+}
 
 type Inflated = { readonly bytes: Uint8Array } | { readonly error: CompressionError }
 type Gunzip = (bytes: Uint8Array, maxBytes: number) => Inflated
@@ -56,10 +77,7 @@ const makeGunzip = (): Gunzip => {
     const name = `${maxBytes} ${createHash("sha256").update(bytes).digest("base64")}`
     const known = byContent.get(name)
     if (known !== undefined) return known
-    const inflated = inflate(bytes, maxBytes)
-    if (byContent.size >= contentsMax) byContent.delete(byContent.keys().next().value ?? "")
-    byContent.set(name, inflated)
-    return inflated
+    return keepNewest(byContent, name, inflate(bytes, maxBytes))
   }
   return (bytes, maxBytes) => {
     const known = byObject.get(bytes)
@@ -82,9 +100,11 @@ export const makeSharedWork = ({ compressionMs = 0 }: { readonly compressionMs?:
   const gunzip = makeGunzip()
   const gzip = makeSharedGzip()
   const codec = ConfigCodec.defaultValue()
+  const firstOf = makeFirstOfEqual()
   const decodeReconfigure = byIdentity(codec.decodeReconfigure)
   const decodeTable = byIdentity(codec.decodeTable)
   const describeTable = byIdentity(codec.describeTable)
+  const isObject = (input: unknown): input is object => typeof input === "object" && input !== null
   const taking = <A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     compressionMs === 0 ? work : Effect.delay(work, compressionMs)
 
@@ -107,9 +127,8 @@ export const makeSharedWork = ({ compressionMs = 0 }: { readonly compressionMs?:
       ).pipe(Layer.provide(router)),
     codec: {
       decodeReconfigure,
-      describeTable,
-      decodeTable: (input) =>
-        typeof input === "object" && input !== null ? decodeTable(input) : codec.decodeTable(input)
+      describeTable: (raw) => describeTable(firstOf(raw) as Row),
+      decodeTable: (input) => (isObject(input) ? decodeTable(firstOf(input)) : codec.decodeTable(input))
     }
   }
 }

@@ -14,6 +14,8 @@ export interface VirtualClock extends Clock.Clock {
   readonly name: string
   /** Milliseconds since this clock began, without those that it was suspended. */
   readonly monotonicMs: () => number
+  /** Calls back after a time of this clock's; what comes back cancels it. */
+  readonly after: (delayMs: number, run: () => void) => () => void
   /** How many timers are set and have neither fired nor been cancelled. */
   readonly pendingTimers: () => number
   /** Moves the wall clock by so much at once. */
@@ -127,6 +129,10 @@ export const makeVirtualClock = (host: ClockHost, options: VirtualClockOptions =
     monotonicTimeNanos: Effect.sync(monotonicTimeNanosUnsafe),
     sleep,
     monotonicMs,
+    after: (delayMs, run) => {
+      const timer = host.set(delayMs, run, clock)
+      return () => host.cancel(timer)
+    },
     pendingTimers: () => pending,
     jump: (byMs) => {
       offsetMs += byMs

@@ -69,25 +69,27 @@ export const makeVirtualDialer = ({
   request,
   observe
 }: VirtualDialerOptions): ClusterDialer["Service"] => {
+  const fail = (end: SessionEnd): Effect.Effect<never, SessionEnd> => {
+    observe({ _tag: "DialFailed", message: end.message, retryAfterMs: end.retryAfterMs })
+    return Effect.fail(end)
+  }
+
   const attempt = Effect.callback<End, SessionEnd>((resume) => {
     observe({ _tag: "Dialled" })
-    const cancel = network.dial({ request, address, clock }, (outcome) =>
-      resume(outcome._tag === "Open" ? Effect.succeed(outcome.end) : Effect.fail(failed(outcome)))
-    )
-    return Effect.sync(cancel)
-  }).pipe(
-    Effect.timeoutOrElse({
-      duration: operationTimeoutMs,
-      orElse: () =>
-        Effect.fail(new SessionEnd({ reason: "dialFailed", message: `no connection within ${operationTimeoutMs} ms` }))
-    }),
-    Effect.tapError(({ message, retryAfterMs }) =>
-      Effect.sync(() => observe({ _tag: "DialFailed", message, retryAfterMs }))
-    ),
-    Effect.onInterrupt(() =>
-      Effect.sync(() => observe({ _tag: "DialFailed", message: "given up by the node", retryAfterMs: undefined }))
-    )
-  )
+    const giveUp = clock.after(operationTimeoutMs, () => {
+      cancel()
+      resume(fail(new SessionEnd({ reason: "dialFailed", message: `no connection within ${operationTimeoutMs} ms` })))
+    })
+    const cancel = network.dial({ request, address, clock }, (outcome) => {
+      giveUp()
+      resume(outcome._tag === "Open" ? Effect.succeed(outcome.end) : fail(failed(outcome)))
+    })
+    return Effect.sync(() => {
+      giveUp()
+      cancel()
+      observe({ _tag: "DialFailed", message: "given up by the node", retryAfterMs: undefined })
+    })
+  })
 
   const hangUp = (end: End) =>
     Effect.sync(() => {

@@ -37,12 +37,15 @@ export interface WorldOptions {
   readonly seed?: Seed
   readonly transcript?: Transcript
   readonly address?: string
+  /** How long compressing and inflating take, as work beside the thread does. Default: no time. */
+  readonly compressionMs?: number
 }
 
 export const makeWorld = ({
   seed = 0,
   transcript = makeTranscript(),
-  address = "control-plane:8005"
+  address = "control-plane:8005",
+  compressionMs = 0
 }: WorldOptions = {}): Effect.Effect<World, never, VirtualTime> =>
   Effect.gen(function* () {
     const time = yield* VirtualTime
@@ -58,7 +61,7 @@ export const makeWorld = ({
       time,
       random: random.stream("fate"),
       network: makeVirtualNetwork(time, random.stream("network")),
-      shared: makeSharedWork(),
+      shared: makeSharedWork({ compressionMs }),
       transcript,
       pushes: makePushLog(),
       address,

@@ -14,6 +14,7 @@ import type { LiveConfig } from "../services/LiveConfig.ts"
 import { schedules } from "./arbitraries.ts"
 import { allCheckers } from "./checkers/all.ts"
 import { type CheckerKind, type Finding, setCheckers } from "./checkers/Checker.ts"
+import { makeProbe } from "./checkers/wholeConfig.ts"
 import { whyNotConverged } from "./convergence.ts"
 import { makeMemoryControlPlane } from "./MemoryControlPlane.ts"
 import { heal, play, type Stage, startNode } from "./play.ts"
@@ -61,6 +62,8 @@ const casesDefault = 200
 const seedDefault = 20_261_126
 const actionsDefault = 20
 const lookMs = 250
+/** No round number: requests come between the other things that happen. */
+const askEveryMs = 3_141.59
 const lastNumber = 99
 const shownLines = 40
 /** No schedule is longer than this. */
@@ -87,6 +90,12 @@ const playCase = Effect.fnUntraced(function* <E>(makeNode: MakeNode<E>, schedule
   }
   controlPlane.push(tableOf(0, 1))
   yield* startNode(stage)
+  const probe = makeProbe()
+  const ask = Effect.sync(() => {
+    const problem = probe(world, nodeName)
+    if (problem !== undefined) checkers.report("wholeConfig", nodeName, problem)
+  })
+  yield* Effect.forkChild(Effect.forever(Effect.andThen(Effect.sleep(askEveryMs), ask)))
   yield* play(stage, schedule)
   yield* heal(stage)
   controlPlane.push(tableOf(lastNumber, 2))

@@ -1,5 +1,5 @@
 /** The examples run as their READMEs say, against the library as it is built. */
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -56,6 +56,15 @@ describe("examples", () => {
       assert.deepStrictEqual(await get(port, "/anything"), { status: 200, text: "upstream saw /anything\n" })
       assert.strictEqual((await get(port, "/internal/x")).status, 404)
     }))
+
+  it("testing: a sound gateway passes, and the one with a bug is found out", () => {
+    const main = join(root, "examples", "testing", "main.ts")
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main], { cwd: root, encoding: "utf8" })
+    assert.strictEqual(status, 0, stderr)
+    assert.include(stdout, "the guarded gateway: every promise held")
+    assert.match(stdout, /the lazy gateway: a node broke \d+ of its promises/)
+    assert.include(stdout, "matches nothing (wholeConfig)")
+  })
 
   it("embedded-promise: both planes in one process", async () => {
     const certificates = await mkdtemp(join(tmpdir(), "holdfast-certificates-"))

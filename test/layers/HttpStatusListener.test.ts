@@ -79,7 +79,7 @@ describe("the ladder in the status", () => {
         sources: ["control_plane", "disk", "peer", "object_storage", "declarative_file"],
         passed_over: [{ rung: "disk", reasons: ["/p/config.json.gz: gzip: expected gzip"] }]
       })
-      assert.deepInclude(yield* configuration, { cache: "ok" })
+      assert.deepInclude(yield* configuration, { cache: "nothing to keep: no configuration serves" })
       MutableRef.set((yield* NodeHealth).cacheProblem, "ENOSPC")
       yield* live.apply({ ...offer, source: "control_plane" })
       assert.deepInclude(yield* ladder, { passed_over: [] })
@@ -130,6 +130,7 @@ describe("the status listener (proxy-behaviour.md §11)", () => {
         yield* SubscriptionRef.set(yield* ConnectionStatus, {
           _tag: "disconnected",
           sinceMs: 5,
+          sinceMonotonicMs: 5,
           attempts: 3,
           reason: "connect ECONNREFUSED"
         })

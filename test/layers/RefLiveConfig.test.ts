@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, MutableRef, SubscriptionRef } from "effect"
+import { TestClock } from "effect/testing"
 import * as RefLiveConfig from "../../src/layers/RefLiveConfig.ts"
 import { emptyConfig } from "../../src/model/CompiledConfig.ts"
 import { zeroHash } from "../../src/model/Snapshot.ts"
@@ -171,6 +172,128 @@ describe("a configuration that takes every route away (faults.md)", () => {
   })
 })
 
+describe("what the state says", () => {
+  it.effect("is what serves, since when and how often something was accepted", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      const state = SubscriptionRef.get(live.state)
+      assert.deepInclude(yield* state, { source: "empty", sinceMs: 0, routeCount: 0, acceptedCount: 0 })
+      yield* TestClock.adjust("1 second")
+      yield* live.apply(offer({ source: "disk", raw: table("/a") }))
+      assert.deepInclude(yield* state, { source: "disk", sinceMs: 1_000, routeCount: 1, acceptedCount: 1 })
+      const served = (yield* state).snapshot
+      assert.deepInclude(served, { source: "disk", receivedAtMs: 5, raw: table("/a") })
+      yield* TestClock.adjust("1 second")
+      // A climb without a swap: it serves since then, but comes from elsewhere.
+      yield* live.passOver({ source: "peer", reasons: ["gone"] })
+      const climbed = yield* live.apply(offer({ receivedAtMs: 9 }))
+      assert.isFalse(climbed.isNew)
+      assert.deepInclude(yield* state, { source: "control_plane", sinceMs: 1_000, acceptedCount: 2, passedOver: [] })
+      assert.deepEqual((yield* state).snapshot, { ...served, source: "control_plane", receivedAtMs: 9 } as never)
+      // The worse rung offers the same again: nothing is new, and nothing changes.
+      const again = yield* live.apply(
+        offer({ source: "disk", receivedAtMs: 11, byHand: { after: (yield* state).acceptedCount } })
+      )
+      assert.deepInclude(again, { isNew: false })
+      assert.deepEqual(again.snapshot, (yield* state).snapshot as never)
+      assert.deepInclude(yield* state, { source: "control_plane", receivedAtMs: 9, acceptedCount: 2 })
+    }).pipe(Effect.provide(liveLayer))
+  )
+
+  it.effect("names the step of a refusal, and no place where there is none", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      const refusedBy = (raw: Offer["raw"]) => Effect.flip(live.apply(offer({ hash: undefined, raw })))
+      const deep = JSON.parse(deepText)
+      for (const [raw, stage] of [
+        [{ ...table(), keys: [deep] }, "schema"],
+        [table("/throws"), "compile"]
+      ] as const) {
+        const { stage: told, faults } = yield* refusedBy(raw)
+        assert.strictEqual(told, stage)
+        assert.deepEqual(
+          faults.map(({ path, ...rest }) => [path, "place" in rest]),
+          [[[], false]]
+        )
+      }
+    }).pipe(
+      Effect.provide(
+        RefLiveConfig.layer.pipe(
+          Layer.provide(TrustedClock.layerWall),
+          Layer.provide(settingsLayer()),
+          Layer.provide(
+            Layer.succeed(Router, {
+              compile: () => {
+                throw new Error("bug in the router")
+              }
+            })
+          )
+        )
+      )
+    )
+  )
+
+  it.effect("says of a change by hand that came too late what was quicker", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      yield* live.apply(offer())
+      const rejected = yield* Effect.flip(live.apply(offer({ source: "disk", hash: hash("2"), byHand: { after: 0 } })))
+      assert.deepEqual(rejected.faults, [
+        {
+          path: [],
+          message: "expected nothing newer than what was changed by hand; control_plane gave something meanwhile",
+          value: "disk"
+        }
+      ])
+    }).pipe(Effect.provide(liveLayer))
+  )
+
+  it.effect("is told: what serves, what it is served with a difference, and what is kept but not served", () => {
+    const events: Array<LoggedEvent> = []
+    const told = (message: string) =>
+      events.splice(0).flatMap((event) => (event.message === message ? [event.fields] : []))
+    const notServed = "entities that are kept but not served"
+    return Effect.gen(function* () {
+      const live = yield* LiveConfig
+      const serve = (digit: string, more: object) =>
+        live.apply(offer({ hash: hash(digit), raw: { ...table(), ...more } }))
+      yield* serve("1", {})
+      assert.deepEqual(told(notServed), [])
+      const vaults = { vaults: [{ prefix: "env" }] }
+      yield* serve("2", { ...vaults, keys: [{ kid: "a" }] })
+      assert.deepEqual(
+        told(notServed).map(({ entities }) => String(entities).split(", ").sort()),
+        [["keys", "vaults"]]
+      )
+      yield* serve("3", { ...vaults, keys: [{ kid: "b" }] })
+      assert.deepEqual(told(notServed), [], "said once")
+      yield* serve("4", vaults)
+      assert.deepEqual(
+        told(notServed).map(({ entities }) => entities),
+        ["vaults"]
+      )
+      yield* serve("5", {})
+      assert.deepEqual(
+        events
+          .filter(({ message }) => message === "configuration served with a difference")
+          .map(({ fields }) => fields),
+        [{ difference: "one" }, { difference: "two" }]
+      )
+      assert.deepEqual(told("configuration serves"), [
+        { from: "control_plane", source: "control_plane", hash: hash("5"), routes: 0 }
+      ])
+    }).pipe(
+      Effect.provide(
+        RefLiveConfig.layer.pipe(
+          Layer.provide([settingsLayer(joined), TrustedClock.layerWall]),
+          Layer.provide(Layer.succeed(Router, { compile: () => ({ ...emptyConfig, warnings: ["one", "two"] }) }))
+        )
+      ),
+      Effect.provide(Logger.layer([eventsInto(events)]))
+    )
+  })
+})
+
 describe("a change of source (DESIGN.md, The life of a node, 3)", () => {
   const moves = (events: ReadonlyArray<LoggedEvent>) =>
     events
@@ -243,7 +366,9 @@ describe("a change of source (DESIGN.md, The life of a node, 3)", () => {
       assert.deepInclude(snapshot, { epoch: "e", sequence: 3 })
       const { snapshot: climbed } = yield* live.apply(offer({ sequence: 4 }))
       assert.deepInclude(climbed, { epoch: "e", sequence: 4 })
-      assert.notProperty((yield* live.apply(offer({ hash: hash("2") }))).snapshot, "epoch")
+      const { snapshot: plain } = yield* live.apply(offer({ hash: hash("2") }))
+      assert.notProperty(plain, "epoch")
+      assert.notProperty(plain, "sequence")
     }).pipe(Effect.provide(liveLayer))
   )
 })

@@ -103,6 +103,31 @@ describe("a cached table", () => {
   })
 })
 
+describe("what is written", () => {
+  const raw = { routes: [] }
+  const provenanceOf = (more: Partial<Origin>) => JSON.parse(encode(raw, more))._holdfast
+
+  it("says who can read it, who wrote it and where it came from; what is not known is left out", () => {
+    const always = {
+      format: 2,
+      readable_by: 2,
+      written_by: version,
+      hash,
+      source: "control_plane",
+      received_at: "2023-11-14T22:13:20.123Z",
+      sha256: describeTable(raw).sha256
+    }
+    assert.deepEqual(provenanceOf({}), always)
+    assert.deepEqual(provenanceOf({ epoch: "e", sequence: 0 }), { ...always, epoch: "e", sequence: 0 })
+  })
+
+  it("comes back without what was not known", () => {
+    const decoded = right(encode(raw))
+    assert.notProperty(decoded, "epoch")
+    assert.notProperty(decoded, "sequence")
+  })
+})
+
 describe("provenance", () => {
   const withProvenance = (provenance: unknown) => JSON.stringify({ routes: [], _holdfast: provenance })
   const computed = hashTable({ routes: [] }).config
@@ -113,7 +138,10 @@ describe("provenance", () => {
     ["a text", "x"],
     ["an empty object", {}],
     ["a name without a digest: an edit may be under it", { hash }],
-    ["a name that is none", { hash: "short", sha256 }]
+    ["a name that is none", { hash: "short", sha256 }],
+    ["a digest without a name", { sha256 }],
+    ["a name that is no text", { hash: 5, sha256 }],
+    ["the wire's hash alone, which can't be trusted with a name", { hash, table_hash: computed }]
   ])("that is %s leaves a plain table, under a computed name", (_, provenance) => {
     assert.deepInclude(right(withProvenance(provenance)), {
       raw: { routes: [] },
@@ -128,6 +156,28 @@ describe("provenance", () => {
     [{ hash, sha256, received_at_ms: 5 }, 5]
   ])("tells when it came: %j", (provenance, receivedAtMs) => {
     assert.deepInclude(right(withProvenance(provenance)), { hash, receivedAtMs })
+  })
+
+  it("counts for nothing where it is of another type, or no number at all", () => {
+    const text = `{"routes":[],"_holdfast":${JSON.stringify({ hash, sha256, epoch: 1, sequence: "7", written_by: 9 })}}`
+    assert.deepEqual(right(text), {
+      _tag: "Right",
+      raw: { routes: [] },
+      hash,
+      receivedAtMs: undefined,
+      writtenBy: undefined
+    })
+    assert.notProperty(right(text.replace('"7"', "1e999")), "sequence")
+  })
+
+  it("of the wire's hash that fits something else refuses the table", () => {
+    const decoded = decodeCachedTable(withProvenance({ hash, table_hash: "0".repeat(32) }))
+    assert.deepInclude(decoded, { _tag: "Wrong", stage: "digest" })
+  })
+
+  it("of another format that says no writer is of an unknown version", () => {
+    const decoded = decodeCachedTable(withProvenance({ format: 3 }))
+    assert.include(decoded._tag === "Wrong" ? decoded.message : "", "Holdfast an unknown version wrote format 3")
   })
 
   it.each([
@@ -162,6 +212,21 @@ describe("a table by hand", () => {
       }),
       cases()
     )
+  })
+
+  it("gets a computed name where none stands", () => {
+    const raw = { routes: [] }
+    const named = tableByHand(JSON.stringify({ ...raw, _holdfast: { sha256: describeTable(raw).sha256 } }))
+    assert.strictEqual(named?.hash, hashTable(raw).config)
+    assert.strictEqual(tableByHand(JSON.stringify(raw))?.hash, hashTable(raw).config)
+  })
+
+  it("gets the name of its content when the wire's hash is blind to the edit", () => {
+    const edited = { services: [{ port: "80" }] }
+    const former = hashTable({ services: [{ port: 80 }] }).config
+    assert.strictEqual(hashTable(edited).config, former)
+    const named = tableByHand(JSON.stringify({ ...edited, _holdfast: { hash: former, sha256: "of the other" } }))
+    assert.strictEqual(named?.hash, describeTable(edited).sha256.slice(0, 32))
   })
 
   it("is none where there is no object", () => {

@@ -39,8 +39,17 @@ describe("the licences of a configuration", () => {
     })
   })
 
+  it("have ids of text; another kind of id is as good as none", () => {
+    const rows = [row("a", 1, { id: 9 }), row("b", 1, { id: "1" })]
+    for (const all of [rows, [...rows].reverse()])
+      assert.deepStrictEqual(newestLicense(all), { _tag: "Text", text: "b" })
+  })
+
   it.each(["x", 5, true, { a: 1 }])("%o can't be read", (section) =>
-    assert.strictEqual(newestLicense(section)._tag, "Unreadable")
+    assert.deepStrictEqual(newestLicense(section), {
+      _tag: "Unreadable",
+      faults: [{ path: ["licenses"], message: "expected an array of licenses" }]
+    })
   )
 
   it("never throw, whatever stands there", () =>

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
 import { formatFault } from "../../src/model/Fault.ts"
-import { dateMs, licenseMaxBytes, parseLicense } from "../../src/model/License.ts"
+import { dateMs, licenseMaxBytes, licenseText, parseLicense } from "../../src/model/License.ts"
 import { cases } from "../support/cases.ts"
 import { licenseUntil, parsed, payloadUntil } from "../support/licenses.ts"
 
@@ -42,7 +42,32 @@ describe("license.json (resilience.md §6.1)", () => {
     const text = licenseOf(right)
     const room = licenseMaxBytes - Buffer.byteLength(text)
     assert.strictEqual(parseLicense(text + " ".repeat(room))._tag, "Right")
-    assert.strictEqual(parseLicense(text + " ".repeat(room + 1))._tag, "Wrong")
+    assert.deepStrictEqual(faultsOf(text + " ".repeat(room + 1)), ["expected at most 65536 bytes"])
+  })
+
+  it("may expire on the day that it was made", () => {
+    const payload = payloadUntil("2027-07-20", { license_creation_date: "2027-07-20" })
+    assert.strictEqual(parseLicense(licenseOf({ ...right, payload }))._tag, "Right")
+  })
+
+  it("has a fault without a path when it is none at all", () =>
+    assert.deepStrictEqual(faultsOf("null"), ["expected a licence: a JSON object"]))
+
+  it("is written as people read it", () => {
+    const text = licenseText({ license_expiration_date: "2027-07-20" }, "ab")
+    const lines = [
+      "{",
+      '  "license": {',
+      '    "payload": {',
+      '      "license_expiration_date": "2027-07-20"',
+      "    },",
+      '    "signature": "ab",',
+      '    "version": "1"',
+      "  }",
+      "}",
+      ""
+    ]
+    assert.strictEqual(text, lines.join("\n"))
   })
 
   it("tells everything that is wrong at once, and shows no value", () => {
@@ -70,6 +95,7 @@ describe("license.json (resilience.md §6.1)", () => {
     [licenseOf({ ...right, payload: payloadUntil("2000-12-31") }), /license_creation_date: expected a day no later/],
     [licenseOf({ ...right, signature: "" }), /signature: expected/],
     [licenseOf({ ...right, signature: "abc" }), /signature: expected/],
+    [licenseOf({ ...right, signature: 12 }), /signature: expected/],
     [licenseOf({ ...right, version: 1 }), 'license.version: expected "1"'],
     [licenseOf({ ...right, version: "2" }), 'license.version: expected "1"'],
     [licenseOf({ ...right, payload: payloadUntil("2027-07-20", { x: "\ud800" }) }), "license.payload.x: expected"],

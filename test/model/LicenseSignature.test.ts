@@ -63,6 +63,12 @@ describe("signatures of licences", () => {
     )
   })
 
+  it("are made for what can be read as one", () => {
+    const issued = issueLicense(payloadUntil("2030-01-01"), licenseKey(1))
+    assert(issued._tag === "Right", "expected a licence")
+    assert.strictEqual(parsed(issued.text).payload.license_expiration_date, "2030-01-01")
+  })
+
   it("are not made for what nobody could read as a licence", () => {
     for (const payload of [payloadUntil("2030-02-30"), payloadUntil("1999-01-01"), {}]) {
       assert.strictEqual(issueLicense(payload, licenseKey(1))._tag, "Wrong")

@@ -27,7 +27,7 @@ const anySource: fc.Arbitrary<Source> = fc.constantFrom(...rungSources, "empty")
 describe("config_sources", () => {
   it("defaults to the order of the ladder; on a node on its own what a person wrote comes first", () => {
     assert.deepEqual(preference(undefined), rungSources)
-    assert.deepEqual(preference(undefined, {}).slice(0, 2), ["declarative_file", "disk"])
+    assert.deepEqual(preference(undefined, {}), ["declarative_file", "disk", "peer", "object_storage"])
     assert.deepEqual(preference(" Control_Plane,declarative_file , disk"), [
       "control_plane",
       "declarative_file",

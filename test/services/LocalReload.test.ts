@@ -52,7 +52,7 @@ const candidate = (given: Offer, outcomes: Array<string> = []): RungAnswer => ({
 })
 
 /** A node whose two files the test writes by assignment. */
-const node = (files: Files, given: Partial<Record<SettingName, string>> = {}) => {
+const node = (files: Files, given: Partial<Record<SettingName, string>> = {}, isNamed = true) => {
   const cache = Layer.succeed(ConfigCache, {
     source: "disk",
     offer: Effect.succeed(nothing),
@@ -71,7 +71,7 @@ const node = (files: Files, given: Partial<Record<SettingName, string>> = {}) =>
     source: "declarative_file",
     offer: Effect.suspend(() => files.declarative)
   })
-  const all = { declarative_config: "/kong.yml", ...given }
+  const all = { ...(isNamed ? { declarative_config: "/kong.yml" } : {}), ...given }
   return LocalReload.layer.pipe(
     Layer.provideMerge(Layer.mergeAll(liveLayerFor(all), ConnectionStatus.layer, cache, file, settingsLayer(all)))
   )
@@ -112,6 +112,31 @@ describe("the declarative file, read again", () => {
       yield* reload.all
       assert.deepInclude(yield* serving, { digit: "9" })
     }).pipe(Effect.provide(node(written)))
+  })
+
+  it.effect("is not even read while something better serves, nor where none is named", () => {
+    let asked = 0
+    const counted = files({
+      state: "own",
+      declarative: Effect.sync(() => {
+        asked++
+        return candidate(offer("declarative_file", "f"))
+      })
+    })
+    return Effect.gen(function* () {
+      yield* Effect.gen(function* () {
+        yield* (yield* LiveConfig).apply(offer("disk", "1"))
+        yield* (yield* Reload).declarativeFile
+        assert.deepInclude(yield* serving, { source: "disk", rejected: undefined })
+      }).pipe(Effect.provide(node(counted, joined)))
+      assert.strictEqual(asked, 0)
+      yield* Effect.flatMap(Reload, (reload) => reload.declarativeFile).pipe(Effect.provide(node(counted, {}, false)))
+      assert.strictEqual(asked, 0)
+      yield* Effect.flatMap(Reload, (reload) => reload.declarativeFile).pipe(
+        Effect.provide(node(counted, { declarative_config_string: "{}" }, false))
+      )
+      assert.strictEqual(asked, 1)
+    })
   })
 
   it.effect("on a node on its own replaces whatever serves: a left-over cache, or one put there by hand", () =>

@@ -37,6 +37,10 @@ if (skip) console.warn("skipped: the shim on an old Node (it needs a Node older 
 /** Says its PID, then what it is told by signals; a first argument is its exit code. */
 const standIn = `
 const [code] = process.argv.slice(2)
+if (code === "simulate") {
+  console.log(process.pid, ...process.execArgv)
+  process.exit(3)
+}
 if (code !== undefined) process.exit(Number(code))
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"]) process.on(signal, () => {
   console.log(signal)
@@ -80,6 +84,15 @@ describe("the shim", () => {
     Effect.gen(function* () {
       const { shim, daemonPid } = yield* start(process.execPath)
       assert.strictEqual(daemonPid, shim.pid)
+    })
+  )
+
+  it.live("gives the simulator a process of its own with a larger young generation, on a new Node too", () =>
+    Effect.gen(function* () {
+      const shim = yield* run(process.execPath, [place.main, "simulate"])
+      assert.strictEqual((yield* shim.ended).code, 3)
+      assert.match(shim.stdout(), /^\d+ --max-semi-space-size=64/)
+      assert.notStrictEqual(Number.parseInt(shim.stdout(), 10), shim.pid)
     })
   )
 

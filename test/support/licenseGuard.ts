@@ -131,7 +131,8 @@ export const makeBench = Effect.gen(function* () {
 
   /** What was logged since the last time, one `level message` each. */
   const told = () => log.splice(0).map(({ level, message }) => `${level} ${message}`)
-  return { files, layer, put, jump, told, log, clock, kept }
+  const watched = () => [...changes.keys()]
+  return { files, layer, put, jump, told, log, clock, kept, watched }
 })
 
 let offers = 0

@@ -1,5 +1,5 @@
 /** The control path of a node with a network, a disk and a clock in memory; everything between them is the real part. */
-import { Effect, Layer, Random, type Scope } from "effect"
+import { Effect, Fiber, Layer, Random, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as GzipConfigReceiver from "../../src/layers/GzipConfigReceiver.ts"
 import * as OutletConnection from "../../src/layers/outlet/OutletConnection.ts"
@@ -14,7 +14,7 @@ import type { LiveConfig } from "../../src/services/LiveConfig.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"
 import { ReconnectPolicy } from "../../src/services/ReconnectPolicy.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
-import { liveLayer, memoryCache, settle } from "./live.ts"
+import { joined, liveLayerFor, memoryCache, settle } from "./live.ts"
 import { makeNetwork, type Network } from "./outletNetwork.ts"
 import { settingsLayer } from "./settings.ts"
 import { table } from "./tables.ts"
@@ -39,6 +39,8 @@ export interface OutletNode {
   readonly cache: Effect.Success<typeof memoryCache>
   /** The control plane sends this, and everybody does what comes of it. */
   readonly receive: (payload: Uint8Array) => Effect.Effect<void>
+  /** As a signal stops it; done once everything of it has ended. */
+  readonly stop: Effect.Effect<void>
 }
 
 export interface OutletNodeOptions {
@@ -46,8 +48,9 @@ export interface OutletNodeOptions {
   readonly policy?: Layer.Layer<ReconnectPolicy>
   readonly cache?: Layer.Layer<ConfigCache, never, LiveConfig>
   readonly compression?: Layer.Layer<Compression>
+  readonly clock?: Layer.Layer<TrustedClock>
   /** Before the node dials for the first time. */
-  readonly before?: (network: Network) => Effect.Effect<void>
+  readonly before?: (network: Network) => Effect.Effect<void, never, LiveConfig>
 }
 
 export const withNode = <A, E>(
@@ -57,7 +60,6 @@ export const withNode = <A, E>(
   Effect.gen(function* () {
     const network = yield* makeNetwork
     const cache = yield* memoryCache
-    yield* options.before?.(network) ?? Effect.void
     const settings = settingsLayer({
       cluster_control_plane: "cp:8005",
       cluster_cert: "a path",
@@ -68,17 +70,22 @@ export const withNode = <A, E>(
     const layer = OutletConnection.layer.pipe(
       Layer.provide([network.layer, PingHeartbeat.layer, options.policy ?? ReconnectPolicy.layer]),
       Layer.provide(GzipConfigReceiver.layer),
-      Layer.provide([options.compression ?? plainCompression, TrustedClock.layerWall]),
+      Layer.provide(options.compression ?? plainCompression),
+      Layer.provide(options.clock ?? TrustedClock.layerWall),
       Layer.provideMerge(options.cache ?? cache.layer),
-      Layer.provideMerge(Layer.mergeAll(liveLayer, NodeHealth.layer, ConnectionStatus.layer)),
+      Layer.provideMerge(
+        Layer.mergeAll(liveLayerFor({ ...joined, ...options.settings }), NodeHealth.layer, ConnectionStatus.layer)
+      ),
       Layer.provide(settings)
     )
     return yield* Effect.gen(function* () {
       const { run } = yield* Connection
-      yield* Effect.forkChild(run, { startImmediately: true })
+      yield* options.before?.(network) ?? Effect.void
+      const running = yield* Effect.forkChild(run, { startImmediately: true })
+      const stop = Effect.asVoid(Fiber.interrupt(running))
       yield* settle
       const receive = (bytes: Uint8Array) => Effect.andThen(network.push({ _tag: "Binary", bytes }), settle)
-      return yield* test({ network, cache, receive })
+      return yield* test({ network, cache, receive, stop })
     }).pipe(Effect.provide(layer))
   }).pipe(Random.withSeed("reconnect"))
 

@@ -126,11 +126,39 @@ describe("a virtual machine", () => {
   it("fails to start as the program fails", async () => {
     const failure = await runVirtual(
       Effect.gen(function* () {
-        const { machine } = yield* scene
-        return yield* Effect.flip(machine.start(Layer.effectDiscard(Effect.fail("no port"))))
+        const { machine, events } = yield* scene
+        const why = yield* Effect.flip(machine.start(Layer.effectDiscard(Effect.fail("no port"))))
+        return [why, machine.process(), events]
       })
     )
-    assert.strictEqual(failure, "no port")
+    assert.deepStrictEqual(failure, ["no port", undefined, ["Started", "Stopping", "stopped"]])
+  })
+
+  it("runs one process at a time", async () => {
+    const exit = await runVirtual(
+      Effect.gen(function* () {
+        const { machine } = yield* scene
+        yield* machine.start(Layer.empty)
+        return yield* Effect.exit(machine.start(Layer.empty))
+      })
+    )
+    assert.include(String(exit), "node runs a process already")
+  })
+
+  it("is awake again when its suspended process was killed", async () => {
+    const events = await runVirtual(
+      Effect.gen(function* () {
+        const { machine, events } = yield* scene
+        yield* machine.start(Layer.empty)
+        machine.suspend()
+        machine.kill("powerCut")
+        yield* machine.start(Layer.empty)
+        machine.resume()
+        machine.suspend()
+        return events
+      })
+    )
+    assert.deepStrictEqual(events, ["Started", "Suspended", "powerCut", "Started", "Suspended"])
   })
 
   it("keeps its wall clock and its id over a restart, and its monotonic clock begins anew", async () => {

@@ -9,7 +9,9 @@ import { propertyRuns } from "../support/propertyRuns.ts"
 import { virtualDataPlane } from "../support/virtualNode.ts"
 
 const { runs, seed } = propertyRuns.arbitrary
+/** Of this process's own work: how long that takes depends on who else is at work on the machine. */
 const bugLimitMs = 10_000
+const workMs = (): number => process.cpuUsage().user / 1_000
 
 const sound = (world: World) => virtualDataPlane(world, { settings: { konnect_mode: "on" } })
 const withBug = (name: BugName) => (world: World) => virtualDataPlane(world, { parts: bugs[name].parts })
@@ -33,16 +35,16 @@ describe("checkNode", () => {
 
   for (const name of bugNames) {
     it(`finds ${name} in under 10 s: ${bugs[name].summary}`, async () => {
-      const startedMs = performance.now()
+      const startedMs = workMs()
       const failure = await failureOf(checkNode(withBug(name), { cases: 400, seed: 1 }))
-      assert.isBelow(performance.now() - startedMs, bugLimitMs)
+      assert.isBelow(workMs() - startedMs, bugLimitMs)
       const named: ReadonlyArray<string> = bugs[name].caughtBy
       assert.isTrue(
         named.some((checker) => failure.sentences.some((sentence) => sentence.endsWith(`(${checker})`))),
         failure.message
       )
       assert.isAtMost(failure.schedule.length, 6, failure.message)
-    }, 60_000)
+    }, 120_000)
   }
 
   it("tells what broke, after what, and how to play it again", async () => {

@@ -1,6 +1,7 @@
 /**
  * Tells people of what the machine did: the status at any moment, the log once a change. While the control plane is away
- * there is a summary every five minutes: a day of that is not 11,000 lines.
+ * there is a summary every five minutes: a day of that is not 11,000 lines. A control plane that takes each introduction
+ * and closes at once is away, too: an outage is over when a session has settled, and not before.
  */
 import { Effect, MutableRef, SubscriptionRef } from "effect"
 import type { Change } from "../../model/session/Action.ts"
@@ -13,48 +14,75 @@ import { TrustedClock } from "../../services/TrustedClock.ts"
 
 const summaryIntervalMs = 5 * 60_000
 
+interface Outage {
+  readonly sinceMs: number
+  summarisedAtMs: number
+  /** Ends of sessions and failed dials since it began. */
+  attempts: number
+  /** Sessions meanwhile that did not last. */
+  connects: number
+}
+
 export const makeTeller = Effect.gen(function* () {
   const status = yield* ConnectionStatus
   const health = yield* NodeHealth
   const clock = yield* TrustedClock
-  let awaySinceMs = 0
-  let summarisedAtMs = 0
+  let outage: Outage | undefined
   let isShort = false
 
-  const becomeConnecting = Effect.gen(function* () {
-    yield* SubscriptionRef.set(status, { _tag: "connecting", sinceMs: yield* clock.nowMs })
+  const since = Effect.gen(function* () {
+    return { sinceMs: yield* clock.nowMs, sinceMonotonicMs: yield* monotonicMs }
   })
 
+  const becomeConnecting = Effect.gen(function* () {
+    yield* SubscriptionRef.set(status, { _tag: "connecting", ...(yield* since) })
+  })
+
+  const sayConnected = Effect.logInfo("control plane connected")
+
   const becomeConnected = Effect.gen(function* () {
-    yield* SubscriptionRef.set(status, { _tag: "connected", sinceMs: yield* clock.nowMs })
-    yield* Effect.logInfo("control plane connected")
+    yield* SubscriptionRef.set(status, { _tag: "connected", ...(yield* since) })
+    if (outage !== undefined) outage.connects++
+    if (outage === undefined || outage.connects === 1) yield* sayConnected
+  })
+
+  /** The first connection of an outage was told at once; one after others that did not last is told now. */
+  const becomeSettled = Effect.suspend(() => {
+    const isUntold = outage !== undefined && outage.connects > 1
+    outage = undefined
+    return isUntold ? sayConnected : Effect.void
   })
 
   const summarise = Effect.fnUntraced(function* (
-    facts: { readonly reason: string; readonly cause: string },
-    attempts: number
+    known: Outage,
+    facts: { readonly reason: string; readonly cause: string }
   ) {
     const nowMs = yield* monotonicMs
-    if (nowMs - summarisedAtMs < summaryIntervalMs)
+    if (nowMs - known.summarisedAtMs < summaryIntervalMs)
       return yield* Effect.logDebug("dial failed").pipe(Effect.annotateLogs(facts))
-    summarisedAtMs = nowMs
-    const lasting = { ...facts, attempts, forSeconds: Math.round((nowMs - awaySinceMs) / 1000) }
-    return yield* Effect.logWarning("control plane still away; serving goes on").pipe(Effect.annotateLogs(lasting))
+    known.summarisedAtMs = nowMs
+    const forSeconds = Math.round((nowMs - known.sinceMs) / 1000)
+    return yield* Effect.logWarning("control plane still away; serving goes on").pipe(
+      Effect.annotateLogs({ ...facts, attempts: known.attempts, forSeconds })
+    )
   })
 
   const becomeDisconnected = Effect.fnUntraced(function* ({ reason, message }: EndFacts) {
     const facts = { reason, cause: message }
     const before = yield* SubscriptionRef.get(status)
+    const began = yield* since
     if (before._tag === "disconnected") {
-      const attempts = before.attempts + 1
-      yield* SubscriptionRef.set(status, { ...before, attempts, reason: message })
-      return yield* summarise(facts, attempts)
+      yield* SubscriptionRef.set(status, { ...before, attempts: before.attempts + 1, reason: message })
+    } else {
+      const attempts = before._tag === "connecting" ? 1 : 0
+      yield* SubscriptionRef.set(status, { _tag: "disconnected", ...began, attempts, reason: message })
     }
-    const attempts = before._tag === "connecting" ? 1 : 0
-    const sinceMs = yield* clock.nowMs
-    yield* SubscriptionRef.set(status, { _tag: "disconnected", sinceMs, attempts, reason: message })
-    awaySinceMs = yield* monotonicMs
-    summarisedAtMs = awaySinceMs
+    if (outage !== undefined) {
+      outage.attempts++
+      return yield* summarise(outage, facts)
+    }
+    const { sinceMonotonicMs: sinceMs } = began
+    outage = { sinceMs, summarisedAtMs: sinceMs, attempts: 1, connects: 0 }
     yield* Effect.logWarning(
       before._tag === "connected"
         ? "control plane lost; serving goes on"
@@ -68,6 +96,8 @@ export const makeTeller = Effect.gen(function* () {
         return becomeConnecting
       case "connected":
         return becomeConnected
+      case "settled":
+        return becomeSettled
       case "disconnected":
         return becomeDisconnected(change.end)
       case "persistSlow":
@@ -83,6 +113,9 @@ export const makeTeller = Effect.gen(function* () {
       case "persistMended":
         MutableRef.set(health.cacheProblem, undefined)
         return Effect.logInfo("configuration cached at last").pipe(Effect.annotateLogs({ hash: change.hash }))
+      case "persistMoot":
+        MutableRef.set(health.cacheProblem, undefined)
+        return Effect.logDebug("nothing is owed to the disk any more: something else serves")
     }
   }
 

@@ -1,5 +1,5 @@
 /** What happens to a session machine. Everything that it must know comes in here: the time, the delay, every outcome. */
-import type { EndFacts, Payload, Rejection } from "./State.ts"
+import type { EndFacts, Payload, ReportableRejection } from "./State.ts"
 
 interface Timed {
   /** Monotonic. */
@@ -31,7 +31,7 @@ export type SessionEvent =
       /** Names what was refused, apart from what differs from push to push; the payload's own name where it has none. */
       readonly content: string
       /** Absent when it was refused before: nobody is told twice. */
-      readonly rejection?: Rejection
+      readonly rejection?: ReportableRejection
     } & Timed)
   /** Memory, say: the same bytes may do a moment later. */
   | ({ readonly _tag: "applyFailed" } & Timed)
@@ -39,6 +39,8 @@ export type SessionEvent =
   | ({ readonly _tag: "served"; readonly hash: string } & Timed)
   /** What came of the write that was under way. */
   | ({ readonly _tag: "persisted" } & Timed)
+  /** Nothing was written, for something else serves: a `served` tells of it. */
+  | ({ readonly _tag: "persistMoot" } & Timed)
   | ({ readonly _tag: "persistFailed"; readonly message: string } & Timed)
   /** Whichever session it went over: what was sent is not sent again. */
   | ({ readonly _tag: "reported"; readonly id: number } & Timed)

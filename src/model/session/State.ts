@@ -27,10 +27,15 @@ export type Link =
   | { readonly phase: "dialling"; readonly untilMs: number }
   /** Open; the introduction is on its way. */
   | { readonly phase: "greeting"; readonly untilMs: number }
-  /** Introduced. Every frame moves `silentAtMs` on. */
-  | { readonly phase: "live"; readonly pingAtMs: number; readonly silentAtMs: number }
-  /** Between two dials; without `untilMs` the reconnect policy has not said for how long yet. */
-  | { readonly phase: "waiting"; readonly untilMs: number | undefined }
+  /** Introduced. Every frame moves `silentAtMs` on. What has lasted for one ping interval has settled. */
+  | {
+      readonly phase: "live"
+      readonly pingAtMs: number
+      readonly silentAtMs: number
+      readonly settlesAtMs: number | undefined
+    }
+  /** Between two dials, for as long as the reconnect policy chose; until it has, for as long as will do without it. */
+  | { readonly phase: "waiting"; readonly untilMs: number; readonly isChosen: boolean }
 
 export type Phase = Link["phase"]
 
@@ -72,11 +77,11 @@ export interface SessionState {
   /** Serves, and is told once it is on disk, has failed to get there, or patience ends. */
   readonly unannounced: { readonly hash: string; readonly byMs: number } | undefined
   /** A refusal that the control plane has not been told of yet; only the newest. */
-  readonly unreported: Rejection | undefined
+  readonly unreported: ReportableRejection | undefined
 }
 
-/** A configuration that was refused: what a control plane that asks is told. `id` tells two refusals apart. */
-export interface Rejection {
+/** A configuration that was refused, as a control plane that asks is told of it. `id` tells two of them apart. */
+export interface ReportableRejection {
   readonly id: number
   readonly hash: string | undefined
   readonly faults: ReadonlyArray<Fault>

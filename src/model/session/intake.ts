@@ -8,6 +8,7 @@
  *   persist:  idle → writing → idle          one write at a time; what came to serve meanwhile is written next
  *             writing → retrying → writing   with growing pauses, until it works or something newer came
  */
+import type { Change } from "./Action.ts"
 import type { SessionEvent } from "./Event.ts"
 import { persistPatienceMs, refusedMax, retryDelayMs } from "./limits.ts"
 import { ping, report } from "./link.ts"
@@ -94,17 +95,19 @@ export const onApplied = (state: SessionState, { hash, nowMs }: Event<"applied">
     return sequence({ ...idle(state), unannounced: { hash, byMs } }, (next) => persist(next, hash), takeNext)
   })
 
-const mend = (state: SessionState, hash: string): Step =>
-  state.durability === "ok"
-    ? stay(state)
-    : [{ ...state, durability: "ok" }, [{ _tag: "tell", change: { _tag: "persistMended", hash } }]]
+const clear = (state: SessionState, change: Change): Step =>
+  state.durability === "ok" ? stay(state) : [{ ...state, durability: "ok" }, [{ _tag: "tell", change }]]
 
 /** It stands where it is kept; what was owed to the disk for another configuration is owed no more. */
 export const onServed = (state: SessionState, { hash, nowMs }: Event<"served">): Step =>
   sequence(
-    { ...state, announced: hash, unannounced: undefined },
-    (next) => (next.persist.phase === "retrying" ? mend({ ...next, persist: { phase: "idle" } }, hash) : stay(next)),
-    (next) => ping(next, nowMs)
+    { ...state, unannounced: undefined },
+    (next) =>
+      next.persist.phase === "retrying"
+        ? clear({ ...next, persist: { phase: "idle" } }, { _tag: "persistMoot" })
+        : stay(next),
+    // Told as soon as anybody can be; the same again is no news.
+    (next) => (next.announced === hash ? stay(next) : ping({ ...next, announced: hash }, nowMs))
   )
 
 export const onPersisted = (state: SessionState, { nowMs }: Event<"persisted">): Step => {
@@ -113,9 +116,17 @@ export const onPersisted = (state: SessionState, { nowMs }: Event<"persisted">):
   if (now.next !== undefined) return write(state, now.next, 0)
   return sequence(
     { ...state, persist: { phase: "idle" } },
-    (next) => mend(next, now.hash),
+    (next) => clear(next, { _tag: "persistMended", hash: now.hash }),
     (next) => announce(next, nowMs)
   )
+}
+
+/** It is not on disk, and nobody wants it there; what serves instead is told by its own event. */
+export const onPersistMoot = (state: SessionState): Step => {
+  const now = state.persist
+  if (now.phase !== "writing") return stay(state)
+  if (now.next !== undefined) return write(state, now.next, 0)
+  return clear({ ...state, persist: { phase: "idle" }, unannounced: undefined }, { _tag: "persistMoot" })
 }
 
 export const onPersistFailed = (state: SessionState, { nowMs, message }: Event<"persistFailed">): Step => {

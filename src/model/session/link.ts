@@ -33,8 +33,9 @@ const dial = (state: SessionState, nowMs: number): Step => {
   return [{ ...state, dial: number, link }, [{ _tag: "dial", dial: number }]]
 }
 
-const end = (state: SessionState, facts: EndFacts): Step => [
-  { ...state, link: { phase: "waiting", untilMs: undefined } },
+/** A policy that throws, or never answers, costs its delay and not the connection. */
+const end = (state: SessionState, facts: EndFacts, nowMs: number): Step => [
+  { ...state, link: { phase: "waiting", untilMs: nowMs + fallbackDelayMs, isChosen: false } },
   [
     { _tag: "hangUp", dial: state.dial },
     { _tag: "chooseDelay", end: facts, isFresh: state.link.phase === "live" },
@@ -82,7 +83,12 @@ export const onOpened = (state: SessionState, event: Event<"opened">): Step =>
 
 export const onGreeted = (state: SessionState, { dial: number, nowMs }: Event<"greeted">): Step => {
   if (state.link.phase !== "greeting" || number !== state.dial) return stay(state)
-  const link = { phase: "live", pingAtMs: nowMs, silentAtMs: nowMs + silenceLimitMs } as const
+  const link = {
+    phase: "live",
+    pingAtMs: nowMs,
+    silentAtMs: nowMs + silenceLimitMs,
+    settlesAtMs: nowMs + pingIntervalMs
+  } as const
   return sequence(
     { ...state, link },
     (live) => [live, [{ _tag: "tell", change: { _tag: "connected" } }]],
@@ -98,15 +104,20 @@ export const onSign = (state: SessionState, nowMs: number): Step =>
     : stay(state)
 
 export const onEnded = (state: SessionState, event: Event<"ended">): Step =>
-  isOpen(state) && event.dial === state.dial ? end(state, event.end) : stay(state)
+  isOpen(state) && event.dial === state.dial ? end(state, event.end, event.nowMs) : stay(state)
 
 export const onDelayChosen = (state: SessionState, { delayMs, nowMs }: Event<"delayChosen">): Step =>
-  state.link.phase === "waiting" && state.link.untilMs === undefined
-    ? stay({ ...state, link: { phase: "waiting", untilMs: nowMs + sane(delayMs) } })
+  state.link.phase === "waiting" && !state.link.isChosen
+    ? stay({ ...state, link: { phase: "waiting", untilMs: nowMs + sane(delayMs), isChosen: true } })
     : stay(state)
 
 export const onReported = (state: SessionState, { id }: Event<"reported">): Step =>
   state.unreported?.id === id ? stay({ ...state, unreported: undefined }) : stay(state)
+
+const settle = (state: SessionState, nowMs: number): Step =>
+  state.link.phase === "live" && state.link.settlesAtMs !== undefined && nowMs >= state.link.settlesAtMs
+    ? [{ ...state, link: { ...state.link, settlesAtMs: undefined } }, [{ _tag: "tell", change: { _tag: "settled" } }]]
+    : stay(state)
 
 export const onLinkTick = (state: SessionState, nowMs: number): Step => {
   const { link } = state
@@ -115,17 +126,21 @@ export const onLinkTick = (state: SessionState, nowMs: number): Step => {
       return stay(state)
     case "dialling":
       if (nowMs < link.untilMs) return stay(state)
-      return end(state, { reason: "dialFailed", message: `no connection within ${dialLimitMs} ms` })
+      return end(state, { reason: "dialFailed", message: `no connection within ${dialLimitMs} ms` }, nowMs)
     case "greeting":
       if (nowMs < link.untilMs) return stay(state)
-      return end(state, { reason: "broken", message: `nothing could be sent for ${greetLimitMs} ms` })
+      return end(state, { reason: "broken", message: `nothing could be sent for ${greetLimitMs} ms` }, nowMs)
     case "live":
       // Silence first: a peer that is gone needs no ping.
       if (nowMs >= link.silentAtMs) {
-        return end(state, { reason: "silent", message: `nothing received for ${silenceLimitMs / 1000} s` })
+        return end(state, { reason: "silent", message: `nothing received for ${silenceLimitMs / 1000} s` }, nowMs)
       }
-      return nowMs >= link.pingAtMs ? ping(state, nowMs) : stay(state)
+      return sequence(
+        state,
+        (live) => settle(live, nowMs),
+        (live) => (nowMs >= link.pingAtMs ? ping(live, nowMs) : stay(live))
+      )
     case "waiting":
-      return link.untilMs !== undefined && nowMs >= link.untilMs ? dial(state, nowMs) : stay(state)
+      return nowMs >= link.untilMs ? dial(state, nowMs) : stay(state)
   }
 }

@@ -70,6 +70,8 @@ export const step = (state: SessionState, event: SessionEvent): Step => {
       return Intake.onServed(state, event)
     case "persisted":
       return Intake.onPersisted(state, event)
+    case "persistMoot":
+      return Intake.onPersistMoot(state)
     case "persistFailed":
       return Intake.onPersistFailed(state, event)
     case "reported":
@@ -82,7 +84,7 @@ const linkDeadlineMs = ({ link }: SessionState): number | undefined => {
     case "stopped":
       return undefined
     case "live":
-      return Math.min(link.pingAtMs, link.silentAtMs)
+      return Math.min(link.pingAtMs, link.silentAtMs, link.settlesAtMs ?? link.pingAtMs)
     default:
       return link.untilMs
   }

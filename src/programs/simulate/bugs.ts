@@ -80,7 +80,7 @@ const keepsTheFormer = Layer.effect(
     return ConfigReceiver.of({
       apply,
       // The first of a life is written, the others only said to be.
-      persist: (hash) => (kept++ === 0 ? persist(hash) : Effect.void)
+      persist: (hash) => (kept++ === 0 ? persist(hash) : Effect.succeed("kept" as const))
     })
   })
 ).pipe(Layer.provide(GzipConfigReceiver.layer))

@@ -30,6 +30,8 @@ export interface Fate {
   readonly delayMs: number
   readonly jitterMs: number
   readonly lossRate: number
+  /** What compressing and inflating take, during which more may happen. */
+  readonly compressionMs: number
   /** Mean minutes between two such events on one node; what is missing never happens. */
   readonly everyMinutes: Readonly<Partial<Record<NodeFault, number>>>
   /** The same for the control plane. */
@@ -52,8 +54,8 @@ export interface SimulationOptions {
 const faultChance = 0.8
 const nodeMinutesMin = 40
 const nodeMinutesMax = 600
-const controlPlaneMinutesMin = 12
-const controlPlaneMinutesMax = 60
+const controlPlaneMinutesMin = 20
+const controlPlaneMinutesMax = 90
 
 const drawEvery = <F extends string>(random: SeededRandom, faults: ReadonlyArray<F>, min: number, max: number) =>
   Object.fromEntries(
@@ -74,7 +76,8 @@ export const drawFate = (seed: Seed): Fate => {
     everyMinutes: drawEvery(random, nodeFaults, nodeMinutesMin, nodeMinutesMax),
     controlPlaneEveryMinutes: drawEvery(random, fleetFaults, controlPlaneMinutesMin, controlPlaneMinutesMax),
     flawedChanges: Math.round(random.between(0, 50)) / 100,
-    konnectMode: random.chance(0.5)
+    konnectMode: random.chance(0.5),
+    compressionMs: random.chance(0.5) ? 0 : Math.round(random.between(1, 50))
   }
 }
 
@@ -89,6 +92,6 @@ export const describeOptions = ({ nodes, minutes, seed, bug, fate }: SimulationO
   `  node faults   mean minutes between two on one node: ${shown(fate.everyMinutes)}`,
   `  control plane mean minutes between two: ${shown(fate.controlPlaneEveryMinutes)}`,
   `  configuration 50 routes, changed every 10 minutes, ${Math.round(fate.flawedChanges * 100)} % of the changes flawed at first`,
-  `  error reports ${fate.konnectMode ? "on" : "off"}`,
+  `  error reports ${fate.konnectMode ? "on" : "off"}; compressing takes ${fate.compressionMs} ms`,
   ...(bug === undefined ? [] : [`  canary        ${bug}, planted in every node`])
 ]

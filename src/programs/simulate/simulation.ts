@@ -3,9 +3,10 @@
  * then everything is healed, and a liveness phase, in which every node must come to run the newest configuration in time.
  */
 import { Effect, Fiber, type Scope } from "effect"
-import { silenceLimitMs } from "../../model/Wire.ts"
+import { dialLimitMs, silenceLimitMs } from "../../model/session/limits.ts"
 import { allCheckers } from "../../testing/checkers/all.ts"
 import { type Checkers, type Finding, setCheckers } from "../../testing/checkers/Checker.ts"
+import { makeProbe } from "../../testing/checkers/wholeConfig.ts"
 import { whyNotConverged } from "../../testing/convergence.ts"
 import type { Transcript } from "../../testing/Transcript.ts"
 import type { VirtualTime } from "../../testing/VirtualTime.ts"
@@ -43,7 +44,6 @@ const secondMs = 1_000
 const startSpreadMs = 30_000
 
 const delayMaxMs = 10_000
-const dialLimitMs = 5_000
 /** The window in which a control plane gathers changes (`db_update_frequency`) is the longest part of a push. */
 const pushMs = 100
 /** Messages under way in a healthy network, and the next look at the nodes. */
@@ -61,16 +61,35 @@ const startAll = (fleet: Fleet): void => {
   }
 }
 
+/** Requests at any instant, to any node: each must meet one whole configuration. */
+const askNodes = (fleet: Fleet, checkers: Checkers): Effect.Effect<never> => {
+  const { world, nodes } = fleet
+  const random = world.random.stream("requests")
+  const probe = makeProbe()
+  const ask = Effect.sync(() => {
+    const { name } = random.pick(nodes)
+    const problem = probe(world, name)
+    if (problem !== undefined) checkers.report("wholeConfig", name, problem)
+  })
+  const pause = Effect.suspend(() => Effect.sleep(random.exponential(secondMs)))
+  return Effect.forever(Effect.andThen(pause, ask))
+}
+
 /** What this phase found is told by its checkers; a canary that has sung ends it early. */
 const safetyPhase = Effect.fnUntraced(function* (
   fleet: Fleet,
+  checkers: Checkers,
   options: SimulationOptions,
   isEnough: () => boolean,
   count: (fault: string) => void,
   onMinute: (minute: number) => void
 ) {
   const fate = yield* Effect.forkChild(
-    Effect.raceFirst(playFate(fleet, options.fate, count), keepChanging(fleet, options.fate, count))
+    Effect.raceAllFirst([
+      playFate(fleet, options.fate, count),
+      keepChanging(fleet, options.fate, count),
+      askNodes(fleet, checkers)
+    ])
   )
   for (let minute = 0; minute < options.minutes && !isEnough(); minute++) {
     onMinute(minute)
@@ -141,7 +160,7 @@ export const simulate = (
   { onMinute }: Progress
 ): Effect.Effect<Outcome, never, VirtualTime | Scope.Scope> =>
   Effect.gen(function* () {
-    const world = yield* makeWorld({ seed: options.seed, transcript })
+    const world = yield* makeWorld({ seed: options.seed, transcript, compressionMs: options.fate.compressionMs })
     const bug = options.bug === undefined ? undefined : bugs[options.bug]
     const checkers = setCheckers(world, allCheckers)
     const measurements = measure(world)
@@ -163,6 +182,7 @@ export const simulate = (
     startAll(fleet)
     yield* safetyPhase(
       fleet,
+      checkers,
       options,
       isCaught,
       (fault) => {

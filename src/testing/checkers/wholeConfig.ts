@@ -7,12 +7,10 @@ import type { CompiledConfig } from "../../model/CompiledConfig.ts"
 import type { ConfigTable } from "../../model/ConfigTable.ts"
 import { LiveConfig, type LiveState } from "../../services/LiveConfig.ts"
 import { NodeHealth } from "../../services/NodeHealth.ts"
-import { readyAnswer } from "../../services/NodeStatus.ts"
+import { unreadyReason } from "../../services/NodeStatus.ts"
 import { requestsOf } from "../requestsOf.ts"
 import type { World } from "../World.ts"
 import type { CheckerKind } from "./Checker.ts"
-
-const ok = 200
 
 /** What is wrong with a compiled config, as a request would find out. */
 const judge = (compiled: CompiledConfig, table: ConfigTable): string | undefined => {
@@ -42,23 +40,14 @@ const memoized = (): typeof judge => {
 const isReady = (services: Context.Context<never> | undefined, live: LiveState): boolean => {
   const health = services === undefined ? Option.none() : Context.getOption(services, NodeHealth)
   if (Option.isNone(health)) return true
-  const facts = {
-    nodeId: "",
-    hostname: "",
-    version: "",
-    startedAtMs: 0,
-    nowMs: 0,
+  const { proxy, isDraining, license } = health.value
+  const reason = unreadyReason({
     live,
-    warnings: [],
-    connection: { _tag: "disabled", sinceMs: 0 } as const,
-    proxy: MutableRef.get(health.value.proxy)?.(),
-    isDraining: MutableRef.get(health.value.isDraining),
-    cacheProblem: undefined,
-    clusterCertificateExpiresAtMs: undefined,
-    license: MutableRef.get(health.value.license),
-    clock: { nowMs: 0, deviationMs: 0, doubt: undefined, lastCorrection: undefined }
-  }
-  return readyAnswer(facts).status === ok
+    proxy: MutableRef.get(proxy)?.(),
+    isDraining: MutableRef.get(isDraining),
+    license: MutableRef.get(license)
+  })
+  return reason === undefined
 }
 
 export const wholeConfig: CheckerKind = {

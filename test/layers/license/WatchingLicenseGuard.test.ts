@@ -1,6 +1,6 @@
 /** `DESIGN.md`, "The life of a node", 7; sources and expiry: reference `resilience.md` §6. All on virtual time. */
 import { assert, describe, it } from "@effect/vitest"
-import { type Duration, Effect, MutableRef, SubscriptionRef } from "effect"
+import { type Duration, Effect, Fiber, MutableRef, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { licenseExpired } from "../../../src/model/GatewayError.ts"
 import { LicenseGuard } from "../../../src/services/LicenseGuard.ts"
@@ -194,6 +194,61 @@ describe("the clock (faults.md, clocks)", () => {
     })
   )
 
+  it.effect("set back step by step, each standing is told as one that counts again", () =>
+    Effect.gen(function* () {
+      yield* startAt("2026-06-10")
+      const bench = yield* makeBench
+      bench.files.set(prefixFile, licenseUntil("2026-06-01"))
+      yield* Effect.gen(function* () {
+        assert.strictEqual(yield* stateNow, "expired prefix")
+        bench.told()
+        const again = "Warn licence counts again, for the clock was set back"
+        yield* bench.jump(-8 * dayMs)
+        assert.deepStrictEqual(
+          [yield* stateNow, ...bench.told()],
+          ["grace prefix", again, "Info requests are served again"]
+        )
+        yield* bench.jump(-2 * dayMs)
+        assert.deepStrictEqual(
+          [yield* stateNow, ...bench.told()],
+          ["expiring prefix", again, "Warn licence expires soon"]
+        )
+        yield* bench.jump(-100 * dayMs)
+        assert.deepStrictEqual([yield* stateNow, ...bench.told()], ["valid prefix", again])
+      }).pipe(Effect.provide(bench.layer({ license_grace_days: "3" })))
+    })
+  )
+
+  it.effect("set to the last millisecond before the end, it ends a millisecond later", () =>
+    Effect.gen(function* () {
+      yield* startAt("2026-05-01")
+      const bench = yield* makeBench
+      bench.files.set(prefixFile, licenseUntil("2026-06-01"))
+      yield* Effect.gen(function* () {
+        yield* bench.jump(31 * dayMs - 1)
+        assert.strictEqual(yield* answer, "serves")
+        yield* pass(1)
+        assert.strictEqual(yield* answer, "license expired")
+      }).pipe(Effect.provide(bench.layer()))
+    })
+  )
+
+  it.effect("that went wrong unnoticed is looked at again within a minute, also when nothing is to come", () =>
+    Effect.gen(function* () {
+      yield* startAt("2026-07-01")
+      const bench = yield* makeBench
+      bench.files.set(prefixFile, licenseUntil("2026-06-01"))
+      yield* Effect.gen(function* () {
+        yield* settle
+        bench.clock.offsetMs = -100 * dayMs
+        yield* pass(59_999)
+        assert.strictEqual(yield* answer, "license expired", "nobody has told it yet")
+        yield* pass(1)
+        assert.strictEqual(yield* answer, "serves")
+      }).pipe(Effect.provide(bench.layer()))
+    })
+  )
+
   it.effect("a machine that slept, whose timers slept as well, learns of it within a minute", () =>
     Effect.gen(function* () {
       yield* startAt("2026-01-01")
@@ -318,6 +373,14 @@ describe("sources, best first: configuration, license_data, license_path, the fi
     })
   )
 
+  it.effect("files are watched, and only they", () =>
+    Effect.gen(function* () {
+      const bench = yield* makeBench
+      yield* settle.pipe(Effect.provide(bench.layer({ license_path: "/l", license_data: licenseUntil("2030-01-01") })))
+      assert.deepStrictEqual(bench.watched(), ["/l", prefixFile])
+    })
+  )
+
   it.effect("a file that comes later is noticed, and so is one that changed while the node started", () =>
     Effect.gen(function* () {
       yield* startAt("2026-02-01")
@@ -394,6 +457,22 @@ describe("a malformed licence is told once and leaves the state as it was", () =
     })
   )
 
+  it.effect("comes and goes without a word of the clock, and is told again when it is malformed in another way", () =>
+    Effect.gen(function* () {
+      const bench = yield* makeBench
+      const refused = "Error licence refused; what stood before it stays"
+      yield* Effect.gen(function* () {
+        yield* settle
+        for (const content of ["{", "{{"]) {
+          yield* bench.put(prefixFile, content)
+          assert.deepStrictEqual([yield* stateNow, ...bench.told()], ["malformed", refused])
+        }
+        yield* bench.put(prefixFile, undefined)
+        assert.deepStrictEqual([yield* stateNow, ...bench.told()], ["none"])
+      }).pipe(Effect.provide(bench.layer()))
+    })
+  )
+
   it.effect("at the start, the next source that has one decides", () =>
     Effect.gen(function* () {
       yield* startAt("2026-02-01")
@@ -409,15 +488,20 @@ describe("a malformed licence is told once and leaves the state as it was", () =
     })
   )
 
-  it.effect.each<{ readonly name: string; readonly content: string | Uint8Array | { readonly code: string } }>([
-    { name: "unreadable", content: { code: "EACCES" } },
-    { name: "too large", content: { code: "EFBIG" } },
+  it.effect.each<{
+    readonly name: string
+    readonly content: string | Uint8Array | { readonly code: string }
+    readonly why: string
+  }>([
+    { name: "unreadable", content: { code: "EACCES" }, why: "expected a readable file (EACCES)" },
+    { name: "too large", content: { code: "EFBIG" }, why: "expected a readable file (EFBIG)" },
     {
       name: "of other bytes than UTF-8",
-      content: Buffer.from(licenseUntil("2030-01-01", { customer: "é" }), "latin1")
+      content: Buffer.from(licenseUntil("2030-01-01", { customer: "é" }), "latin1"),
+      why: "expected UTF-8"
     },
-    { name: "empty", content: "" }
-  ])("a file that is $name", ({ content }) =>
+    { name: "empty", content: "", why: "expected a licence: a JSON object" }
+  ])("a file that is $name", ({ content, why }) =>
     Effect.gen(function* () {
       yield* startAt("2026-02-01")
       const bench = yield* makeBench
@@ -427,6 +511,7 @@ describe("a malformed licence is told once and leaves the state as it was", () =
         bench.told()
         yield* bench.put(prefixFile, content)
         assert.deepStrictEqual(bench.told(), ["Error licence refused; what stood before it stays"])
+        assert.deepStrictEqual((yield* report).refused, [{ source: "prefix", reasons: [why] }])
         yield* bench.put(prefixFile, content)
         assert.deepStrictEqual(bench.told(), [])
         assert.deepInclude(yield* report, { state: "valid", source: "prefix" })
@@ -443,20 +528,37 @@ describe("a malformed licence is told once and leaves the state as it was", () =
         yield* settle
         assert.deepStrictEqual([yield* stateNow, yield* answer], ["none", "serves"])
         assert.deepStrictEqual(bench.told(), ["Warn there is no licence where one was said to be"])
-        assert.lengthOf((yield* report).refused, 1)
+        assert.deepStrictEqual((yield* report).refused, [
+          { source: "license_path", reasons: ["license_path: expected the path of a file that exists"] }
+        ])
       }).pipe(Effect.provide(bench.layer({ license_path: "/nowhere" })))
     })
   )
 
-  it.effect("a disk that never answers keeps a node from opening for 5 s, no longer", () =>
+  it.effect("a file below something that is no folder is not there, which is no fault", () =>
+    Effect.gen(function* () {
+      const bench = yield* makeBench
+      bench.files.set(prefixFile, { code: "ENOTDIR" })
+      yield* Effect.gen(function* () {
+        assert.deepInclude(yield* report, { state: "none", refused: [] })
+        assert.deepStrictEqual(bench.told(), [])
+      }).pipe(Effect.provide(bench.layer()))
+    })
+  )
+
+  it.effect("a disk that never answers keeps a node from opening for 5 s, no longer, and is told", () =>
     Effect.gen(function* () {
       const bench = yield* makeBench
       bench.files.set(prefixFile, "hangs")
-      const opened = yield* Effect.forkChild(stateNow.pipe(Effect.provide(bench.layer())), { startImmediately: true })
+      const opened = yield* Effect.forkChild(report.pipe(Effect.provide(bench.layer())), { startImmediately: true })
       yield* pass("4999 millis")
       assert.isUndefined(opened.pollUnsafe())
       yield* pass("1 millis")
       assert.isDefined(opened.pollUnsafe())
+      assert.deepInclude(yield* Fiber.join(opened), {
+        state: "malformed",
+        refused: [{ source: "prefix", reasons: ["expected an answer of the disk within 5 seconds"] }]
+      })
     })
   )
 

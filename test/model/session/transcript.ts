@@ -3,8 +3,8 @@
  * with `#`. `rewrite` gives the text with what the machine does today, to be compared with what stands there.
  *
  *   start | stop | wait 30s | opened | greeted | frame | frame A (a payload of that name) | ended closed MESSAGE |
- *   delay 7s | applied HASH | ignored | refused NAME [new] | failed | served HASH | persisted | persist-failed MESSAGE |
- *   reported N; a trailing `@2` says that it comes from dial 2
+ *   delay 7s | applied HASH | ignored | refused NAME [new] | failed | served HASH | persisted | persist-moot |
+ *   persist-failed MESSAGE | reported N; a trailing `@2` says that it comes from dial 2
  */
 import type { Action, Change } from "../../../src/model/session/Action.ts"
 import type { SessionEvent } from "../../../src/model/session/Event.ts"
@@ -129,6 +129,8 @@ const eventOf = (run: Run, command: string): SessionEvent => {
         ? { _tag: "refused", nowMs, content: first, rejection }
         : { _tag: "refused", nowMs, content: first }
     }
+    case "persist-moot":
+      return { _tag: "persistMoot", nowMs }
     case "persist-failed":
       return { _tag: "persistFailed", nowMs, message: words.join(" ") }
     case "reported":

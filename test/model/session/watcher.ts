@@ -6,7 +6,13 @@ import { assert } from "@effect/vitest"
 import { zeroHash } from "../../../src/model/Snapshot.ts"
 import type { Action } from "../../../src/model/session/Action.ts"
 import type { SessionEvent } from "../../../src/model/session/Event.ts"
-import { persistPatienceMs, refusedMax, silenceLimitMs } from "../../../src/model/session/limits.ts"
+import {
+  fallbackDelayMs,
+  persistPatienceMs,
+  pingIntervalMs,
+  refusedMax,
+  silenceLimitMs
+} from "../../../src/model/session/limits.ts"
 import type { Payload, SessionState } from "../../../src/model/session/State.ts"
 import { initialState, nextDeadlineMs, step } from "../../../src/model/session/step.ts"
 
@@ -15,8 +21,8 @@ const shapes: ReadonlySet<string> = new Set([
   "link: stopped",
   "link: dialling untilMs",
   "link: greeting untilMs",
-  "link: live pingAtMs silentAtMs",
-  "link: waiting untilMs",
+  "link: live pingAtMs settlesAtMs silentAtMs",
+  "link: waiting isChosen untilMs",
   "apply: idle",
   "apply: applying failures payload",
   "apply: retrying failures payload retryAtMs",
@@ -37,7 +43,10 @@ export class Watcher {
   #openDial: number | undefined
   #isGreeted = false
   #lastSignMs = 0
+  #greetedAtMs = 0
+  #isSettled = false
   #delayUntilMs: number | undefined
+  #isDelayChosen = false
   #dialsSeen = 0
   #refused: ReadonlyArray<string> = []
   /** What arrived while something was being applied, newest last. */
@@ -75,6 +84,7 @@ export class Watcher {
       refused: "apply",
       applyFailed: "apply",
       persisted: "persist",
+      persistMoot: "persist",
       persistFailed: "persist"
     }
     // Whoever would have brought the delay is gone with the driver.
@@ -108,12 +118,16 @@ export class Watcher {
       case "greeted":
         if (event.dial === this.#openDial && before.link.phase === "greeting") {
           this.#isGreeted = true
+          this.#greetedAtMs = event.nowMs
+          this.#isSettled = false
           this.#lastSignMs = event.nowMs
         }
         return
       case "delayChosen":
-        if (before.link.phase === "waiting" && before.link.untilMs === undefined)
+        if (before.link.phase === "waiting" && !this.#isDelayChosen) {
           this.#delayUntilMs = event.nowMs + event.delayMs
+          this.#isDelayChosen = true
+        }
         return
       case "applied":
         if (applying === undefined) return
@@ -138,6 +152,9 @@ export class Watcher {
         return
       case "persistFailed":
         if (persisting !== undefined) this.#mayAnnounce()
+        return
+      case "persistMoot":
+        if (persisting !== undefined && persisting === this.#newestApplied) this.#waiting = undefined
         return
       case "tick":
         if (this.#waiting !== undefined && event.nowMs >= this.#waiting.byMs) this.#mayAnnounce()
@@ -194,7 +211,10 @@ export class Watcher {
         break
       }
       case "chooseDelay":
-        assert.isUndefined(this.outstandingOf("chooseDelay"), "the policy is asked twice")
+        // One that has not answered by now is not waited for any more.
+        this.#drop((other) => other._tag === "chooseDelay")
+        this.#delayUntilMs = event.nowMs + fallbackDelayMs
+        this.#isDelayChosen = false
         break
       case "apply":
         this.#watchApply(action.payload, event)
@@ -205,6 +225,10 @@ export class Watcher {
         if (event._tag === "started") this.#drop((other) => other._tag === "persist")
         break
       case "tell":
+        if (action.change._tag !== "settled") return
+        assert.isFalse(this.#isSettled, "settled twice")
+        assert.isAtLeast(event.nowMs, this.#greetedAtMs + pingIntervalMs, "settled too early")
+        this.#isSettled = true
         return
     }
     this.outstanding = [...this.outstanding, action]
@@ -235,7 +259,6 @@ export class Watcher {
       assert.isBelow(event.nowMs, this.#lastSignMs + silenceLimitMs, "45 s of silence, and still live")
     if (before.link.phase === "live" && link.phase === "waiting" && event._tag === "tick")
       assert.isAtLeast(event.nowMs, this.#lastSignMs + silenceLimitMs, "ended a session that was not silent")
-    const waitsForOthers = link.phase === "stopped" || this.outstandingOf("chooseDelay") !== undefined
-    if (!waitsForOthers) assert.isDefined(nextDeadlineMs(this.state), "nothing will ever wake it")
+    if (link.phase !== "stopped") assert.isDefined(nextDeadlineMs(this.state), "nothing will ever wake it")
   }
 }

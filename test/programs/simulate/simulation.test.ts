@@ -35,7 +35,8 @@ const roughFate: Fate = {
   everyMinutes: { halfOpen: 15, powerCut: 15, kill: 30, clockJump: 10, reset: 30, partition: 20 },
   controlPlaneEveryMinutes: { crash: 10 },
   flawedChanges: 0,
-  konnectMode: true
+  konnectMode: true,
+  compressionMs: 5
 }
 
 describe("a simulated fleet", () => {

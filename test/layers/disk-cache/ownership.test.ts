@@ -1,0 +1,68 @@
+/** Whose the current file is (`resilience.md` §4): what the node has seen of it, and what each kind of news changes. */
+import { assert, describe, it } from "@effect/vitest"
+import { makeOwnership } from "../../../src/layers/disk-cache/ownership.ts"
+import { absent, unreadable } from "../../../src/layers/disk-cache/readCacheFile.ts"
+
+describe("the ownership of the cache file", () => {
+  it("is the node's for what it found where it looked first, and that is worth keeping", () => {
+    const ownership = makeOwnership()
+    ownership.adopt("found")
+    assert.deepEqual([ownership.stateOf("found"), ownership.stateOf("other")], ["own", "foreign"])
+    assert.isTrue(ownership.isTrusted("found"))
+  })
+
+  it("is nobody's where nothing was, and nothing is worth keeping of what can't be read", () => {
+    const empty = makeOwnership()
+    empty.adopt(absent)
+    assert.deepEqual([empty.stateOf(absent), empty.stateOf("a")], ["absent", "foreign"])
+    assert.isFalse(empty.isTrusted(absent))
+    const broken = makeOwnership()
+    broken.adopt(unreadable)
+    assert.strictEqual(broken.stateOf(unreadable), "own")
+    assert.isFalse(broken.isTrusted(unreadable))
+  })
+
+  it("is the node's for what it tried to write, whether or not that took the other's place", () => {
+    const ownership = makeOwnership()
+    ownership.wrote("a")
+    ownership.attempt("b")
+    assert.deepEqual([ownership.stateOf("a"), ownership.stateOf("b")], ["own", "own"])
+    assert.isTrue(ownership.isTrusted("a"))
+    assert.isFalse(ownership.isTrusted("b"))
+  })
+
+  it("is a person's for what was read of one, until it is the node's", () => {
+    const ownership = makeOwnership()
+    ownership.readsByHand("theirs")
+    assert.strictEqual(ownership.stateOf("theirs"), "known")
+    ownership.reads("theirs")
+    assert.strictEqual(ownership.stateOf("theirs"), "own")
+    assert.isFalse(ownership.isTrusted("theirs"))
+    ownership.trust("theirs")
+    assert.isTrue(ownership.isTrusted("theirs"))
+  })
+
+  it("goes with the content to other bytes, and for each of what it is by itself", () => {
+    const all = () => {
+      const ownership = makeOwnership()
+      ownership.wrote("own")
+      ownership.attempt("tried")
+      ownership.readsByHand("known")
+      ownership.trust("trusted")
+      return ownership
+    }
+    const names = ["own", "tried", "known", "trusted"] as const
+    for (const renewed of names) {
+      const ownership = all()
+      ownership.renewed(renewed, "new")
+      const standing = (name: string) => `${ownership.stateOf(name)} ${ownership.isTrusted(name)}`
+      const before = all()
+      assert.strictEqual(standing("new"), `${before.stateOf(renewed)} ${before.isTrusted(renewed)}`)
+      for (const name of names)
+        assert.strictEqual(
+          standing(name),
+          name === renewed ? "foreign false" : `${before.stateOf(name)} ${before.isTrusted(name)}`
+        )
+    }
+  })
+})
