@@ -90,10 +90,13 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
     "An embedder's reconnect policy threw; the delay before is waited again, or 10 s when there was none."
   ),
   "cached configurations are encrypted with the newest key": dp(
-    "Everything in the cache that can be read is under the key that `key` names: former keys may go. Told at the start and after each change of the key."
+    "Everything in the cache is under the key that `key` names: former keys may go. Told at the start and after each change of the key."
   ),
   "cached configurations are in plain": dp(
-    "`config_cache_encryption` is off and keys are set: whatever could be read with them is in plain now, and they may go."
+    "`config_cache_encryption` is off and keys are set: everything in the cache is in plain now, and they may go."
+  ),
+  "cached configurations that no key reads are left as they are": dp(
+    "Told in place of the two above: the rest is under `key`, or in plain without one. `files` says what is wrong with each, `asksFor` which keys would read them: keep those, or name them in `config_cache_key_file`, `config_cache_key` or `cluster_cert_key_previous`. What is damaged no key reads; newer configurations take its place."
   ),
   "cached configurations can't be written anew; trying again": dp(
     "The key of the cache changed, or encryption was switched on or off, and the disk refuses: do not take the former key away yet."
@@ -111,6 +114,9 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "text frame ignored": dp("The control plane sent a text frame; the protocol has none."),
   "node id can't be kept; this run has one of its own": dp(
     "The prefix can't be written: after a restart the control plane sees another node."
+  ),
+  "what had waited for the disk failed": dp(
+    "The node had started without this part of it, for the disk did not answer; the answer came, and a bug showed."
   ),
   "wall clock differs from the trusted time; not believed yet": dp(
     "The machine's clock jumped, it was suspended, or the node was off for long. Licences and ages go by the trusted time meanwhile; nothing else notices. A clock that flaps is told once in ten minutes."
@@ -145,6 +151,15 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "licence refused; what stood before it stays": dp(
     "What stands at `source` is no licence, or its signature is wrong; every reason is in `reasons`, no value of it. Told once."
   ),
+  "licence of an older configuration left aside": dp(
+    'The configuration that serves comes from `source`, and its licence is not the newest that the node was given: what stands in `file` counts, or none, for the control plane took it away. See `licences.md`, "Kept apart". Told once for each.'
+  ),
+  "licence can't be kept apart; trying again": dp(
+    "The prefix can't be written. Should the newest configuration be damaged later on, an older one comes back with the licence that it had. Told once; tried again every minute."
+  ),
+  "kept licence can't be read; going on without it": dp(
+    "`<prefix>/license.kept` is damaged, encrypted with a key that is not there, or can't be read: the licence of the configuration that serves counts. The next one is written over it."
+  ),
   "there is no licence where one was said to be": dp("`license_path` names a file that does not exist."),
   "control plane connected": dp("The session is open; the newest configuration follows."),
   "control plane lost; serving goes on": dp(
@@ -164,7 +179,9 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
     "A part of the process failed on a defect and was started again, with growing pauses. Please report it."
   ),
   "unknown settings, perhaps misspelt": both("`HOLDFAST_…` variables that mean nothing."),
-  "setting not served": both("A setting of Kong's that matters is understood and not served: see `setting`."),
+  "setting not served": both(
+    "A setting that matters is understood and not served, or means nothing in this role: see `setting`."
+  ),
   "settings of Kong's that mean nothing here": both("`KONG_…` variables and lines of the file that have no effect."),
   "cluster certificate expires soon": both(
     "30, 7 and 1 days before its end. Replace the files of `cluster_cert` and `cluster_cert_key`; no restart is needed."
@@ -176,7 +193,7 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
     "Certificate or authorities changed on disk and are in use. In the shared mode the former certificate counts for `former_counts_for_seconds` more."
   ),
   "changed cluster credentials can't be used; the former ones stay": both(
-    "A file changed and is wrong, or a certificate waits for its key. Nothing was taken over; the files are looked at again when one of them changes."
+    "A file changed and is wrong, a certificate waits for its key, or it is not valid yet. Nothing was taken over; the files are looked at again when one of them changes, and every 30 seconds."
   ),
   "former cluster certificate counts no longer": both(
     "`cluster_cert_overlap` is over. Who still has the former certificate can't connect any more."

@@ -193,25 +193,14 @@ export const reasons: ReadonlyArray<Reasoned> = [
   },
   {
     file: "src/model/LicenseStanding.ts",
-    text: 'if (finding._tag === "Malformed" || !isAcceptable(finding.signature, policy)) return without("malformed")',
-    mutations: ['finding._tag === "Malformed" → false', '"Malformed" → ""'],
-    why: "Only narrows the type: what is malformed has no signature, which no policy accepts."
-  },
-  {
-    file: "src/model/LicenseStanding.ts",
     text: 'return nowMs < graceUntilMs ? ["grace", graceUntilMs] : ["expired", undefined]',
     mutations: ['["expired", undefined] → ["expired"]'],
     why: "What is read of a list beyond its end is undefined too."
   },
   {
     file: "src/services/LicenseGuard.ts",
-    text: '...standingOf({ _tag: "None" }, 0, { onExpiry: "stop", graceDays: 0, requiresSignature: false }),',
-    mutations: [
-      "0 → 1",
-      '{ onExpiry: "stop", graceDays: 0, requiresSignature: false } → {}',
-      '"stop" → ""',
-      "false → true"
-    ],
+    text: '...standingOf({ _tag: "None" }, 0, { onExpiry: "stop", graceDays: 0 }),',
+    mutations: ["0 → 1", '{ onExpiry: "stop", graceDays: 0 } → {}', '"stop" → ""'],
     why: "Where there is nothing to judge, neither the instant nor the policy takes part."
   },
   {
@@ -221,7 +210,7 @@ export const reasons: ReadonlyArray<Reasoned> = [
     why: serviceKey
   },
   {
-    file: "src/layers/license/Holder.ts",
+    file: "src/layers/license/readLicense.ts",
     text: '? { _tag: "Right", held: { license: parsed.license, signature } }',
     mutations: ['"Right" → ""'],
     why: otherTag
@@ -254,15 +243,14 @@ export const reasons: ReadonlyArray<Reasoned> = [
     file: "src/layers/license/WatchingLicenseGuard.ts",
     text: "SubscriptionRef.changes(state).pipe(",
     mutations: [
-      "SubscriptionRef.changes(state).pipe( Stream.map(({ snapshot }) => snapshot?.raw), Stream.changesWith((one, other) => one === other), Stream.runForEach(() => then) ) → SubscriptionRef.changes(state).pipe(Stream.changesWith((one, other) => one === other), Stream.runForEach(() => then))",
-      "SubscriptionRef.changes(state).pipe( Stream.map(({ snapshot }) => snapshot?.raw), Stream.changesWith((one, other) => one === other), Stream.runForEach(() => then) ) → SubscriptionRef.changes(state).pipe(Stream.map(({ snapshot }) => snapshot?.raw), Stream.runForEach(() => then))"
+      "SubscriptionRef.changes(state).pipe( Stream.map(({ snapshot }) => snapshot), // The same table is worth more once the control plane has said it. Stream.changesWith((one, other) => one?.raw === other?.raw && one?.source === other?.source), Stream.runForEach(() => then) ) → SubscriptionRef.changes(state).pipe(Stream.map(({ snapshot }) => snapshot), Stream.runForEach(() => then))"
     ],
     why: moreLooks
   },
   {
     file: "src/layers/license/WatchingLicenseGuard.ts",
-    text: "Stream.changesWith((one, other) => one === other),",
-    mutations: ["(one, other) => one === other → () => undefined", "one === other → false"],
+    text: "Stream.changesWith((one, other) => one?.raw === other?.raw && one?.source === other?.source),",
+    mutations: ["(one, other) => one?.raw === other?.raw && one?.source === other?.source → () => undefined"],
     why: moreLooks
   },
   {
@@ -295,13 +283,13 @@ export const reasons: ReadonlyArray<Reasoned> = [
   },
   {
     file: tell,
-    text: "const days = report.expiresAtMs === undefined ? undefined : warningAt(report.expiresAtMs, nowMs)",
-    mutations: ["report.expiresAtMs === undefined → false"],
+    text: "const days = expiresAtMs === undefined ? undefined : dueWarning(licenseWarningDays, expiresAtMs, nowMs)",
+    mutations: ["expiresAtMs === undefined → false"],
     why: "Only narrows the type: no warning day has been reached of an expiry that is undefined."
   },
   {
     file: tell,
-    text: "if (digest === undefined || days === undefined) return false",
+    text: "if (digest === undefined || days === undefined || days === 0) return false",
     mutations: ["digest === undefined → false"],
     why: "Only narrows the type: where there are days to an expiry there is a licence."
   },

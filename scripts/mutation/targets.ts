@@ -47,12 +47,12 @@ export const targets: ReadonlyArray<Target> = [
   {
     name: "licence",
     sources: [
-      "src/model/{License,LicenseSignature,LicenseStanding,FoundLicense}.ts",
+      "src/model/{License,LicenseSignature,LicenseStanding,FoundLicense,KeptLicense,ExpiryWarnings}.ts",
       "src/services/LicenseGuard.ts",
       "src/layers/license/*.ts"
     ],
     tests: [
-      "test/model/{License,LicenseSignature,LicenseStanding,FoundLicense}.test.ts",
+      "test/model/{License,LicenseSignature,LicenseStanding,FoundLicense,KeptLicense,ExpiryWarnings}.test.ts",
       "test/services/LicenseGuard.test.ts",
       "test/layers/license/*.test.ts"
     ],

@@ -9,6 +9,7 @@ import { type ClientOptions, type RawData, WebSocket } from "ws"
 import { serverNameOf } from "../model/ClusterTls.ts"
 import { formatAddress } from "../model/listenFault.ts"
 import { readRetryAfter } from "../model/RetryAfter.ts"
+import { messageOf } from "../model/thrown.ts"
 import { outletPath } from "../model/Wire.ts"
 import { ClusterDialer, type ClusterSocket, type Frame, SessionEnd } from "../services/ClusterDialer.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
@@ -29,9 +30,6 @@ const operationTimeoutMs = 5_000
 /** How long a peer may leave a close frame unanswered before the socket is torn down. */
 const closeTimeoutMs = 1_000
 const goingAway = 1001
-
-const messageOf = ({ code = "", message, name }: NodeJS.ErrnoException): string =>
-  message === "" ? code || name : message
 
 const bytesOf = (data: RawData): Uint8Array =>
   Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data
@@ -136,6 +134,20 @@ const startLimit: Effect.Effect<Effect.Effect<number>> = Effect.map(Clock.monoto
   Effect.map(Clock.monotonicTimeNanos, (now) => Math.max(0, dialLimitMs - Number(now - startedAt) / 1_000_000))
 )
 
+/**
+ * A dial that failed by either certificate. The one that counts came first, and why it failed comes first; but an answer
+ * in HTTP came from who knew us, whichever certificate it was.
+ */
+const byEither = (first: ClusterUnreachable, { reason, message, retryAfterMs }: ClusterUnreachable) =>
+  new ClusterUnreachable({
+    reason: reason === "refused" ? reason : first.reason,
+    message:
+      message === first.message
+        ? `${message}; by the former certificate as well`
+        : `${first.message}; by the former certificate: ${message}`,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs })
+  })
+
 const asSessionEnd = ({ reason, message, retryAfterMs }: ClusterUnreachable): SessionEnd =>
   new SessionEnd({
     reason: reason === "refused" ? "refused" : "dialFailed",
@@ -189,7 +201,7 @@ const make = Effect.gen(function* () {
     return yield* attempt(left, "current").pipe(
       Effect.catchIf(
         ({ reason }) => former !== undefined && (reason === "untrusted" || reason === "brokenOff"),
-        () => attempt(left, "former")
+        (first) => Effect.mapError(attempt(left, "former"), (second) => byEither(first, second))
       )
     )
   }).pipe(Effect.mapError(asSessionEnd), Effect.flatMap(wrap))

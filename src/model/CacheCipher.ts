@@ -28,11 +28,17 @@ const lengthAt = nonceAt + cacheNonceLength
 const headerLength = lengthAt + 4
 
 /** Why a file can't be decrypted. */
-export type CipherReason = "notEncrypted" | "truncated" | "newerFormat" | "unknownKey" | "tampered"
+export type CipherReason = "truncated" | "newerFormat" | "unknownKey" | "tampered"
 
 export type Decrypted =
   | { readonly _tag: "Right"; readonly bytes: Uint8Array; readonly keyId: string }
-  | { readonly _tag: "Wrong"; readonly reason: CipherReason; readonly message: string }
+  | {
+      readonly _tag: "Wrong"
+      readonly reason: CipherReason
+      readonly message: string
+      /** With which key it says that it was encrypted, where that much is left of it. */
+      readonly keyId: string | undefined
+    }
 
 const fileKey = ({ secret }: CacheKey, nonce: Uint8Array): Uint8Array =>
   derive(Redacted.value(secret), "holdfast config cache: file, v1", cacheKeyLength, nonce.subarray(0, saltLength))
@@ -59,44 +65,40 @@ const isBeginning = (bytes: Uint8Array): boolean =>
 /** True for whole files and for what is left of one; false for gzip, JSON, and a file of nothing. */
 export const isEncrypted = (bytes: Uint8Array): boolean => bytes.length > 0 && isBeginning(bytes)
 
-/** The id of the key that a whole file says it was encrypted with. */
-export const cacheKeyIdOf = (bytes: Uint8Array): string | undefined =>
-  isEncrypted(bytes) && bytes.length > headerLength
+const keyIdOf = (bytes: Uint8Array): string | undefined =>
+  bytes.length >= nonceAt && bytes[magic.length] === format
     ? Buffer.from(bytes.subarray(idAt, nonceAt)).toString("hex")
     : undefined
 
-const wrong = (reason: CipherReason, message: string): Decrypted => ({ _tag: "Wrong", reason, message })
+type Problem = readonly [reason: CipherReason, message: string]
 
 /** What is wrong before any key is tried. */
-const misshapen = (bytes: Uint8Array): Decrypted | undefined => {
-  if (!isEncrypted(bytes)) return wrong("notEncrypted", "expected an encrypted cache; this one is not encrypted")
+const misshapen = (bytes: Uint8Array): Problem | undefined => {
   const number = bytes[magic.length] ?? format
   if (number > format) {
-    return wrong("newerFormat", `expected encryption of format ${format}; a newer Holdfast wrote format ${number}`)
+    return ["newerFormat", `expected encryption of format ${format}; a newer Holdfast wrote format ${number}`]
   }
-  if (number < format) return wrong("tampered", `expected encryption of format ${format}, got ${number}`)
+  if (number < format) return ["tampered", `expected encryption of format ${format}, got ${number}`]
   if (bytes.length < headerLength) {
-    return wrong(
-      "truncated",
-      `expected at least ${headerLength + tagLength} bytes, got ${bytes.length}: the file is torn`
-    )
+    return ["truncated", `expected at least ${headerLength + tagLength} bytes, got ${bytes.length}: the file is torn`]
   }
   const expected = headerLength + new DataView(bytes.buffer, bytes.byteOffset).getUint32(lengthAt) + tagLength
   if (bytes.length < expected) {
-    return wrong("truncated", `expected ${expected} bytes, got ${bytes.length}: the file is torn`)
+    return ["truncated", `expected ${expected} bytes, got ${bytes.length}: the file is torn`]
   }
-  return bytes.length > expected ? wrong("tampered", `expected ${expected} bytes, got ${bytes.length}`) : undefined
+  return bytes.length > expected ? ["tampered", `expected ${expected} bytes, got ${bytes.length}`] : undefined
 }
 
 const knownIds = (keys: ReadonlyArray<CacheKey>): string =>
   keys.length === 0 ? "there is none" : `there is ${keys.map(({ id }) => id).join(", ")}`
 
-/** Tries the key that the file names, no other. */
+/** Of what `isEncrypted`. Tries the key that the file names, no other. */
 export const decryptCache = (bytes: Uint8Array, keys: ReadonlyArray<CacheKey>): Decrypted => {
+  const keyId = keyIdOf(bytes)
+  const wrong = (...[reason, message]: Problem): Decrypted => ({ _tag: "Wrong", reason, message, keyId })
   const shape = misshapen(bytes)
-  if (shape !== undefined) return shape
+  if (shape !== undefined) return wrong(...shape)
   const header = bytes.subarray(0, headerLength)
-  const keyId = Buffer.from(header.subarray(idAt, nonceAt)).toString("hex")
   const key = keys.find(({ id }) => id === keyId)
   if (key === undefined)
     return wrong("unknownKey", `expected the key ${keyId}, with which it was encrypted; ${knownIds(keys)}`)
@@ -115,5 +117,5 @@ export const decryptCache = (bytes: Uint8Array, keys: ReadonlyArray<CacheKey>): 
       `expected what was encrypted with the key ${keyId}: the file was changed, or its key was another one`
     )
   }
-  return { _tag: "Right", bytes: plain, keyId }
+  return { _tag: "Right", bytes: plain, keyId: key.id }
 }

@@ -8,8 +8,9 @@ import { sharedServerName } from "./Wire.ts"
 export const controlPlaneVerifyDepth = 4
 
 /**
- * The name that a data plane asks for. Empty when there is none to ask for: the peer's address is then expected in its
- * certificate, for TLS knows no server name that is an address.
+ * The name that a data plane expects in its control plane's certificate, and asks for unless it is an address, for TLS
+ * knows no server name that is one. Empty when the host that is dialled is an address and no other name was given: then
+ * that address is expected.
  */
 export const serverNameOf = ({
   cluster_mtls,
@@ -17,8 +18,8 @@ export const serverNameOf = ({
   cluster_control_plane
 }: Pick<SettingValues, "cluster_mtls" | "cluster_server_name" | "cluster_control_plane">): string => {
   if (cluster_mtls === "shared") return sharedServerName
-  const name = cluster_server_name ?? cluster_control_plane?.host ?? ""
-  return isIP(name) === 0 ? name : ""
+  const host = cluster_control_plane?.host ?? ""
+  return cluster_server_name ?? (isIP(host) === 0 ? host : "")
 }
 
 /** A subject may have several common names; the last one is the most specific. */

@@ -7,7 +7,12 @@ import type { Fault } from "./Fault.ts"
 
 export type FoundLicense =
   | { readonly _tag: "Nothing" }
-  | { readonly _tag: "Text"; readonly text: string }
+  | {
+      readonly _tag: "Text"
+      readonly text: string
+      /** Of a row of `licenses` that says so. */
+      readonly updatedAt?: number
+    }
   /** Nothing stands where something was said to stand. */
   | { readonly _tag: "Missing"; readonly faults: ReadonlyArray<Fault> }
   /** Something stands there that can't be read at all. No value is shown. */
@@ -46,7 +51,8 @@ export const newestLicense = (section: unknown): FoundLicense => {
   const rows = section.map((row: unknown): Row => (isRecord(row) ? row : {}))
   if (rows.length === 0) return nothing
   const newest = rows.reduce((best, row) => (isNewer(row, best) ? row : best))
-  return typeof newest.payload === "string"
-    ? { _tag: "Text", text: newest.payload }
-    : unreadable([rows.indexOf(newest), "payload"], "expected a licence as text")
+  if (typeof newest.payload !== "string")
+    return unreadable([rows.indexOf(newest), "payload"], "expected a licence as text")
+  const updatedAt = stampOf(newest, "updated_at")
+  return { _tag: "Text", text: newest.payload, ...(Number.isFinite(updatedAt) ? { updatedAt } : {}) }
 }

@@ -2,6 +2,7 @@
  * How a licence stands: a pure function of the licence, the trusted instant and the policy. For one licence time moves
  * it one way only: `valid` → `expiring` → `grace` → `expired` (`DESIGN.md`, "The life of a node", 7).
  */
+import { licenseWarningDays } from "./ExpiryWarnings.ts"
 import type { License } from "./License.ts"
 import type { SignatureVerdict } from "./LicenseSignature.ts"
 
@@ -38,9 +39,6 @@ export interface LicenseStanding {
 
 const dayMs = 86_400_000
 
-/** Days before expiry at which it is told, the first of which begins `expiring`. */
-export const warningDays: readonly [number, ...ReadonlyArray<number>] = [90, 30, 16, 7, 1]
-
 const without = (state: "none" | "malformed"): LicenseStanding => ({
   state,
   stops: false,
@@ -55,9 +53,13 @@ const without = (state: "none" | "malformed"): LicenseStanding => ({
 export const isAcceptable = (signature: SignatureVerdict, policy: LicensePolicy): boolean =>
   signature === "verified" || (signature === "unverifiable" && !policy.requiresSignature)
 
-export const standingOf = (finding: LicenseFinding, nowMs: number, policy: LicensePolicy): LicenseStanding => {
-  if (finding._tag === "None") return without("none")
-  if (finding._tag === "Malformed" || !isAcceptable(finding.signature, policy)) return without("malformed")
+/** Whatever has signed it: what the policy refuses for its signature is no finding of a licence. */
+export const standingOf = (
+  finding: LicenseFinding,
+  nowMs: number,
+  policy: Pick<LicensePolicy, "onExpiry" | "graceDays">
+): LicenseStanding => {
+  if (finding._tag !== "License") return without(finding._tag === "None" ? "none" : "malformed")
   const { expiresAtMs } = finding.license
   const graceUntilMs = expiresAtMs + policy.graceDays * dayMs
   const [state, nextChangeAtMs] = phaseAt(nowMs, expiresAtMs, graceUntilMs)
@@ -77,16 +79,8 @@ const phaseAt = (
   expiresAtMs: number,
   graceUntilMs: number
 ): readonly [LicenseState, number | undefined] => {
-  const warnsFromMs = expiresAtMs - warningDays[0] * dayMs
+  const warnsFromMs = expiresAtMs - licenseWarningDays[0] * dayMs
   if (nowMs < warnsFromMs) return ["valid", warnsFromMs]
   if (nowMs < expiresAtMs) return ["expiring", expiresAtMs]
   return nowMs < graceUntilMs ? ["grace", graceUntilMs] : ["expired", undefined]
 }
-
-/** The nearest of the warning days that has been reached; `undefined` before the first and from expiry on. */
-export const warningAt = (expiresAtMs: number, nowMs: number): number | undefined =>
-  nowMs >= expiresAtMs ? undefined : warningDays.findLast((days) => nowMs >= expiresAtMs - days * dayMs)
-
-/** The next instant at which a warning is due; `undefined` when none is to come. */
-export const nextWarningAtMs = (expiresAtMs: number, nowMs: number): number | undefined =>
-  warningDays.map((days) => expiresAtMs - days * dayMs).find((atMs) => atMs > nowMs)

@@ -126,7 +126,7 @@ export const settingTable = {
   ),
   cluster_server_name: optional(
     Type.text,
-    "Name that a data plane asks for and expects in the pki modes; otherwise the host of cluster_control_plane."
+    "Name or address that a data plane expects in the pki modes, and asks for if it is a name; otherwise the host of cluster_control_plane."
   ),
   cluster_allowed_common_names: preset(
     Type.list,
@@ -239,7 +239,7 @@ export const settingTable = {
   license_require_signature: preset(
     Type.onOff,
     "off",
-    "Whether a licence that no key of license_public_key has signed is refused. One that was changed since always is."
+    "Whether a licence that no key of license_public_key has signed is refused. One that still names such a key, and was changed, always is."
   ),
   license_public_key: optional(
     Type.text,

@@ -1,5 +1,6 @@
 /** Settings that are understood but not served: they do not stop a start, and whoever set them must learn of it. */
 import type { Fault } from "./Fault.ts"
+import { parseSettings } from "./parseSettings.ts"
 import type { SettingName, SettingValues } from "./SettingTable.ts"
 
 interface Notice {
@@ -34,7 +35,34 @@ const notices: ReadonlyArray<Notice> = [
   }
 ]
 
-export const settingNotices = (values: SettingValues): ReadonlyArray<Fault> =>
-  notices
+/** What only a data plane has: a licence, a cache, a way out by a forward proxy. */
+const ofDataPlane: ReadonlyArray<SettingName> = [
+  "license_data",
+  "license_path",
+  "license_on_expiry",
+  "license_grace_days",
+  "license_require_signature",
+  "license_public_key",
+  "config_cache_generations",
+  "config_cache_encryption",
+  "config_cache_key_file",
+  "config_cache_key",
+  "cluster_cert_key_previous",
+  "cluster_use_proxy"
+]
+
+/** No value is shown: some of them are secrets, and some may be one by mistake. */
+const onlyOnDataPlane = (values: SettingValues): ReadonlyArray<Fault> => {
+  if (values.role === "data_plane") return []
+  const { values: presets } = parseSettings({ env: {} })
+  return ofDataPlane
+    .filter((name) => values[name] !== presets[name])
+    .map((name) => ({ path: [name], message: "only a data plane goes by it, and this is a control plane" }))
+}
+
+export const settingNotices = (values: SettingValues): ReadonlyArray<Fault> => [
+  ...notices
     .filter(({ isDue }) => isDue(values))
-    .map(({ setting, message }) => ({ path: [setting], message, value: values[setting] }))
+    .map(({ setting, message }) => ({ path: [setting], message, value: values[setting] })),
+  ...onlyOnDataPlane(values)
+]

@@ -100,8 +100,8 @@ const rules: ReadonlyArray<Rule> = [
   {
     setting: "config_cache_encryption",
     isBroken: (values) =>
-      values.role === "data_plane" && values.config_cache_encryption === "cluster_key" && !isJoined(values),
-    message: "expected another mode than cluster_key, for a node on its own has no cluster_cert_key"
+      values.config_cache_encryption === "cluster_key" && !isJoined(values) && values.cluster_cert_key === undefined,
+    message: "expected another mode than cluster_key, for this node on its own has no cluster_cert_key"
   },
   {
     setting: "config_sources",

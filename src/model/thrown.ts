@@ -1,12 +1,14 @@
 /** What Node and libraries throw, read without trusting its shape. */
 
-export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
-
 /** Such as `ENOENT`: Node's own name for what went wrong. */
 export const codeOf = (cause: unknown): string | undefined =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
     ? cause.code
     : undefined
+
+/** Several failures in one have no message of their own: then the name says what they are. */
+export const messageOf = (cause: unknown): string =>
+  cause instanceof Error ? cause.message || codeOf(cause) || cause.name : String(cause)
 
 const memoryCodes: ReadonlySet<string | undefined> = new Set(["ERR_MEMORY_ALLOCATION_FAILED", "ENOMEM", "Z_MEM_ERROR"])
 

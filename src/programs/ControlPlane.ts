@@ -55,7 +55,7 @@ const assemble = (parts: ControlPlaneParts) => {
     Layer.merge(parts.clusterHub)
   )
   const watch = parts.fileWatch.pipe(Layer.provide(parts.disk))
-  const identity = parts.clusterIdentity.pipe(Layer.provide([watch, parts.trustedClock]))
+  const identity = parts.clusterIdentity.pipe(Layer.provide([watch, parts.disk, parts.trustedClock]))
   const listeners = Layer.merge(parts.adminListener, parts.clusterListener.pipe(Layer.provide(identity)))
   return Layer.effectDiscard(announce).pipe(
     Layer.merge(parts.pushLoop),

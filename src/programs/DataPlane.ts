@@ -4,6 +4,7 @@
  * starts the node, closing its scope drains and stops it.
  */
 import { Context, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
+import * as SettingClusterKeys from "../layers/cache-keys/SettingClusterKeys.ts"
 import { askRemoteRungs } from "../services/askRemoteRungs.ts"
 import { keepCacheRenewed } from "../services/CacheRenewal.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
@@ -50,13 +51,13 @@ const credentials = (parts: DataPlaneParts) =>
     })
   )
 
-/** Of a node on its own there is none. */
+/** A node on its own reads what it encrypted while it had a control plane, as long as a setting names the key. */
 const clusterKeys = (parts: DataPlaneParts) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const settings = yield* Settings
       return settings.cluster_control_plane === undefined
-        ? ClusterKeys.layerNone
+        ? SettingClusterKeys.layer
         : ClusterKeys.layerOfIdentity.pipe(Layer.provide(identityOf(parts)))
     })
   )

@@ -27,7 +27,7 @@ const asStartError = <A, E extends { readonly message: string }, R>(layer: Layer
   layer.pipe(Layer.catch((error) => Layer.effectContext<A, StartError, never>(Effect.fail(storeBroken(error)))))
 
 export const controlPlaneParts = {
-  /** The file system, where files are followed. */
+  /** The file system, where the files of the cluster certificate are read and followed. */
   disk: NodeDisk.layer,
   /** The SQL client, over the store's file, with its tables made. */
   database: StoreFile.layer,

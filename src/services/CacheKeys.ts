@@ -18,7 +18,7 @@ export class CacheKeys extends Context.Service<
     readonly known: SubscriptionRef.SubscriptionRef<KnownKeys>
     /**
      * Sees now whether the key has been replaced: before a stop, for the next start will know no other. Does nothing
-     * when that can't be seen.
+     * when that can't be seen, and for a key that no start would accept.
      */
     readonly lookAgain: Effect.Effect<void>
     /** Every file is as this key would write it. What no setting names is forgotten, unless yet another key came. */

@@ -8,6 +8,8 @@ export class CacheProtectionError extends Data.TaggedError("CacheProtectionError
   readonly message: string
   /** The file may be good and can't be judged here and now: its key is not there. Then it is left alone. */
   readonly isPassing: boolean
+  /** Which key the file asks for, where it says so; may be shown. */
+  readonly keyId?: string
 }> {}
 
 export interface Unprotected {

@@ -3,10 +3,10 @@
  * more before a stop, when the key on disk may have changed without anybody having looked. Only then are former keys
  * forgotten (`docs/cache-encryption.md`).
  */
-import { Effect, Fiber, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
+import { Effect, Fiber, Schedule, type Scope, Semaphore, Stream, SubscriptionRef } from "effect"
 import type { SettingValues } from "../model/SettingTable.ts"
 import { CacheKeys } from "./CacheKeys.ts"
-import { ConfigCache, type ConfigCacheError } from "./ConfigCache.ts"
+import { ConfigCache, type ConfigCacheError, type LeftAside } from "./ConfigCache.ts"
 import { Settings } from "./Settings.ts"
 import { supervise } from "./supervise.ts"
 
@@ -22,28 +22,53 @@ const mayHaveToRenew = (settings: SettingValues): boolean =>
   settings.config_cache_key !== undefined ||
   settings.cluster_cert_key_previous !== undefined
 
+/** People throw keys away by these lines: none says more than is so. */
+const tellDone = (key: string | undefined, left: ReadonlyArray<LeftAside>): Effect.Effect<void> => {
+  if (left.length > 0) {
+    const files = left.map(({ file, reason }) => `${file}: ${reason}`)
+    const asksFor = [...new Set(left.flatMap(({ keyId }) => keyId ?? []))]
+    return Effect.logWarning("cached configurations that no key reads are left as they are").pipe(
+      Effect.annotateLogs({ key, asksFor, files })
+    )
+  }
+  return key === undefined
+    ? Effect.logInfo("cached configurations are in plain")
+    : Effect.logInfo("cached configurations are encrypted with the newest key").pipe(Effect.annotateLogs({ key }))
+}
+
 export const keepCacheRenewed: Effect.Effect<void, never, Settings | ConfigCache | CacheKeys | Scope.Scope> =
   Effect.gen(function* () {
     const { renew } = yield* ConfigCache
     const { known, lookAgain, settled } = yield* CacheKeys
     if (renew === undefined || !mayHaveToRenew(yield* Settings)) return
     const newest = Effect.map(SubscriptionRef.get(known), (keys) => keys.newest)
+    const oneAtATime = yield* Semaphore.make(1)
     let settledId = (yield* newest)?.id
+    let isSettled = false
 
     /** Once begun it can't be interrupted: whoever stops meanwhile leaves it behind. */
     const renewed = Effect.flatMap(Effect.forkDetach(renew), Fiber.join)
 
-    const pass = Effect.gen(function* () {
-      const key = yield* newest
-      yield* renewed
-      yield* settled(key)
-      settledId = key?.id
-      yield* key === undefined
-        ? Effect.logInfo("cached configurations are in plain")
-        : Effect.logInfo("cached configurations are encrypted with the newest key").pipe(
-            Effect.annotateLogs({ key: key.id })
-          )
+    /** As often as another key came meanwhile, even one that has gone again: files may be under either then. */
+    const renewedUnderOne = Effect.gen(function* () {
+      for (;;) {
+        const keys = yield* SubscriptionRef.get(known)
+        const left = yield* renewed
+        if ((yield* SubscriptionRef.get(known)) === keys) return { key: keys.newest, left }
+      }
     })
+
+    /** Whoever comes second, of the fiber that follows the keys and the last look, finds it done. */
+    const pass = oneAtATime.withPermit(
+      Effect.gen(function* () {
+        if (isSettled && (yield* newest)?.id === settledId) return
+        const { key, left } = yield* renewedUnderOne
+        yield* settled(key)
+        isSettled = true
+        settledId = key?.id
+        yield* tellDone(key?.id, left)
+      })
+    )
 
     const tell = ({ file, message }: ConfigCacheError) =>
       Effect.logWarning("cached configurations can't be written anew; trying again").pipe(

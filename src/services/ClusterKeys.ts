@@ -5,15 +5,12 @@ import { ClusterIdentity } from "./ClusterIdentity.ts"
 export class ClusterKeys extends Context.Service<
   ClusterKeys,
   {
-    /** PEM text; `undefined` on a node that has none. Never to be shown. */
+    /** PEM text; `undefined` where no setting names one. Never to be shown. */
     readonly current: Effect.Effect<string | undefined>
     /** Each that takes its place. May begin with the current one. */
     readonly changes: Stream.Stream<string>
   }
 >()("holdfast/services/ClusterKeys") {
-  /** A node without a cluster. */
-  static readonly layerNone = Layer.succeed(ClusterKeys, { current: Effect.succeed(undefined), changes: Stream.never })
-
   static readonly layerOfIdentity = Layer.effect(
     ClusterKeys,
     Effect.map(ClusterIdentity, ({ current }) => ({

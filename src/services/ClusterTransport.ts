@@ -12,7 +12,7 @@ export { dialLimitMs } from "../model/session/limits.ts"
 export interface ClusterEndpoint {
   readonly host: string
   readonly port: number
-  /** The name that is asked for and expected in the certificate; empty when the host, an address, is expected there. */
+  /** The name that is expected in the certificate, and asked for unless it is an address; empty for the host, which is one. */
   readonly serverName: string
 }
 

@@ -27,6 +27,26 @@ export interface CacheByHand {
   readonly offer: Effect.Effect<RungAnswer>
 }
 
+/**
+ * A small text of its own beside the configurations, protected as they are, that outlives each of them: the licence that
+ * counts (`model/KeptLicense.ts`).
+ */
+export interface KeptText {
+  readonly file: string
+  /** `undefined` when there is none; none is left when the cache was deleted, for that means forget. */
+  readonly read: Effect.Effect<string | undefined, ConfigCacheError>
+  /** After success it survives a power cut; after any failure the former one is whole. */
+  readonly write: (text: string) => Effect.Effect<void, ConfigCacheError>
+}
+
+/** A file of the cache that could not be read, and so is as it was. */
+export interface LeftAside {
+  readonly file: string
+  readonly reason: string
+  /** Which key it asks for, where it says so; may be shown. */
+  readonly keyId: string | undefined
+}
+
 export interface WritableRung extends Rung {
   /**
    * After success the configuration survives a power cut; after any failure the former file is whole. `isStillWanted` is
@@ -34,8 +54,9 @@ export interface WritableRung extends Rung {
    */
   readonly write: (snapshot: Snapshot, isStillWanted?: Effect.Effect<boolean>) => Effect.Effect<void, ConfigCacheError>
   readonly byHand?: CacheByHand
-  /** Writes anew what is not protected as it would be if it were written now (`CacheProtection`). */
-  readonly renew?: Effect.Effect<void, ConfigCacheError>
+  /** Writes anew what is not protected as it would be if it were written now (`CacheProtection`), and tells of the rest. */
+  readonly renew?: Effect.Effect<ReadonlyArray<LeftAside>, ConfigCacheError>
+  readonly keptLicense?: KeptText
 }
 
 export class ConfigCache extends Context.Service<ConfigCache, WritableRung>()("holdfast/services/ConfigCache") {}

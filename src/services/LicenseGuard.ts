@@ -24,7 +24,7 @@ export interface LicenseReport extends LicenseStanding {
 }
 
 export const unlicensed: LicenseReport = {
-  ...standingOf({ _tag: "None" }, 0, { onExpiry: "stop", graceDays: 0, requiresSignature: false }),
+  ...standingOf({ _tag: "None" }, 0, { onExpiry: "stop", graceDays: 0 }),
   source: undefined,
   refused: []
 }

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import * as GeneratedServerCertificate from "../../src/layers/credentials/GeneratedServerCertificate.ts"
+import * as NodeDisk from "../../src/layers/NodeDisk.ts"
 import type { SettingValues } from "../../src/model/SettingTable.ts"
 import { ServerCertificate } from "../../src/services/ServerCertificate.ts"
 import { Settings } from "../../src/services/Settings.ts"
@@ -13,7 +14,7 @@ import { Settings } from "../../src/services/Settings.ts"
 const fallbackFor = (settings: Partial<SettingValues>) =>
   Effect.gen(function* () {
     const given = Layer.succeed(Settings, settings as SettingValues)
-    const context = yield* Layer.build(GeneratedServerCertificate.layer.pipe(Layer.provide(given)))
+    const context = yield* Layer.build(GeneratedServerCertificate.layer.pipe(Layer.provide([given, NodeDisk.layer])))
     return yield* Context.get(context, ServerCertificate).fallback
   })
 

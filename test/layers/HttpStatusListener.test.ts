@@ -170,7 +170,7 @@ describe("the status listener (proxy-behaviour.md §11)", () => {
       const stands = (now: string, onExpiry: "stop" | "warn") =>
         Effect.sync(() => {
           const finding = { _tag: "License", license, signature: "verified" } as const
-          const standing = standingOf(finding, Date.parse(now), { onExpiry, graceDays: 5, requiresSignature: true })
+          const standing = standingOf(finding, Date.parse(now), { onExpiry, graceDays: 5 })
           const refused = [{ source: "prefix" as const, reasons: ["expected UTF-8"] }]
           MutableRef.set(health.license, { ...standing, source: "configuration", refused })
         })

@@ -9,6 +9,7 @@ import * as PemClusterIdentity from "../../src/layers/credentials/PemClusterIden
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { ClusterIdentity } from "../../src/services/ClusterIdentity.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
+import * as VirtualDisk from "../../src/testing/VirtualDisk.ts"
 import { clusterCertificate } from "../support/certificates.ts"
 import { fileWatch } from "../support/fileWatch.ts"
 import { temporaryFolder } from "../support/folder.ts"
@@ -119,6 +120,27 @@ describe("settings", () => {
     })
   )
 })
+
+it.live(
+  "the files are read by way of Disk, as everything that depends on the machine is (architecture.md, law 2)",
+  () =>
+    Effect.gen(function* () {
+      const { cert, key } = yield* clusterCertificate
+      const disk = VirtualDisk.make()
+      for (const [path, text] of Object.entries({ "/tls/c.crt": cert, "/tls/c.key": key }))
+        disk.hand.write(path, new TextEncoder().encode(text))
+      const settings = settingsLayer({ cluster_cert: "/tls/c.crt", cluster_cert_key: "/tls/c.key" })
+      const read = yield* loaded.pipe(
+        Effect.provide(
+          PemClusterIdentity.layer.pipe(
+            Layer.provide(disk.layer),
+            Layer.provide([fileWatch, TrustedClock.layerWall, settings, Logger.layer([])])
+          )
+        )
+      )
+      assert.strictEqual(read.cert, cert)
+    })
+)
 
 describe("authorities (§1.2, §13)", () => {
   const load = (given: Given, layer: typeof PemClusterIdentity.layer) =>

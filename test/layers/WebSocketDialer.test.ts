@@ -1,9 +1,10 @@
+import { X509Certificate } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import { createServer as createHttpsServer } from "node:https"
-import { createServer as createTcpServer, type Server } from "node:net"
+import { connect, createServer as createTcpServer, type Server } from "node:net"
 import type { TLSSocket } from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Queue, type Scope } from "effect"
+import { Deferred, Effect, Fiber, Layer, Queue, type Scope, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { type WebSocket, WebSocketServer } from "ws"
 import * as TlsClusterTransport from "../../src/layers/cluster-transport/TlsClusterTransport.ts"
@@ -11,8 +12,15 @@ import { makeClusterCertificate } from "../../src/layers/credentials/ClusterCert
 import * as PemClusterIdentity from "../../src/layers/credentials/PemClusterIdentity.ts"
 import * as WebSocketDialer from "../../src/layers/WebSocketDialer.ts"
 import { ClusterDialer } from "../../src/services/ClusterDialer.ts"
-import { type ClusterEndpoint, ClusterTransport, type TransportOptions } from "../../src/services/ClusterTransport.ts"
+import { type ClusterCredentials, ClusterIdentity } from "../../src/services/ClusterIdentity.ts"
+import {
+  type ClusterEndpoint,
+  ClusterTransport,
+  ClusterUnreachable,
+  type TransportOptions
+} from "../../src/services/ClusterTransport.ts"
 import { Identity } from "../../src/services/Identity.ts"
+import type { CertificatePair } from "../../src/services/ServerCertificate.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { fileWatch } from "../support/fileWatch.ts"
 import { until } from "../support/process.ts"
@@ -34,7 +42,7 @@ interface Seen {
 }
 
 /** A control plane of `ws` alone, which notes what arrives. */
-const controlPlane = Effect.fnUntraced(function* ({ cert, key }: { readonly cert: string; readonly key: string }) {
+const controlPlane = Effect.fnUntraced(function* ({ cert, key }: CertificatePair) {
   const seen = yield* Queue.unbounded<Seen>()
   const server = createHttpsServer({ cert, key, requestCert: true, rejectUnauthorized: false })
   const sockets = new WebSocketServer({ server, autoPong: false, perMessageDeflate: true })
@@ -43,19 +51,22 @@ const controlPlane = Effect.fnUntraced(function* ({ cert, key }: { readonly cert
   return { seen, port: yield* listening(server) }
 })
 
+const node = Layer.succeed(Identity, {
+  nodeId: "5b1b701d-de2b-4588-9aa2-3b97061d9f52",
+  hostname: "a host",
+  version: "3.9.0"
+})
+
 const dialler = (
   port: number,
-  { cert, key }: { readonly cert: string; readonly key: string },
+  { cert, key }: CertificatePair,
   max = "4194304",
   transport = TlsClusterTransport.layer
 ) =>
   WebSocketDialer.layer.pipe(
     Layer.provide(transport),
     Layer.provide(Layer.orDie(PemClusterIdentity.layerToleratingExpiry)),
-    Layer.provide([fileWatch, TrustedClock.layerWall]),
-    Layer.provide(
-      Layer.succeed(Identity, { nodeId: "5b1b701d-de2b-4588-9aa2-3b97061d9f52", hostname: "a host", version: "3.9.0" })
-    ),
+    Layer.provide([fileWatch, TrustedClock.layerWall, node]),
     Layer.provide(
       settingsLayer({
         cluster_control_plane: `127.0.0.1:${port}`,
@@ -64,6 +75,41 @@ const dialler = (
         cluster_max_payload: max
       })
     )
+  )
+
+const certificateOf = ({ cert, key }: CertificatePair) => ({
+  cert,
+  key,
+  fingerprint256: new X509Certificate(cert).fingerprint256
+})
+
+/** Of a node that saw its certificate replaced a while ago. */
+const identityBesides = (now: CertificatePair, former: CertificatePair) =>
+  Effect.map(
+    SubscriptionRef.make<ClusterCredentials>({
+      ...certificateOf(now),
+      commonName: undefined,
+      expiresAtMs: Number.MAX_SAFE_INTEGER,
+      authorities: [now.cert],
+      proxyAuthorities: [],
+      former: certificateOf(former)
+    }),
+    (current) => ClusterIdentity.of({ current })
+  )
+
+const diallerAs = (
+  port: number,
+  credentials: Layer.Layer<ClusterIdentity>,
+  transport: typeof TlsClusterTransport.layer = TlsClusterTransport.layer
+) =>
+  WebSocketDialer.layer.pipe(
+    Layer.provide(transport),
+    Layer.provide([
+      credentials,
+      TrustedClock.layerWall,
+      node,
+      settingsLayer({ cluster_control_plane: `127.0.0.1:${port}`, cluster_cert: "c", cluster_cert_key: "k" })
+    ])
   )
 
 const dial = Effect.flatMap(ClusterDialer, (dialer) => dialer.dial)
@@ -222,6 +268,59 @@ describe("dialling the control plane (hybrid-protocol-v1.md §1)", () => {
       const end = yield* Fiber.join(dialling)
       assert.strictEqual(end.reason, "dialFailed")
       assert.strictEqual(end.message, `no WebSocket handshake from 127.0.0.1:${port} within 5000 ms`)
+    })
+  )
+
+  it.live("tries the former certificate, and tells first why the one that counts failed", () =>
+    Effect.gen(function* () {
+      const [old, fresh] = [yield* pair, yield* pair]
+      const { port } = yield* controlPlane(fresh)
+      // A balancer whose backend is just coming up: the first connection is cut, the second one gets through.
+      let connections = 0
+      const balancer = yield* listening(
+        createTcpServer((socket) => {
+          socket.on("error", () => socket.destroy())
+          if (connections++ === 0) return void socket.destroy()
+          const behind = connect(port, "127.0.0.1")
+          behind.on("error", () => socket.destroy())
+          socket.on("close", () => behind.destroy())
+          socket.pipe(behind).pipe(socket)
+        })
+      )
+      const credentials = Layer.effect(ClusterIdentity, identityBesides(fresh, old))
+      const end = yield* Effect.flip(dial).pipe(Effect.provide(diallerAs(balancer, credentials)))
+      assert.strictEqual(end.reason, "dialFailed")
+      assert.match(end.message, /^the control plane broke off .*; by the former certificate: .*self-signed/)
+    })
+  )
+
+  it.live("tells what either certificate came to, and honours the answer of who knew one of them", () =>
+    Effect.gen(function* () {
+      const [old, fresh] = [yield* pair, yield* pair]
+      const credentials = Layer.effect(ClusterIdentity, identityBesides(fresh, old))
+      const ends = Effect.fnUntraced(function* (current: ClusterUnreachable, former: ClusterUnreachable) {
+        const transport = Layer.succeed(ClusterTransport, {
+          connect: (_to: ClusterEndpoint, options?: TransportOptions) =>
+            Effect.fail(options?.as === "former" ? former : current)
+        })
+        const end = yield* Effect.flip(dial).pipe(Effect.provide(diallerAs(1, credentials, transport)))
+        return [end.reason, end.message, end.retryAfterMs]
+      })
+      const [cut, late] = [
+        new ClusterUnreachable({ reason: "brokenOff", message: "cut" }),
+        new ClusterUnreachable({ reason: "failed", message: "too late" })
+      ]
+      const busy = new ClusterUnreachable({ reason: "refused", message: "HTTP 503", retryAfterMs: 7 })
+      assert.deepStrictEqual(yield* ends(cut, cut), ["dialFailed", "cut; by the former certificate as well", undefined])
+      assert.deepStrictEqual(yield* ends(cut, late), [
+        "dialFailed",
+        "cut; by the former certificate: too late",
+        undefined
+      ])
+      assert.deepStrictEqual(yield* ends(cut, busy), ["refused", "cut; by the former certificate: HTTP 503", 7])
+      // What no certificate can mend is not tried again.
+      assert.deepStrictEqual(yield* ends(late, busy), ["dialFailed", "too late", undefined])
+      assert.deepStrictEqual(yield* ends(busy, late), ["refused", "HTTP 503", 7])
     })
   )
 

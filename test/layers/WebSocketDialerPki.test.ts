@@ -113,6 +113,19 @@ describe("dialling in the pki modes (§1.2)", () => {
     })
   )
 
+  it.live("expects a cluster_server_name that is an address, and asks for no name then, whatever host it dials", () =>
+    Effect.gen(function* () {
+      const at = yield* stage
+      const addressed = { cluster_server_name: "127.0.0.2" }
+      const host = yield* leaf(at.root, { commonName: "x", addresses: ["127.0.0.1"], dnsNames: ["localhost"] })
+      assert.match(yield* outcomeOf(host, at, addressed), /expected the name 127\.0\.0\.2/)
+      const right = yield* leaf(at.root, { commonName: "x", addresses: ["127.0.0.2"] })
+      const { outcome, dialled } = yield* dial(right, at, addressed)
+      assert.strictEqual(outcome, "connected")
+      assert.strictEqual((yield* Queue.take(dialled)).name, false)
+    })
+  )
+
   it.live("says of each refusal what was wrong", () =>
     Effect.gen(function* () {
       const at = yield* stage

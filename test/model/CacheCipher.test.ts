@@ -1,8 +1,9 @@
 /** The cache under encryption: `resilience.md` §2, and in `faults.md` "2.8.4.0 encrypted cache dead after restart". */
 import { createPrivateKey, generateKeyPairSync } from "node:crypto"
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Schema } from "effect"
-import { cacheKeyIdOf, cacheNonceLength, decryptCache, encryptCache, isEncrypted } from "../../src/model/CacheCipher.ts"
+import { cacheNonceLength, decryptCache, encryptCache, isEncrypted } from "../../src/model/CacheCipher.ts"
 import { cacheKeyFromCluster, makeCacheKey, readCacheKeys } from "../../src/model/CacheKey.ts"
 import { leafKey } from "../support/pems.ts"
 import { propertyRuns } from "../support/propertyRuns.ts"
@@ -34,7 +35,7 @@ describe("the cipher of the cache", () => {
         assert(answer._tag === "Right")
         assert.deepStrictEqual([...answer.bytes], content)
         assert.strictEqual(answer.keyId, key.id)
-        assert.strictEqual(cacheKeyIdOf(file), key.id)
+        assert.strictEqual(decryptCache(file, []).keyId, key.id)
         assert.isTrue(isEncrypted(file))
       }),
     propertyRuns
@@ -46,9 +47,10 @@ describe("the cipher of the cache", () => {
     ([content, more]) =>
       Effect.sync(() => {
         const file = encryptCache(Uint8Array.from(content), one, nonce)
-        for (let length = 0; length < file.length; length++) {
-          assert.strictEqual(reasonOf(file.subarray(0, length)), length === 0 ? "notEncrypted" : "truncated")
+        for (let length = 1; length < file.length; length++) {
+          assert.strictEqual(reasonOf(file.subarray(0, length)), "truncated")
         }
+        assert.isFalse(isEncrypted(file.subarray(0, 0)))
         assert.strictEqual(reasonOf(Buffer.concat([file, Uint8Array.from(more)])), "tampered")
         const xor = more[0] === 0 ? 1 : (more[0] ?? 1)
         for (let at = 0; at < file.length; at++) {
@@ -67,7 +69,7 @@ describe("the cipher of the cache", () => {
     }
     const changed = Uint8Array.from(secret).fill(9, secret.length - 1)
     const newer = Uint8Array.from(secret).fill(3, 8, 9)
-    assert.match(messageOf(Uint8Array.of(0x1f, 0x8b)), /^notEncrypted: expected an encrypted cache/)
+    assert.isFalse(isEncrypted(Uint8Array.of(0x1f, 0x8b)))
     assert.match(messageOf(secret.subarray(0, 30)), /^truncated: expected at least 65 bytes, got 30/)
     assert.match(messageOf(secret.subarray(0, 70)), /^truncated: expected 80 bytes, got 70/)
     assert.match(messageOf(newer), /^newerFormat: expected encryption of format 1; a newer Holdfast wrote format 3/)
@@ -77,6 +79,34 @@ describe("the cipher of the cache", () => {
       `unknownKey: expected the key ${one.id}, with which it was encrypted; there is ${two.id}`
     )
     assert.match(messageOf(secret, []), /there is none$/)
+  })
+
+  it("says nothing that docs/cache-encryption.md does not explain, word for word", () => {
+    const page = readFileSync(new URL("../../docs/cache-encryption.md", import.meta.url), "utf8")
+    const rows = [...page.matchAll(/^\| `(expected .*?)` \|/gm)].map(([, text = ""]) => text)
+    const formOf = (message: string) =>
+      message
+        .replaceAll(/\b[0-9a-f]{16}\b/g, "<id>")
+        .replace("there is <id>", "there is <ids>")
+        .replace(/\d+ bytes, got \d+/, "<n> bytes, got <m>")
+        .replace(/wrote format \d+/, "wrote format <n>")
+    const changed = (at: number, value: number) => Uint8Array.from(secret).fill(value, at, at + 1)
+    const said = [
+      decryptCache(secret, [two]),
+      decryptCache(changed(secret.length - 1, 9), [one]),
+      decryptCache(secret.subarray(0, 70), [one]),
+      decryptCache(secret.subarray(0, 30), [one]),
+      decryptCache(Buffer.concat([secret, filled(1, 0)]), [one]),
+      decryptCache(changed(8, 3), [one]),
+      decryptCache(changed(8, 0), [one])
+    ].map((answer) => (answer._tag === "Wrong" ? formOf(answer.message) : "right"))
+    for (const message of said)
+      assert.lengthOf(
+        rows.filter((row) => row.split("; name it")[0] === message),
+        1,
+        message
+      )
+    assert.strictEqual(new Set(said).size, rows.length - 1, "and expected gzip")
   })
 
   it("tells a wrong key under the same id from the right one", () => {

@@ -18,11 +18,16 @@ describe("the server name (§1.2)", () => {
     assert.strictEqual(named({ cluster_server_name: "x" }), "kong_clustering")
   })
 
-  it("is cluster_server_name in the pki modes, else the host of cluster_control_plane, and never an address", () => {
+  it("is cluster_server_name in the pki modes, else the host of cluster_control_plane unless that is an address", () => {
     const pki = { cluster_mtls: "pki", cluster_control_plane: "cp.example.com:443" }
     assert.strictEqual(named(pki), "cp.example.com")
     assert.strictEqual(named({ ...pki, cluster_server_name: "x.example.com" }), "x.example.com")
     assert.strictEqual(named({ ...pki, cluster_control_plane: "[::1]:443" }), "")
+  })
+
+  it("is an address where cluster_server_name is one: it is expected, whatever is dialled", () => {
+    const pki = { cluster_mtls: "pki", cluster_control_plane: "cp.example.com:443" }
+    assert.strictEqual(named({ ...pki, cluster_server_name: "10.0.0.1" }), "10.0.0.1")
   })
 })
 

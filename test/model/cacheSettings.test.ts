@@ -26,6 +26,8 @@ describe("settings of the cache's encryption", () => {
       faultsOf({ HOLDFAST_CONFIG_CACHE_ENCRYPTION: "cluster_key" }).join(),
       /^config_cache_encryption: expected another mode than cluster_key/
     )
+    const alone = { HOLDFAST_CONFIG_CACHE_ENCRYPTION: "cluster_key", KONG_CLUSTER_CERT_KEY: "k" }
+    assert.deepStrictEqual(faultsOf(alone), [])
     assert.match(faultsOf({ HOLDFAST_CONFIG_CACHE_ENCRYPTION: "on" }).join(), /expected one of off, file, environment/)
   })
 

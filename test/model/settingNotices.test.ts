@@ -36,6 +36,35 @@ describe("notices", () => {
   })
 })
 
+describe("notices of a control plane", () => {
+  const noticesOf = (env: Record<string, string>) => settingNotices(parseSettings({ env }).values).map(formatFault)
+  const ofDataPlane = {
+    KONG_LICENSE_DATA: "secret",
+    KONG_LICENSE_PATH: "/l.json",
+    HOLDFAST_LICENSE_ON_EXPIRY: "warn",
+    HOLDFAST_LICENSE_GRACE_DAYS: "3",
+    HOLDFAST_LICENSE_REQUIRE_SIGNATURE: "on",
+    HOLDFAST_LICENSE_PUBLIC_KEY: "secret",
+    HOLDFAST_CONFIG_CACHE_GENERATIONS: "0",
+    HOLDFAST_CONFIG_CACHE_ENCRYPTION: "environment",
+    HOLDFAST_CONFIG_CACHE_KEY_FILE: "/keys",
+    HOLDFAST_CONFIG_CACHE_KEY: "01".repeat(32),
+    KONG_CLUSTER_CERT_KEY_PREVIOUS: "secret",
+    KONG_CLUSTER_USE_PROXY: "on"
+  }
+
+  it("name every setting that only a data plane goes by, once it is another than the default, and show no value", () => {
+    const found = noticesOf({ KONG_ROLE: "control_plane", ...ofDataPlane })
+    const message = "only a data plane goes by it, and this is a control plane"
+    assert.sameMembers(
+      found,
+      Object.keys(ofDataPlane).map((name) => `${name.replace(/^[A-Z]+_/, "").toLowerCase()}: ${message}`)
+    )
+    assert.deepStrictEqual(noticesOf({ KONG_ROLE: "control_plane", HOLDFAST_LICENSE_ON_EXPIRY: "stop" }), [])
+    assert.deepStrictEqual(noticesOf(ofDataPlane), [])
+  })
+})
+
 describe("groups", () => {
   it("hold every setting once, in the order of the table", () => {
     const grouped = settingGroups.flatMap(({ settings }) => settings.map(([name]) => name))

@@ -1,18 +1,23 @@
 import { X509Certificate } from "node:crypto"
-import { writeFile } from "node:fs/promises"
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { createServer, type Server } from "node:http"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, MutableRef } from "effect"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { DataPlane } from "../../src/programs/DataPlane.ts"
+import { LicenseGuard } from "../../src/services/LicenseGuard.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"
 import { Proxy } from "../../src/services/Proxy.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
 import { clusterCertificate } from "../support/certificates.ts"
+import { plainFile } from "../support/diskCache.ts"
 import { temporaryFolder } from "../support/folder.ts"
 import { licenseUntil } from "../support/licenses.ts"
 import { settingsLayer } from "../support/settings.ts"
+import { table } from "../support/tables.ts"
+
+const licenseId = "30f06b7f-4bbd-4f2f-9d9d-9c7d1a0a1111"
 
 const upstream = Effect.acquireRelease(
   Effect.callback<Server>((resume) => {
@@ -94,6 +99,36 @@ describe("a data plane node", () => {
       const file = join(folder, "elsewhere.json")
       yield* Effect.promise(() => writeFile(file, expired))
       assert.deepEqual(yield* started("c", { ...plain, license_path: file }), stopped)
+    })
+  )
+
+  // faults.md, "licence state survives restart", "corrupt rung => next rung".
+  it.live("whose newest cache file is torn is not stopped by the licence that was renewed before that", () =>
+    Effect.gen(function* () {
+      const { cert, key } = yield* clusterCertificate
+      const prefix = yield* temporaryFolder
+      const write = (name: string, bytes: Uint8Array) => writeFile(join(prefix, name), bytes)
+      const licensed = (expires: string, updated_at: number) =>
+        plainFile(table("/a", { licenses: [{ id: licenseId, payload: licenseUntil(expires), updated_at }] }))
+      const joined = { cluster_control_plane: "127.0.0.1:1", cluster_cert: cert, cluster_cert_key: key }
+      const answer = Effect.map(LicenseGuard, ({ refusal }) => MutableRef.get(refusal)?.message ?? "serves").pipe(
+        Effect.provide(node(prefix, joined))
+      )
+      const renewed = licensed("2099-01-01", 2)
+      yield* Effect.promise(async () => {
+        await mkdir(join(prefix, "generations"))
+        await write("generations/000001.json.gz", licensed("2001-01-01", 1))
+        await write("config.json.gz", renewed)
+      })
+      assert.strictEqual(yield* answer, "serves")
+      yield* Effect.promise(() => write("config.json.gz", renewed.subarray(0, renewed.length >> 1)))
+      assert.strictEqual(yield* answer, "serves")
+      // Whoever deletes the cache wants that to be forgotten as well.
+      const older = yield* Effect.promise(() => readFile(join(prefix, "config.json.gz")))
+      yield* Effect.promise(() => rm(join(prefix, "config.json.gz")))
+      assert.strictEqual(yield* answer, "serves")
+      yield* Effect.promise(() => write("config.json.gz", older))
+      assert.strictEqual(yield* answer, "license expired")
     })
   )
 

@@ -2,16 +2,19 @@
 import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer, SubscriptionRef } from "effect"
 import * as NodeDisk from "../../src/layers/NodeDisk.ts"
 import { cacheNonceLength, decryptCache, encryptCache } from "../../src/model/CacheCipher.ts"
-import { makeCacheKey } from "../../src/model/CacheKey.ts"
+import { cacheKeyFromCluster, makeCacheKey } from "../../src/model/CacheKey.ts"
 import { runConfigSeal } from "../../src/programs/ConfigSeal.ts"
+import { DataPlane } from "../../src/programs/DataPlane.ts"
 import type { GivenSettings } from "../../src/programs/parts.ts"
+import { LiveConfig } from "../../src/services/LiveConfig.ts"
 import { type Event, live } from "../crash/life.ts"
 import { clusterCertificate } from "../support/certificates.ts"
 import { contentOf, plainFile } from "../support/diskCache.ts"
 import { temporaryFolder } from "../support/folder.ts"
+import { settingsLayer } from "../support/settings.ts"
 import { table } from "../support/tables.ts"
 
 const put = Effect.fnUntraced(function* (folder: string) {
@@ -39,6 +42,22 @@ it.live("reads its encrypted cache after a restart with another certificate, rep
     said.length = 0
     yield* Effect.scoped(live({ ...life, pushes: [], quiet: Effect.void }))
     assert.deepStrictEqual(said[0], { _tag: "Started", serves: 2 })
+  })
+)
+
+// docs/cache-encryption.md: "every key that any setting names is read with, whatever the mode".
+it.live("is read by cluster_cert_key on a node that goes on by itself, while a setting names that", () =>
+  Effect.gen(function* () {
+    const { cert, key } = yield* clusterCertificate
+    const prefix = yield* temporaryFolder
+    const file = encryptCache(plainFile(table("/a")), cacheKeyFromCluster(key), new Uint8Array(cacheNonceLength))
+    const listeners = { proxy_listen: "127.0.0.1:0", status_listen: "127.0.0.1:0" }
+    const settings = settingsLayer({ prefix, ...listeners, cluster_cert: cert, cluster_cert_key: key })
+    yield* Effect.promise(() => writeFile(join(prefix, "config.json.gz"), file))
+    const served = yield* Effect.flatMap(LiveConfig, ({ state }) => SubscriptionRef.get(state)).pipe(
+      Effect.provide(DataPlane.layerFromSettings().pipe(Layer.provide(settings)))
+    )
+    assert.strictEqual(served.source, "disk")
   })
 )
 

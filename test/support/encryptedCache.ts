@@ -4,7 +4,7 @@ import * as CryptoSecureRandom from "../../src/layers/CryptoSecureRandom.ts"
 import * as EncryptedCache from "../../src/layers/cache-keys/EncryptedCache.ts"
 import * as SettingsCacheKeys from "../../src/layers/cache-keys/SettingsCacheKeys.ts"
 import * as DiskConfigCache from "../../src/layers/disk-cache/DiskConfigCache.ts"
-import { cacheKeyIdOf, isEncrypted } from "../../src/model/CacheCipher.ts"
+import { decryptCache, isEncrypted } from "../../src/model/CacheCipher.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { CacheKeys } from "../../src/services/CacheKeys.ts"
 import { keepCacheRenewed } from "../../src/services/CacheRenewal.ts"
@@ -76,4 +76,4 @@ export const keyIdsOf = ({ hand }: VirtualDisk): ReadonlyArray<string | undefine
     .paths()
     .filter((path) => path === `${prefix}/config.json.gz` || path.startsWith(`${prefix}/generations/`))
     .map((path) => hand.read(path) ?? new Uint8Array(0))
-    .map((bytes) => (isEncrypted(bytes) ? cacheKeyIdOf(bytes) : "plain"))
+    .map((bytes) => (isEncrypted(bytes) ? decryptCache(bytes, []).keyId : "plain"))

@@ -27,6 +27,8 @@ export interface TestProxy {
     readonly target: string
     readonly host: string | undefined
     readonly authorization: string | undefined
+    /** Names of all headers that came. */
+    readonly headers: ReadonlyArray<string>
   }>
   /** Connections that are open towards it. */
   readonly openCount: () => number
@@ -78,7 +80,7 @@ export const forwardProxy = Effect.fnUntraced(function* (
   const onConnect = (request: IncomingMessage, client: Duplex, head: Buffer) => {
     const target = request.url ?? ""
     const { host: hostHeader, "proxy-authorization": authorization } = request.headers
-    asked.push({ target, host: hostHeader, authorization })
+    asked.push({ target, host: hostHeader, authorization, headers: Object.keys(request.headers).sort() })
     client.on("error", () => client.destroy())
     if (!mayPass(request, options))
       return void client.end(

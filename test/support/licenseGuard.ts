@@ -3,6 +3,7 @@ import { Clock, Effect, Layer, Logger, Queue, References, Stream, SubscriptionRe
 import * as WatchingLicenseGuard from "../../src/layers/license/WatchingLicenseGuard.ts"
 import type { Row } from "../../src/model/Entity.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
+import { ConfigCache, ConfigCacheError } from "../../src/services/ConfigCache.ts"
 import { Disk, DiskError } from "../../src/services/Disk.ts"
 import { FileWatch } from "../../src/services/FileWatch.ts"
 import { LiveConfig } from "../../src/services/LiveConfig.ts"
@@ -66,6 +67,31 @@ export const makeBench = Effect.gen(function* () {
     log.push({ level: logLevel, message: String(message), facts })
   })
 
+  /** What is kept over the lives on this bench, and how the disk is. */
+  const kept: { text: string | undefined; writes: number; fails: "no" | "reads" | "writes" | "hangs" } = {
+    text: undefined,
+    writes: 0,
+    fails: "no"
+  }
+  const file = "/prefix/license.kept"
+  const failed = (operation: "read" | "write") =>
+    Effect.fail(new ConfigCacheError({ operation, file, message: "EIO", code: "EIO" }))
+  const keptLicense = {
+    file,
+    read: Effect.suspend(() => {
+      if (kept.fails === "hangs") return Effect.never
+      return kept.fails === "reads" ? failed("read") : Effect.succeed(kept.text)
+    }),
+    write: (text: string) =>
+      Effect.suspend(() => {
+        if (kept.fails === "hangs") return Effect.never
+        if (kept.fails === "writes") return failed("write")
+        kept.text = text
+        kept.writes++
+        return Effect.void
+      })
+  }
+
   const layer = (given: Partial<Record<SettingName, string>> = {}) =>
     WatchingLicenseGuard.layer.pipe(
       Layer.provideMerge(
@@ -73,6 +99,7 @@ export const makeBench = Effect.gen(function* () {
           liveLayer,
           NodeHealth.layer,
           diskOf(files),
+          Layer.succeed(ConfigCache, { source: "disk", offer: unused, write: () => unused, keptLicense }),
           Layer.succeed(FileWatch, { watch }),
           Layer.succeed(TrustedClock, {
             nowMs: Effect.map(Clock.currentTimeMillis, (ms) => ms + clock.offsetMs),
@@ -105,7 +132,7 @@ export const makeBench = Effect.gen(function* () {
   /** What was logged since the last time, one `level message` each. */
   const told = () => log.splice(0).map(({ level, message }) => `${level} ${message}`)
   const watched = () => [...changes.keys()]
-  return { files, layer, put, jump, told, log, clock, watched }
+  return { files, layer, put, jump, told, log, clock, kept, watched }
 })
 
 let offers = 0

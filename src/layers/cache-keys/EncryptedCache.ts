@@ -25,10 +25,11 @@ const make = Effect.gen(function* () {
     if (!isEncrypted(bytes)) return { bytes, isStale: newest !== undefined }
     const decrypted = decryptCache(bytes, readable)
     if (decrypted._tag === "Right") return { bytes: decrypted.bytes, isStale: decrypted.keyId !== newest?.id }
-    const { reason, message } = decrypted
+    const { reason, message, keyId } = decrypted
     return yield* new CacheProtectionError({
       message: reason === "unknownKey" ? `${message}; ${remedy}` : message,
-      isPassing: reason === "unknownKey" || reason === "newerFormat"
+      isPassing: reason === "unknownKey" || reason === "newerFormat",
+      ...(keyId === undefined ? {} : { keyId })
     })
   })
 

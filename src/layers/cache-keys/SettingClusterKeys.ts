@@ -1,4 +1,7 @@
-/** ClusterKeys by the setting `cluster_cert_key` alone, as it stands: for a command, which has no part in the cluster. */
+/**
+ * ClusterKeys by the setting `cluster_cert_key` alone, as it stands: for who has no part in a cluster, a command or a node
+ * on its own.
+ */
 import { Effect, Layer, Stream } from "effect"
 import { ClusterKeys } from "../../services/ClusterKeys.ts"
 import { Disk } from "../../services/Disk.ts"

@@ -13,7 +13,7 @@ import { Disk } from "../../services/Disk.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
 import { supervise } from "../../services/supervise.ts"
-import { keyOfPem, keysOfFile, pemOf } from "./keySources.ts"
+import { keyOfNextStart, keyOfPem, keysOfFile, pemOf } from "./keySources.ts"
 
 type Keys = ReadonlyArray<CacheKey>
 
@@ -57,7 +57,7 @@ const loadSources = Effect.gen(function* () {
 const unique = (keys: Keys): Keys => [...new Map(keys.map((key) => [key.id, key])).values()]
 
 const make = Effect.gen(function* () {
-  const { config_cache_encryption: mode, cluster_cert_key } = yield* Settings
+  const { config_cache_encryption: mode, cluster_cert: cert, cluster_cert_key: key } = yield* Settings
   const disk = yield* Disk
   const { changes } = yield* ClusterKeys
   const sources = yield* loadSources
@@ -92,10 +92,11 @@ const make = Effect.gen(function* () {
 
   yield* supervise("following the cluster key", Effect.andThen(Stream.runForEach(changes, take), Effect.never))
 
+  /** The key alone proves nothing: no start would accept one that does not belong to the certificate. */
   const lookAgain =
-    mode !== "cluster_key" || cluster_cert_key === undefined || inlinePem(cluster_cert_key) !== undefined
+    mode !== "cluster_key" || key === undefined || inlinePem(key) !== undefined
       ? Effect.void
-      : pemOf(disk, "cluster_cert_key", cluster_cert_key).pipe(Effect.flatMap(take), Effect.ignore)
+      : Effect.flatMap(keyOfNextStart(disk, { cert, key }), (pem) => (pem === undefined ? Effect.void : take(pem)))
 
   const settled = Effect.fnUntraced(function* (newest: CacheKey | undefined) {
     const now = yield* SubscriptionRef.get(known)

@@ -2,6 +2,7 @@
  * ClusterTransport over `node:tls` (reference `hybrid-protocol-v1.md` §1.2, §1.4). In the shared mode the cluster
  * certificate is its own trust anchor; in the others an authority vouches for the name that is expected.
  */
+import { isIP } from "node:net"
 import type { Duplex } from "node:stream"
 import { checkServerIdentity, createSecureContext, type PeerCertificate, type SecureContext } from "node:tls"
 import { Effect, Layer, SubscriptionRef } from "effect"
@@ -29,12 +30,19 @@ const endTimeoutMs = 1_000
 
 const failed = (message: string) => new ClusterUnreachable({ reason: "failed", message })
 
-const problem = (reason: string): Error => new Error(`the control plane's certificate is refused: ${reason}`)
+/** Of what OpenSSL has nothing against: the wrong name, a chain that is too long for us. */
+const refusedCode = "HOLDFAST_CERTIFICATE_REFUSED"
 
-/** Runs after the chain has been verified, for what only the peer's certificates together can tell. */
+const problem = (reason: string): Error =>
+  Object.assign(new Error(`the control plane's certificate is refused: ${reason}`), { code: refusedCode })
+
+/**
+ * Runs after the chain has been verified, for what only the peer's certificates together can tell. The name is ours, not
+ * the one that Node hands over: without a name to ask for, that is always the host that was dialled.
+ */
 const verify =
-  (depth: number) =>
-  (name: string, certificate: PeerCertificate): Error | undefined => {
+  (name: string, depth: number) =>
+  (_asked: string, certificate: PeerCertificate): Error | undefined => {
     const misnamed = checkServerIdentity(name, certificate)
     if (misnamed !== undefined)
       return problem(`expected the name ${name} (${"reason" in misnamed ? misnamed.reason : misnamed.message})`)
@@ -72,8 +80,14 @@ const handshakeFailure = ({ code, message }: StepFailure): ClusterUnreachable =>
       reason: "untrusted",
       message: `the control plane's certificate ${verificationFailure(code)}`
     })
+  if (code === refusedCode) return new ClusterUnreachable({ reason: "untrusted", message })
   return code === "ECONNRESET" ? new ClusterUnreachable({ reason: "brokenOff", message: brokenOff }) : failed(message)
 }
+
+const withinWords = (limitMs: number): string =>
+  limitMs >= dialLimitMs
+    ? `within ${limitMs} ms`
+    : `within the ${Math.round(limitMs)} ms that were left of ${dialLimitMs}`
 
 /** Sends what was written, then ends; a peer that takes or answers nothing gets a second. */
 const endSoon = (stream: Duplex): void => {
@@ -90,7 +104,6 @@ const make = Effect.gen(function* () {
   const { nowMs } = yield* TrustedClock
   const contexts = makeContexts()
   const proxy = settings.cluster_use_proxy ? settings.proxy_server : undefined
-  const checkPeer = verify(settings.lua_ssl_verify_depth)
 
   /** What is in the way of a context is in the way of this dial only: the next one may find other credentials. */
   const contextOf = (credentials: ClusterCredentials, purpose: Purpose) =>
@@ -114,8 +127,14 @@ const make = Effect.gen(function* () {
     const secureContext = yield* contextOf(known, as)
     const socket = yield* underneath(attempt, to, known)
     attempt.missing = `no TLS from ${formatAddress(to)}`
-    const tls = { socket, host: to.host, servername: to.serverName, secureContext, checkServerIdentity: checkPeer }
-    return yield* openTls(attempt, tls).pipe(Effect.mapError(handshakeFailure))
+    const expected = to.serverName === "" ? to.host : to.serverName
+    return yield* openTls(attempt, {
+      socket,
+      host: to.host,
+      servername: isIP(expected) === 0 ? expected : "",
+      secureContext,
+      checkServerIdentity: verify(expected, settings.lua_ssl_verify_depth)
+    }).pipe(Effect.mapError(handshakeFailure))
   })
 
   const openInTime = (to: ClusterEndpoint, { as = "current", limitMs = dialLimitMs }: TransportOptions) =>
@@ -124,7 +143,7 @@ const make = Effect.gen(function* () {
       return open(attempt, to, as).pipe(
         Effect.timeoutOrElse({
           duration: limitMs,
-          orElse: () => Effect.fail(failed(`${attempt.missing} within ${Math.round(limitMs)} ms`))
+          orElse: () => Effect.fail(failed(`${attempt.missing} ${withinWords(limitMs)}`))
         }),
         Effect.onError(() =>
           Effect.sync(() => {

@@ -7,7 +7,7 @@ import { formatAddress } from "../../model/listenFault.ts"
 import { readRetryAfter } from "../../model/RetryAfter.ts"
 import type { HostPort } from "../../model/SettingTypes.ts"
 import { isVerificationFailure, verificationFailure } from "../../model/TlsFailure.ts"
-import { tunnelRefusal } from "../../model/TunnelAnswer.ts"
+import { tunnelRefusal } from "../../model/TunnelRefusal.ts"
 import { ClusterUnreachable } from "../../services/ClusterTransport.ts"
 import {
   type Attempt,

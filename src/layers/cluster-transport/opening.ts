@@ -32,12 +32,7 @@ export interface TunnelAnswer {
 
 export const answerHeadMaxBytes = 16_384
 
-/** Several addresses may have failed together; then only the code says how. */
-const failureOf = (error: unknown): StepFailure => {
-  const code = codeOf(error) ?? "unknown"
-  const message = messageOf(error)
-  return { code, message: message === "" ? code : message }
-}
+const failureOf = (error: unknown): StepFailure => ({ code: codeOf(error) ?? "unknown", message: messageOf(error) })
 
 const closed: StepFailure = { code: "ECONNRESET", message: "closed" }
 
@@ -76,6 +71,8 @@ export const askForTunnel = (
       path: authority,
       headers: { host: authority, ...(authorization === undefined ? {} : { "proxy-authorization": authorization }) },
       createConnection: () => socket,
+      // Node would say that the connection ends with the answer, and it is to be the tunnel (RFC 9110 §9.3.6).
+      setDefaultHeaders: false,
       maxHeaderSize: answerHeadMaxBytes
     })
     asked.on("error", (error) => resume(Effect.fail(failureOf(error))))

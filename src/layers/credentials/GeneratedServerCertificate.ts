@@ -3,6 +3,7 @@
  * forgotten when the process ends.
  */
 import { Clock, Effect, Layer } from "effect"
+import { Disk } from "../../services/Disk.ts"
 import { ServerCertificate } from "../../services/ServerCertificate.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
@@ -29,9 +30,10 @@ const generate = Effect.gen(function* () {
 const make = Effect.gen(function* () {
   const { ssl_cert: cert, ssl_cert_key: key } = yield* Settings
   const load = loadPair({ cert: ["ssl_cert", cert], key: ["ssl_cert_key", key] }).pipe(
-    Effect.mapError((faults) => new StartError({ faults, exitCode: 2 }))
+    Effect.mapError((faults) => new StartError({ faults, exitCode: 2 })),
+    Effect.provideService(Disk, yield* Disk)
   )
   return { fallback: yield* Effect.cached(cert === undefined && key === undefined ? generate : load) }
 })
 
-export const layer: Layer.Layer<ServerCertificate, never, Settings> = Layer.effect(ServerCertificate, make)
+export const layer: Layer.Layer<ServerCertificate, never, Settings | Disk> = Layer.effect(ServerCertificate, make)

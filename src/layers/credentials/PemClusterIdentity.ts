@@ -9,6 +9,7 @@ import { Duration, Effect, FiberHandle, Layer, SubscriptionRef } from "effect"
 import type { Fault } from "../../model/Fault.ts"
 import type { SettingValues } from "../../model/SettingTable.ts"
 import { type ClusterCertificate, type ClusterCredentials, ClusterIdentity } from "../../services/ClusterIdentity.ts"
+import { Disk } from "../../services/Disk.ts"
 import { FileWatch } from "../../services/FileWatch.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
@@ -18,9 +19,16 @@ import { credentialFiles, type LoadedCredentials, loadClusterCredentials } from 
 import { follow, watchFiles } from "./followCredentials.ts"
 import { warnOfExpiry } from "./warnOfExpiry.ts"
 
+const iso = (ms: number): string => new Date(ms).toISOString()
+
 const expiryFault = ({ expiresAtMs }: LoadedCredentials): Fault => ({
   path: ["cluster_cert"],
-  message: `expected a certificate that has not expired; this one did on ${new Date(expiresAtMs).toISOString()}`
+  message: `expected a certificate that has not expired; this one did on ${iso(expiresAtMs)}`
+})
+
+const earlinessFault = ({ validFromMs }: LoadedCredentials): Fault => ({
+  path: ["cluster_cert"],
+  message: `expected a certificate that is valid already; this one will be from ${iso(validFromMs)} on`
 })
 
 const stop = (faults: ReadonlyArray<Fault>) => new StartError({ faults, exitCode: 2 })
@@ -71,7 +79,7 @@ const makeRotation = Effect.fnUntraced(function* (settings: SettingValues, first
     yield* Effect.logInfo("cluster credentials replaced; the next connection uses them").pipe(
       Effect.annotateLogs({
         changed: whatChanged(before, loaded),
-        expires_at: new Date(loaded.expiresAtMs).toISOString(),
+        expires_at: iso(loaded.expiresAtMs),
         ...(former === undefined ? {} : { former_counts_for_seconds: overlapSeconds })
       })
     )
@@ -84,11 +92,14 @@ const make = Effect.fnUntraced(function* (role: SettingValues["role"]) {
   const settings = yield* Settings
   const clock = yield* TrustedClock
   const { watch } = yield* FileWatch
-  const load = loadClusterCredentials(role, settings)
-  /** Whoever runs has credentials already, and is not better off with some that have expired. */
+  const load = Effect.provideService(loadClusterCredentials(role, settings), Disk, yield* Disk)
+  /** Whoever runs has credentials already, and is not better off with some that count no longer, or not yet. */
   const reload = Effect.gen(function* () {
     const loaded = yield* load
-    return loaded.expiresAtMs <= (yield* clock.nowMs) ? yield* Effect.fail([expiryFault(loaded)]) : loaded
+    const nowMs = yield* clock.nowMs
+    if (loaded.expiresAtMs <= nowMs) return yield* Effect.fail([expiryFault(loaded)])
+    if (loaded.validFromMs > nowMs) return yield* Effect.fail([earlinessFault(loaded)])
+    return loaded
   })
   // Looked at before they are read, so that no change falls between the two.
   const marks = yield* watchFiles(watch, credentialFiles(role, settings))
@@ -101,7 +112,7 @@ const make = Effect.fnUntraced(function* (role: SettingValues["role"]) {
 })
 
 /** A control plane's: stops the start when the certificate has expired. */
-export const layer: Layer.Layer<ClusterIdentity, StartError, Settings | FileWatch | TrustedClock> = Layer.effect(
+export const layer: Layer.Layer<ClusterIdentity, StartError, Settings | Disk | FileWatch | TrustedClock> = Layer.effect(
   ClusterIdentity,
   make("control_plane")
 )
@@ -110,5 +121,8 @@ export const layer: Layer.Layer<ClusterIdentity, StartError, Settings | FileWatc
  * A data plane's: warns when the certificate has expired, for a node that can serve what it has: refusing to start
  * would turn a lapsed certificate into an outage.
  */
-export const layerToleratingExpiry: Layer.Layer<ClusterIdentity, StartError, Settings | FileWatch | TrustedClock> =
-  Layer.effect(ClusterIdentity, make("data_plane"))
+export const layerToleratingExpiry: Layer.Layer<
+  ClusterIdentity,
+  StartError,
+  Settings | Disk | FileWatch | TrustedClock
+> = Layer.effect(ClusterIdentity, make("data_plane"))

@@ -1,6 +1,7 @@
 /** `client_ssl_*` and `lua_ssl_trusted_certificate`, for upstreams over TLS (`proxy-behaviour.md` §5). */
 import { Effect, Layer, Option, Result } from "effect"
 import type { Fault } from "../../model/Fault.ts"
+import { Disk } from "../../services/Disk.ts"
 import type { CertificatePair } from "../../services/ServerCertificate.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
@@ -8,7 +9,7 @@ import { UpstreamCredentials } from "../../services/UpstreamCredentials.ts"
 import { readOne, systemAuthorities } from "./authorities.ts"
 import { loadPair } from "./pemPair.ts"
 
-type Loaded<A> = Effect.Effect<Result.Result<A, ReadonlyArray<Fault>>, never, Settings>
+type Loaded<A> = Effect.Effect<Result.Result<A, ReadonlyArray<Fault>>, never, Settings | Disk>
 
 const loadClientCertificate: Loaded<CertificatePair | undefined> = Effect.gen(function* () {
   const { client_ssl: isShown, client_ssl_cert: cert, client_ssl_cert_key: key } = yield* Settings
@@ -44,7 +45,8 @@ const load = Effect.gen(function* () {
 
 const make = Effect.gen(function* () {
   const settings = yield* Settings
-  return { load: load.pipe(Effect.provideService(Settings, settings)) }
+  const disk = yield* Disk
+  return { load: load.pipe(Effect.provideService(Settings, settings), Effect.provideService(Disk, disk)) }
 })
 
-export const layer: Layer.Layer<UpstreamCredentials, never, Settings> = Layer.effect(UpstreamCredentials, make)
+export const layer: Layer.Layer<UpstreamCredentials, never, Settings | Disk> = Layer.effect(UpstreamCredentials, make)

@@ -6,18 +6,23 @@ import type { Fault } from "../../model/Fault.ts"
 import { inlinePem } from "../../model/Pem.ts"
 import type { SettingName, SettingValues } from "../../model/SettingTable.ts"
 import { verifiesProxy } from "../../model/settingRules.ts"
+import { messageOf } from "../../model/thrown.ts"
 import type { ClusterCredentials } from "../../services/ClusterIdentity.ts"
+import type { Disk } from "../../services/Disk.ts"
 import { loadAuthorities, readAuthorities } from "./authorities.ts"
 import { loadPair } from "./pemPair.ts"
 
 /** What the settings say; what was before is not theirs to say. */
-export type LoadedCredentials = Omit<ClusterCredentials, "former">
+export interface LoadedCredentials extends Omit<ClusterCredentials, "former"> {
+  /** Milliseconds since the epoch. */
+  readonly validFromMs: number
+}
 
 /** A pair that can be read may still be too weak for TLS. */
 const unusable = (error: unknown): ReadonlyArray<Fault> => [
   {
     path: ["cluster_cert"],
-    message: `expected a certificate that TLS takes (${error instanceof Error ? error.message : "refused"})`
+    message: `expected a certificate that TLS takes (${messageOf(error)})`
   }
 ]
 
@@ -30,11 +35,11 @@ const unique = (faults: ReadonlyArray<Fault>): ReadonlyArray<Fault> => [
   ...new Map(faults.map((fault) => [JSON.stringify(fault), fault])).values()
 ]
 
-/** Fails with every fault of all settings at once. Whether the certificate has expired is another question. */
+/** Fails with every fault of all settings at once. Whether the certificate counts at this time is another question. */
 export const loadClusterCredentials = Effect.fnUntraced(function* (
   role: SettingValues["role"],
   settings: SettingValues
-): Effect.fn.Return<LoadedCredentials, ReadonlyArray<Fault>> {
+): Effect.fn.Return<LoadedCredentials, ReadonlyArray<Fault>, Disk> {
   const [pair, trusted, proxyTrusted] = yield* Effect.all([
     Effect.result(
       loadPair({
@@ -60,6 +65,7 @@ export const loadClusterCredentials = Effect.fnUntraced(function* (
     key,
     fingerprint256: certificate.fingerprint256,
     commonName,
+    validFromMs: certificate.validFromDate.getTime(),
     expiresAtMs: certificate.validToDate.getTime(),
     authorities,
     proxyAuthorities: proxyTrusted.success

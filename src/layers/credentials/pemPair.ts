@@ -3,11 +3,11 @@
  * `hybrid-protocol-v1.md` §13). Everything that is wrong with the pair is told at once, and no key is ever shown.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto"
-import { readFile } from "node:fs/promises"
 import { Effect, Option, Result } from "effect"
 import type { Fault } from "../../model/Fault.ts"
 import { inlinePem, isPem } from "../../model/Pem.ts"
 import type { SettingName } from "../../model/SettingTable.ts"
+import { Disk } from "../../services/Disk.ts"
 
 export interface PemPair {
   readonly cert: string
@@ -22,8 +22,8 @@ export interface PemSetting {
   readonly what: "a certificate" | "an unencrypted private key"
 }
 
-const codeOf = (error: unknown): string =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "unreadable"
+/** Larger than any store of authorities: what is longer is another file. */
+const fileMaxBytes = 16 * 1024 * 1024
 
 /** The value of a key setting is never shown: a mistyped key looks like a path. */
 const refuse = ({ name, what }: PemSetting, why: string, path?: string): Fault => {
@@ -38,10 +38,9 @@ const readPem = Effect.fnUntraced(function* (setting: PemSetting) {
   if (value === undefined) return yield* Effect.fail(refuse(setting, "the setting is missing"))
   const inline = inlinePem(value)
   if (inline !== undefined) return inline
-  const text = yield* Effect.tryPromise({
-    try: () => readFile(value, "utf8"),
-    catch: (error) => refuse(setting, codeOf(error), value)
-  })
+  const disk = yield* Disk
+  const { bytes } = yield* Effect.mapError(disk.read(value, fileMaxBytes), ({ code }) => refuse(setting, code, value))
+  const text = new TextDecoder().decode(bytes)
   return isPem(text) ? text : yield* Effect.fail(refuse(setting, "the file holds no PEM", value))
 })
 

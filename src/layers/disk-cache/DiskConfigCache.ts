@@ -21,6 +21,7 @@ import { Settings } from "../../services/Settings.ts"
 import { cachePathsIn, ownerOnly } from "./cachePaths.ts"
 import { makeDiskRung } from "./diskRung.ts"
 import { makeGenerations } from "./generations.ts"
+import { makeKeptLicense } from "./keptLicense.ts"
 import { makeOwnership } from "./ownership.ts"
 import { makeQuarantine } from "./quarantine.ts"
 import { fingerprint, unreadable } from "./readCacheFile.ts"
@@ -50,7 +51,8 @@ const make = Effect.gen(function* () {
   const isToldOfGenerations = MutableRef.make(false)
   // Never two at once: a file that is half known to be its own would look foreign to the node.
   const oneAtATime = yield* Semaphore.make(1)
-  const rung = makeDiskRung({ reader, paths, generations, quarantine, ownership, renew })
+  const kept = makeKeptLicense({ disk, protection, paths })
+  const rung = makeDiskRung({ reader, paths, generations, quarantine, ownership, sees: kept.sees, renew })
   const file = paths.current
 
   const failedOn = ({ message, code }: DiskError) => new ConfigCacheError({ operation: "write", file, message, code })
@@ -121,6 +123,11 @@ const make = Effect.gen(function* () {
     source: "disk",
     offer: exclusively(rung.offer),
     write,
+    keptLicense: {
+      file: paths.license,
+      read: oneAtATime.withPermit(kept.read),
+      write: (text) => Effect.uninterruptible(oneAtATime.withPermit(kept.write(text)))
+    },
     renew: Effect.mapError(Effect.uninterruptible(oneAtATime.withPermit(renew)), failedOn),
     byHand: {
       file,

@@ -13,6 +13,8 @@ export interface CachePaths {
   readonly generations: string
   /** What was refused, each file with its reasons. */
   readonly quarantine: string
+  /** The newest licence of them all. */
+  readonly license: string
 }
 
 export const cachePathsIn = (prefix: string): CachePaths => ({
@@ -20,7 +22,8 @@ export const cachePathsIn = (prefix: string): CachePaths => ({
   current: join(prefix, "config.json.gz"),
   former: join(prefix, "config.cache.json.gz"),
   generations: join(prefix, "generations"),
-  quarantine: join(prefix, "quarantine")
+  quarantine: join(prefix, "quarantine"),
+  license: join(prefix, "license.kept")
 })
 
 export const numbered = (number: number): string => String(number).padStart(6, "0")

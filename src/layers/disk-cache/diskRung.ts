@@ -2,7 +2,7 @@
  * What the disk offers. The current file first; when it is there and refused, the older ones, newest first. What serves
  * of them becomes the current file at once, and what was refused goes into quarantine:
  *
- *   no current file            nothing is asked but Kong 2.x's: it was deleted, which means forget
+ *   no current file            nothing is asked but Kong 2.x's: it was deleted, which means forget, the kept licence too
  *   refused, an older serves   the refused one gets a second name in quarantine, then the older one its name
  *   refused, none serves       it is moved to quarantine
  *   may serve yet              it stays: another version may read it, or its disk or key may be back tomorrow
@@ -34,8 +34,10 @@ export interface DiskRungParts {
   readonly generations: Generations
   readonly quarantine: Quarantine
   readonly ownership: Ownership
+  /** To be told whether there is a current file, before anything is made of it. */
+  readonly sees: (isThere: boolean) => Effect.Effect<void>
   /** Brings what is protected otherwise than it should be up to date. */
-  readonly renew: Effect.Effect<void, DiskError>
+  readonly renew: Effect.Effect<unknown, DiskError>
 }
 
 /** A file that will not serve, and why. */
@@ -58,7 +60,8 @@ const refusedTable = ({ path, digest, table }: ReadFile, { stage = "schema", fau
   mayServeYet: table.writtenBy !== undefined && table.writtenBy !== version
 })
 
-export const makeDiskRung = ({ reader, paths, generations, quarantine, ownership, renew }: DiskRungParts) => {
+export const makeDiskRung = (parts: DiskRungParts) => {
+  const { reader, paths, generations, quarantine, ownership, sees, renew } = parts
   const { disk } = reader
   const { current } = paths
 
@@ -121,7 +124,7 @@ export const makeDiskRung = ({ reader, paths, generations, quarantine, ownership
     Effect.logWarning("cache files can't be protected anew").pipe(Effect.annotateLogs(causeOf(error)))
 
   const renewIfStale = ({ isStale }: ReadFile): Effect.Effect<void> =>
-    isStale ? Effect.catch(renew, tellUnrenewed) : Effect.void
+    isStale ? Effect.catch(Effect.asVoid(renew), tellUnrenewed) : Effect.void
 
   /** Nothing is left that could serve in its place: the last that may go is the current file. */
   const settle = Effect.fnUntraced(function* (refused: Refused, areAllJudged: boolean) {
@@ -172,6 +175,7 @@ export const makeDiskRung = ({ reader, paths, generations, quarantine, ownership
 
   const offer = Effect.gen(function* () {
     const file = yield* readCacheFile(reader, current)
+    yield* sees(file._tag !== "Absent")
     if (file._tag === "Absent") return yield* former
     ownership.reads(file.digest ?? unreadable)
     const served = (good: ReadFile) =>

@@ -1,10 +1,12 @@
 /**
  * Writes anew what can be read and is not protected as it should be by now: after encryption was turned on or off, or its
- * key was exchanged. The bytes inside, names and order stay. The current file first, for it is needed first.
+ * key was exchanged. The bytes inside, names and order stay. The current file first, for it is needed first. What no key
+ * reads is left aside, and told.
  */
 import { Effect } from "effect"
 import { sha256 } from "../../model/TableContent.ts"
 import type { CacheProtection } from "../../services/CacheProtection.ts"
+import type { LeftAside } from "../../services/ConfigCache.ts"
 import { type Disk, type DiskError, replaceFile } from "../../services/Disk.ts"
 import { type CachePaths, ownerOnly } from "./cachePaths.ts"
 import type { Generations } from "./generations.ts"
@@ -17,7 +19,7 @@ export const renewProtection = (parts: {
   readonly paths: CachePaths
   readonly generations: Generations
   readonly ownership: Ownership
-}): Effect.Effect<void, DiskError> => {
+}): Effect.Effect<ReadonlyArray<LeftAside>, DiskError> => {
   const { disk, protection, paths, generations, ownership } = parts
 
   const renewOne = Effect.fnUntraced(function* (path: string) {
@@ -29,17 +31,26 @@ export const renewProtection = (parts: {
     if (path === paths.current) ownership.renewed(sha256(found), sha256(renewed))
   })
 
+  const none: ReadonlyArray<LeftAside> = []
+
   /** What no key reads is judged on the day on which it is asked for; what is gone needs nothing. */
-  const unlessHopeless = (path: string): Effect.Effect<void, DiskError> =>
+  const unlessHopeless = (path: string): Effect.Effect<ReadonlyArray<LeftAside>, DiskError> =>
     renewOne(path).pipe(
-      Effect.catchTag("CacheProtectionError", () => Effect.void),
+      Effect.as(none),
+      Effect.catchTag("CacheProtectionError", ({ message, keyId }) =>
+        Effect.succeed([{ file: path, reason: message, keyId }])
+      ),
       Effect.catchIf(
         ({ code }) => code === "ENOENT",
-        () => Effect.void
+        () => Effect.succeed(none)
       )
     )
 
   return Effect.gen(function* () {
-    for (const path of [paths.current, ...(yield* generations.newestFirst)]) yield* unlessHopeless(path)
+    const left = yield* Effect.forEach(
+      [paths.current, paths.license, ...(yield* generations.newestFirst)],
+      unlessHopeless
+    )
+    return left.flat()
   })
 }

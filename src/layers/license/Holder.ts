@@ -1,21 +1,15 @@
 /**
- * What one source holds: the last licence that was right there. Something wrong is told once and changes nothing; what
- * is taken away is gone.
+ * What one source holds: the last licence that was right there, in this life or in one before. Something wrong is told
+ * once and changes nothing; what is taken away is gone.
  */
-import { createHash, type KeyObject } from "node:crypto"
+import { createHash } from "node:crypto"
 import { Effect } from "effect"
 import { type Fault, formatFault } from "../../model/Fault.ts"
 import type { FoundLicense } from "../../model/FoundLicense.ts"
-import { type License, parseLicense } from "../../model/License.ts"
-import { type SignatureVerdict, signatureVerdict } from "../../model/LicenseSignature.ts"
-import { isAcceptable, type LicensePolicy } from "../../model/LicenseStanding.ts"
 import type { LicenseSource } from "../../services/LicenseGuard.ts"
+import type { Look } from "./Memory.ts"
+import { type Held, type Judgement, type Read, readLicense } from "./readLicense.ts"
 import type { Place } from "./sources.ts"
-
-export interface Held {
-  readonly license: License
-  readonly signature: SignatureVerdict
-}
 
 interface Refused {
   /** The same for the same content: what was told is not told again. */
@@ -34,38 +28,12 @@ export interface Holder {
   readonly look: Effect.Effect<void>
 }
 
-export interface Judgement {
-  readonly policy: LicensePolicy
-  readonly publicKeys: ReadonlyArray<KeyObject>
-}
-
-const signatureFault = (signature: SignatureVerdict): Fault => ({
-  path: ["license", "signature"],
-  message:
-    signature === "invalid"
-      ? "expected the signature of the key that the licence names: it was changed since, or not signed by that key"
-      : "expected a signature by one of the keys of license_public_key, for license_require_signature is on"
-})
-
-type Read =
-  | { readonly _tag: "Right"; readonly held: Held | undefined }
-  | { readonly _tag: "Wrong"; readonly faults: ReadonlyArray<Fault> }
-
-const readText = (text: string, { policy, publicKeys }: Judgement): Read => {
-  const parsed = parseLicense(text)
-  if (parsed._tag === "Wrong") return parsed
-  const signature = signatureVerdict(parsed.license, publicKeys)
-  return isAcceptable(signature, policy)
-    ? { _tag: "Right", held: { license: parsed.license, signature } }
-    : { _tag: "Wrong", faults: [signatureFault(signature)] }
-}
-
 const read = (found: FoundLicense, judgement: Judgement): Read => {
   switch (found._tag) {
     case "Nothing":
       return { _tag: "Right", held: undefined }
     case "Text":
-      return readText(found.text, judgement)
+      return readLicense(found.text, judgement)
     case "Missing":
     case "Unreadable":
       return { _tag: "Wrong", faults: found.faults }
@@ -95,12 +63,21 @@ export const makeHolder = ({ source, file, look }: Place, judgement: Judgement):
     return isTold ? Effect.void : tell(source, next)
   }
 
-  const take = (found: FoundLicense): Effect.Effect<void> => {
+  /** What stood there in an earlier life, unless by now it would be refused as well. */
+  const recall = (text: string): void => {
+    const result = readLicense(text, judgement)
+    if (result._tag === "Right") held = result.held
+  }
+
+  const take = ({ found, before, taken = Effect.void }: Look): Effect.Effect<void> => {
     const result = read(found, judgement)
-    if (result._tag === "Wrong") return refuse(found, result.faults)
+    if (result._tag === "Wrong") {
+      if (held === undefined && before !== undefined) recall(before)
+      return refuse(found, result.faults)
+    }
     held = result.held
     refused = undefined
-    return Effect.void
+    return taken
   }
 
   return { source, file, held: () => held, refused: () => refused, look: Effect.flatMap(look, take) }

@@ -3,8 +3,9 @@
  * field, then the state, then the log.
  */
 import { Effect, Equal, MutableRef, SubscriptionRef } from "effect"
+import { licenseWarningDays, nextWarningAtMs } from "../../model/ExpiryWarnings.ts"
 import { type GatewayError, licenseExpired } from "../../model/GatewayError.ts"
-import { type LicenseFinding, type LicensePolicy, nextWarningAtMs, standingOf } from "../../model/LicenseStanding.ts"
+import { type LicenseFinding, type LicensePolicy, standingOf } from "../../model/LicenseStanding.ts"
 import { unlicensed } from "../../services/LicenseGuard.ts"
 import { NodeHealth } from "../../services/NodeHealth.ts"
 import { TrustedClock } from "../../services/TrustedClock.ts"
@@ -33,7 +34,9 @@ const decide = (holders: ReadonlyArray<Holder>, policy: LicensePolicy, nowMs: nu
 /** How long until time may change something by itself; `undefined` when it can't. */
 const restMs = ({ report: { expiresAtMs, nextChangeAtMs } }: Decided, nowMs: number): number | undefined => {
   if (expiresAtMs === undefined) return undefined
-  const instants = [nextChangeAtMs, nextWarningAtMs(expiresAtMs, nowMs)].filter((atMs) => atMs !== undefined)
+  const instants = [nextChangeAtMs, nextWarningAtMs(licenseWarningDays, expiresAtMs, nowMs)].filter(
+    (atMs) => atMs !== undefined
+  )
   return Math.max(1, Math.min(longestWaitMs, ...instants.map((atMs) => atMs - nowMs)))
 }
 

@@ -6,6 +6,7 @@
 import { Effect, Layer, Queue, Stream, SubscriptionRef } from "effect"
 import type { LicensePolicy } from "../../model/LicenseStanding.ts"
 import type { SettingValues } from "../../model/SettingTable.ts"
+import type { ConfigCache } from "../../services/ConfigCache.ts"
 import type { Disk } from "../../services/Disk.ts"
 import { FileWatch } from "../../services/FileWatch.ts"
 import { LicenseGuard } from "../../services/LicenseGuard.ts"
@@ -36,8 +37,9 @@ const followFile = (file: string, then: Effect.Effect<void>) =>
 const followConfig = (then: Effect.Effect<void>) =>
   Effect.flatMap(LiveConfig, ({ state }) =>
     SubscriptionRef.changes(state).pipe(
-      Stream.map(({ snapshot }) => snapshot?.raw),
-      Stream.changesWith((one, other) => one === other),
+      Stream.map(({ snapshot }) => snapshot),
+      // The same table is worth more once the control plane has said it.
+      Stream.changesWith((one, other) => one?.raw === other?.raw && one?.source === other?.source),
       Stream.runForEach(() => then)
     )
   )
@@ -49,7 +51,8 @@ const make = Effect.gen(function* () {
   const settings = yield* Settings
   const policy = policyOf(settings)
   const publicKeys = yield* loadPublicKeys(settings.license_public_key)
-  const holders = (yield* findPlaces).map((place) => makeHolder(place, { policy, publicKeys }))
+  const judgement = { policy, publicKeys }
+  const holders = (yield* findPlaces(judgement)).map((place) => makeHolder(place, judgement))
   const { refusal, state, judge } = yield* makeJudge(holders, policy)
   for (const { look } of holders) yield* look
   yield* judge
@@ -72,5 +75,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   LicenseGuard,
   StartError,
-  Settings | LiveConfig | NodeHealth | FileWatch | TrustedClock | Disk
+  Settings | LiveConfig | ConfigCache | NodeHealth | FileWatch | TrustedClock | Disk
 > = Layer.effect(LicenseGuard, make)

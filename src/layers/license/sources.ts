@@ -3,19 +3,20 @@
  * environment). A look never fails and never waits for long.
  */
 import { join } from "node:path"
-import { Effect, SubscriptionRef } from "effect"
-import { type FoundLicense, newestLicense } from "../../model/FoundLicense.ts"
+import { Effect } from "effect"
+import type { FoundLicense } from "../../model/FoundLicense.ts"
 import { licenseMaxBytes } from "../../model/License.ts"
 import { Disk, type DiskError } from "../../services/Disk.ts"
 import type { LicenseSource } from "../../services/LicenseGuard.ts"
-import { LiveConfig } from "../../services/LiveConfig.ts"
 import { Settings } from "../../services/Settings.ts"
+import { type Look, makeMemory } from "./Memory.ts"
+import type { Judgement } from "./readLicense.ts"
 
 export interface Place {
   readonly source: LicenseSource
   /** Where it is a file, which may change under way. */
   readonly file: string | undefined
-  readonly look: Effect.Effect<FoundLicense>
+  readonly look: Effect.Effect<Look>
 }
 
 const nothing: FoundLicense = { _tag: "Nothing" }
@@ -52,19 +53,19 @@ const noFile: FoundLicense = {
   faults: [{ path: ["license_path"], message: "expected the path of a file that exists" }]
 }
 
-export const findPlaces = Effect.gen(function* () {
+export const findPlaces = Effect.fnUntraced(function* (judgement: Judgement) {
   const { license_data: data, license_path: path, prefix } = yield* Settings
-  const live = yield* LiveConfig
+  const memory = yield* makeMemory(judgement)
   const disk = yield* Disk
   const inPrefix = join(prefix, "license.json")
-  const inConfig = Effect.map(SubscriptionRef.get(live.state), ({ snapshot }) => newestLicense(snapshot?.raw.licenses))
+  const only = Effect.map((found: FoundLicense): Look => ({ found }))
   const inSettings: FoundLicense = data === undefined ? nothing : { _tag: "Text", text: data }
   const atPath = path === undefined ? Effect.succeed(nothing) : lookAt(disk, path, noFile)
   const places: ReadonlyArray<Place> = [
-    { source: "configuration", file: undefined, look: inConfig },
-    { source: "license_data", file: undefined, look: Effect.succeed(inSettings) },
-    { source: "license_path", file: path, look: atPath },
-    { source: "prefix", file: inPrefix, look: lookAt(disk, inPrefix, nothing) }
+    { source: "configuration", file: undefined, look: memory.look },
+    { source: "license_data", file: undefined, look: only(Effect.succeed(inSettings)) },
+    { source: "license_path", file: path, look: only(atPath) },
+    { source: "prefix", file: inPrefix, look: only(lookAt(disk, inPrefix, nothing)) }
   ]
   return places
 })

@@ -1,6 +1,7 @@
 /** What a person must hear of the licence: each change once, each warning day once for each licence. */
 import { Effect } from "effect"
-import { type LicenseState, warningAt } from "../../model/LicenseStanding.ts"
+import { dueWarning, licenseWarningDays } from "../../model/ExpiryWarnings.ts"
+import type { LicenseState } from "../../model/LicenseStanding.ts"
 import type { LicenseReport } from "../../services/LicenseGuard.ts"
 
 /** What is known of the licence that decides; the digest tells one licence from another. */
@@ -66,8 +67,10 @@ export const makeTeller = () => {
   const warned = new Map<string, number>()
 
   const noteWarning = ({ digest, report }: Decided, nowMs: number): boolean => {
-    const days = report.expiresAtMs === undefined ? undefined : warningAt(report.expiresAtMs, nowMs)
-    if (digest === undefined || days === undefined) return false
+    const { expiresAtMs } = report
+    const days = expiresAtMs === undefined ? undefined : dueWarning(licenseWarningDays, expiresAtMs, nowMs)
+    // Its end is told by what it does.
+    if (digest === undefined || days === undefined || days === 0) return false
     if (days >= (warned.get(digest) ?? Number.POSITIVE_INFINITY)) return false
     warned.set(digest, days)
     return true

@@ -50,13 +50,9 @@ export const runVerify: RunCommand = ({ flags, operands }) =>
     const signature = signatureVerdict(parsed.license, publicKeys)
     // How it stands by its dates; what is wrong with its signature is another line.
     const standing = standingOf(
-      { _tag: "License", license: parsed.license, signature: "verified" },
+      { _tag: "License", license: parsed.license, signature },
       yield* Clock.currentTimeMillis,
-      {
-        onExpiry: "stop",
-        graceDays: 0,
-        requiresSignature: false
-      }
+      { onExpiry: "stop", graceDays: 0 }
     )
     const isChecked = publicKeys.length > 0
     const verdict = isChecked ? verdicts[signature] : notChecked

@@ -2,12 +2,14 @@
 import { generateKeyPairSync } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Queue, Stream, SubscriptionRef } from "effect"
+import * as SettingClusterKeys from "../../../src/layers/cache-keys/SettingClusterKeys.ts"
 import * as SettingsCacheKeys from "../../../src/layers/cache-keys/SettingsCacheKeys.ts"
 import { type CacheKey, cacheKeyFromCluster, makeCacheKey } from "../../../src/model/CacheKey.ts"
 import type { SettingName } from "../../../src/model/SettingTable.ts"
 import { CacheKeys } from "../../../src/services/CacheKeys.ts"
 import { ClusterKeys } from "../../../src/services/ClusterKeys.ts"
 import * as VirtualDisk from "../../../src/testing/VirtualDisk.ts"
+import { clusterCertificate } from "../../support/certificates.ts"
 import { settle } from "../../support/live.ts"
 import { settingsLayer } from "../../support/settings.ts"
 
@@ -51,10 +53,12 @@ const alone = Effect.fnUntraced(function* (
 ) {
   const disk = VirtualDisk.make()
   for (const [path, text] of Object.entries(files)) disk.hand.write(path, new TextEncoder().encode(text))
-  return yield* CacheKeys.pipe(
+  const keys = yield* CacheKeys.pipe(
     Effect.provide(SettingsCacheKeys.layer),
-    Effect.provide([disk.layer, ClusterKeys.layerNone, settingsLayer(given)])
+    Effect.provide(SettingClusterKeys.layer),
+    Effect.provide([disk.layer, settingsLayer(given)])
   )
+  return { ...keys, disk }
 })
 
 describe("keys of the cache, by settings", () => {
@@ -78,6 +82,20 @@ describe("keys of the cache, by settings", () => {
     Effect.gen(function* () {
       const { known } = yield* alone({})
       assert.deepStrictEqual(yield* SubscriptionRef.get(known), { newest: undefined, readable: [] })
+    })
+  )
+
+  it.effect("are cluster_cert_key's on a node on its own, too, where a setting names one", () =>
+    Effect.gen(function* () {
+      const given = { cluster_cert_key: "/tls/key.pem", config_cache_encryption: "cluster_key" }
+      const { known, lookAgain, disk } = yield* alone(given, { "/tls/key.pem": first })
+      const readable = Effect.map(SubscriptionRef.get(known), (keys) => keys.readable.map(({ id }) => id))
+      assert.deepStrictEqual(yield* readable, [idOf(first)])
+      disk.hand.write("/tls/key.pem", new TextEncoder().encode(second))
+      yield* lookAgain
+      assert.deepStrictEqual(yield* readable, [idOf(second), idOf(first)])
+      const missing = yield* Effect.flip(alone(given))
+      assert.match(missing.message, /^cluster_cert_key: expected an unencrypted private key.*ENOENT/)
     })
   )
 
@@ -144,17 +162,40 @@ describe("keys of the cache, by settings", () => {
 
   it.effect("are looked at again on the disk, for the next start will find what stands there", () =>
     Effect.gen(function* () {
+      const [one, other] = [yield* clusterCertificate, yield* clusterCertificate]
       const given = { ...joined, config_cache_encryption: "cluster_key" }
-      const { keys, ids, put } = yield* make(given, { "/tls/key.pem": first })
+      const { keys, ids, put } = yield* make(given, { "/tls/cert.pem": one.cert, "/tls/key.pem": one.key }, one.key)
       yield* keys.lookAgain
-      assert.strictEqual((yield* ids).newest, idOf(first))
+      assert.strictEqual((yield* ids).newest, idOf(one.key))
       put("/tls/key.pem", "torn")
       yield* keys.lookAgain
-      assert.strictEqual((yield* ids).newest, idOf(first))
-      put("/tls/key.pem", second)
+      assert.strictEqual((yield* ids).newest, idOf(one.key))
+      put("/tls/cert.pem", other.cert)
+      put("/tls/key.pem", other.key)
       yield* keys.lookAgain
-      assert.deepStrictEqual(yield* ids, { newest: idOf(second), readable: [idOf(second), idOf(first)] })
+      assert.deepStrictEqual(yield* ids, { newest: idOf(other.key), readable: [idOf(other.key), idOf(one.key)] })
     })
+  )
+
+  // faults.md, "2.8.4.0 encrypted cache dead after restart": a cache under a key that no start accepts is none.
+  it.effect(
+    "stay the former ones while the key on the disk does not belong to cluster_cert: no start would take it",
+    () =>
+      Effect.gen(function* () {
+        const [one, other] = [yield* clusterCertificate, yield* clusterCertificate]
+        const given = { ...joined, config_cache_encryption: "cluster_key" }
+        const { keys, ids, put } = yield* make(given, { "/tls/cert.pem": one.cert, "/tls/key.pem": other.key }, one.key)
+        yield* keys.lookAgain
+        assert.deepStrictEqual(yield* ids, { newest: idOf(one.key), readable: [idOf(one.key)] })
+        for (const half of ["", "torn"]) {
+          put("/tls/cert.pem", half)
+          yield* keys.lookAgain
+          assert.strictEqual((yield* ids).newest, idOf(one.key))
+        }
+        put("/tls/cert.pem", other.cert)
+        yield* keys.lookAgain
+        assert.strictEqual((yield* ids).newest, idOf(other.key))
+      })
   )
 
   it.effect("don't follow the cluster's when another mode writes", () =>

@@ -8,7 +8,9 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { cacheKeyFromCluster, makeCacheKey } from "../../../src/model/CacheKey.ts"
 import type { SettingName } from "../../../src/model/SettingTable.ts"
+import type { CertificatePair } from "../../../src/services/ServerCertificate.ts"
 import * as VirtualDisk from "../../../src/testing/VirtualDisk.ts"
+import { clusterCertificate } from "../../support/certificates.ts"
 import { keyIdsOf, prefix, type Start, startEncrypted } from "../../support/encryptedCache.ts"
 import { settle } from "../../support/live.ts"
 
@@ -116,6 +118,45 @@ describe("the encrypted cache", () => {
     })
   )
 
+  // docs/cache-encryption.md, "Changes": people throw keys away by what the log says.
+  it.effect(
+    "is told to be under the newest key, or in plain, only when all of it is; else what stays aside, and why",
+    () =>
+      Effect.gen(function* () {
+        const disk = made()
+        const [newest, plain, left] = [
+          "cached configurations are encrypted with the newest key",
+          "cached configurations are in plain",
+          "cached configurations that no key reads are left as they are"
+        ]
+        const told = Effect.fnUntraced(function* (start: Start, path?: string) {
+          const node = yield* startEncrypted(disk, start)
+          yield* node.serve
+          yield* node.renewing
+          yield* settle
+          if (path !== undefined) yield* node.write(path)
+          return node.events.filter(({ message }) => [newest, plain, left].includes(message))
+        }, Effect.scoped)
+        yield* told(inMode("environment"), "/a")
+        for (const [start, key] of [
+          [inMode("file"), idOf("1")],
+          [inMode("off", "file"), undefined]
+        ] as const) {
+          const [event, ...more] = yield* told(start)
+          assert.deepStrictEqual(keyIdsOf(disk), [idOf("2")])
+          assert.deepStrictEqual([event?.message, more], [left, []])
+          assert.strictEqual(event?.fields.key, key)
+          assert.deepStrictEqual(event?.fields.asksFor, [idOf("2")])
+          assert.match(String(event?.fields.files), new RegExp(`^${current}: expected the key ${idOf("2")}`))
+        }
+        const messages = Effect.map(told(inMode("file", "environment")), (events) =>
+          events.map(({ message }) => message)
+        )
+        assert.deepStrictEqual(yield* messages, [newest])
+        assert.deepStrictEqual(keyIdsOf(disk), [idOf("1")])
+      })
+  )
+
   it.effect("never serves what was changed at any byte, and says so", () =>
     Effect.gen(function* () {
       const disk = made()
@@ -127,6 +168,35 @@ describe("the encrypted cache", () => {
         changed.hand.flipBit(current, (at + 0.5) / length)
         assert.match(yield* live(changed, inMode("environment")), /^\/usr.*(expected|newer)/, `byte ${at}`)
       }
+    })
+  )
+
+  it.effect("covers the licence that is kept beside it, through every change of the mode", () =>
+    Effect.gen(function* () {
+      const disk = made()
+      const kept = `${prefix}/license.kept`
+      const keep = Effect.fnUntraced(function* (start: Start, text?: string) {
+        const node = yield* startEncrypted(disk, start)
+        const found = yield* node.cache.keptLicense?.read ?? Effect.die("none is kept")
+        yield* node.renewing
+        yield* settle
+        if (text !== undefined) {
+          yield* node.write("/a")
+          yield* node.cache.keptLicense?.write(text) ?? Effect.die("none is kept")
+        }
+        return found
+      }, Effect.scoped)
+      yield* keep(inMode("file"), "a licence")
+      let former: Mode = "file"
+      for (const mode of ["environment", "off", "cluster_key", "file"] as const) {
+        assert.strictEqual(yield* keep(inMode(mode, former)), "a licence")
+        assert.strictEqual(yield* keep(inMode(mode)), "a licence")
+        const text = Buffer.from(disk.hand.read(kept) ?? []).toString("latin1")
+        assert.strictEqual(text.includes("a licence"), mode === "off")
+        former = mode
+      }
+      const withoutKey = yield* Effect.flip(keep(inMode("off")))
+      assert.match(withoutKey.message, new RegExp(`expected the key ${idOf("1")}`))
     })
   )
 
@@ -236,25 +306,39 @@ describe("a cluster certificate that is replaced", () => {
       }).pipe(Effect.scoped)
   )
 
-  it.effect("while nobody looked, and the node is stopped: it looks once more", () =>
+  it.effect("while nobody looked, and the node is stopped: it looks once more, and tells once what it found", () =>
     Effect.gen(function* () {
       const disk = made()
-      const file = "/tls/key.pem"
-      const onFile = (start: Start): Start => ({ ...start, given: { ...start.given, cluster_cert_key: file } })
-      disk.hand.write(file, new TextEncoder().encode(clusterKey))
-      yield* live(disk, onFile(before), ["/a", "/b", "/c"])
-      yield* Effect.scoped(
+      const [one, other] = [yield* clusterCertificate, yield* clusterCertificate]
+      const files = { cluster_cert: "/tls/cert.pem", cluster_cert_key: "/tls/key.pem" }
+      const under = ({ key }: CertificatePair): Start => ({
+        given: { ...inMode("cluster_key").given, ...files },
+        cluster: key
+      })
+      const put = ({ cert, key }: CertificatePair) => {
+        disk.hand.write(files.cluster_cert, new TextEncoder().encode(cert))
+        disk.hand.write(files.cluster_cert_key, new TextEncoder().encode(key))
+      }
+      put(one)
+      yield* live(disk, under(one), ["/a", "/b", "/c"])
+      const events = yield* Effect.scoped(
         Effect.gen(function* () {
-          const node = yield* startEncrypted(disk, onFile(before))
+          const node = yield* startEncrypted(disk, under(one))
           yield* node.serve
           yield* node.renewing
           yield* settle
-          disk.hand.write(file, new TextEncoder().encode(nextClusterKey))
+          put(other)
+          node.events.length = 0
+          return node.events
         })
       )
-      assert.strictEqual(yield* live(disk, onFile(after)), "/c")
+      assert.lengthOf(
+        events.filter(({ message }) => message === "cached configurations are encrypted with the newest key"),
+        1
+      )
+      assert.strictEqual(yield* live(disk, under(other)), "/c")
       disk.hand.flipBit(current, 0.9)
-      assert.strictEqual(yield* live(disk, onFile(after)), "/b")
+      assert.strictEqual(yield* live(disk, under(other)), "/b")
     })
   )
 

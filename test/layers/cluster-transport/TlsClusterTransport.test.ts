@@ -109,7 +109,12 @@ describe("no stream to a control plane", () => {
       const closing = yield* badProxy((socket) => socket.end())
       assert.deepInclude(yield* failure(closing), { reason: "brokenOff" })
       const stranger = yield* echo(yield* clusterCertificate)
-      assert.match((yield* failure(stranger)).message, /^the control plane's certificate /)
+      const untrusted = yield* failure(stranger)
+      assert.strictEqual(untrusted.reason, "untrusted")
+      assert.match(untrusted.message, /^the control plane's certificate /)
+      const misnamed = yield* failure({ port: (yield* echo(pair)).port, serverName: "cp.example.com" })
+      assert.strictEqual(misnamed.reason, "untrusted")
+      assert.match(misnamed.message, /^the control plane's certificate is refused: expected the name cp\.example\.com/)
       yield* until(() => closing.openCount() === 0 && stranger.openCount() === 0)
     })
   )
@@ -128,6 +133,21 @@ describe("no stream to a control plane", () => {
       const { reason, message } = yield* Fiber.join(dialling)
       assert.deepStrictEqual([reason, message], ["failed", `no TLS from 127.0.0.1:${mute.port} within 5000 ms`])
       yield* until(() => mute.openCount() === 0)
+    })
+  )
+
+  it.effect("comes earlier for a caller that has less time left, which says both", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const mute = yield* badProxy((socket) => socket.resume())
+      const dialling = yield* Effect.forkChild(
+        Effect.flip(connect(mute, { limitMs: 1234.4 })).pipe(Effect.provide(transport(pair))),
+        { startImmediately: true }
+      )
+      yield* until(() => mute.openCount() === 1)
+      yield* TestClock.adjust("1235 millis")
+      const { message } = yield* Fiber.join(dialling)
+      assert.strictEqual(message, `no TLS from 127.0.0.1:${mute.port} within the 1234 ms that were left of 5000`)
     })
   )
 

@@ -39,7 +39,7 @@ describe("through a forward proxy (§1.4)", () => {
       assert.strictEqual(peer.getPeerX509Certificate()?.subject, "CN=kong_clustering")
       assert.strictEqual(yield* said(stream, "hello"), "hello")
       const target = `127.0.0.1:${port}`
-      assert.deepStrictEqual(proxy.asked, [{ target, host: target, authorization: undefined }])
+      assert.deepStrictEqual(proxy.asked, [{ target, host: target, authorization: undefined, headers: ["host"] }])
     })
   )
 

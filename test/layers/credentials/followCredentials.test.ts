@@ -39,6 +39,7 @@ const stage = Effect.fnUntraced(function* () {
           key: String(key),
           fingerprint256: String(cert),
           commonName: undefined,
+          validFromMs: 0,
           expiresAtMs: Number(cert),
           authorities: [],
           proxyAuthorities: []

@@ -7,6 +7,7 @@ import { Context, Effect, Layer, Queue, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { makeClusterCertificate } from "../../../src/layers/credentials/ClusterCertificate.ts"
 import * as PemClusterIdentity from "../../../src/layers/credentials/PemClusterIdentity.ts"
+import * as NodeDisk from "../../../src/layers/NodeDisk.ts"
 import type { SettingName } from "../../../src/model/SettingTable.ts"
 import { ClusterIdentity } from "../../../src/services/ClusterIdentity.ts"
 import { FileWatch } from "../../../src/services/FileWatch.ts"
@@ -33,6 +34,8 @@ const stage = Effect.fnUntraced(function* (
   given: Given = {},
   layer: typeof PemClusterIdentity.layer = PemClusterIdentity.layerToleratingExpiry
 ) {
+  // Certificates are made by the real clock.
+  yield* TestClock.setTime(Date.now())
   const folder = yield* temporaryFolder
   const at = (name: string) => join(folder, name)
   const watched = new Map<string, Queue.Queue<void>>()
@@ -60,7 +63,7 @@ const stage = Effect.fnUntraced(function* (
   const logs = recordedLogs()
   const settings = { cluster_cert: at("cluster.crt"), cluster_cert_key: at("cluster.key"), ...given }
   const context = yield* Layer.build(
-    layer.pipe(Layer.provide([watch, TrustedClock.layerWall, settingsLayer(settings), logs.layer]))
+    layer.pipe(Layer.provide([watch, NodeDisk.layer, TrustedClock.layerWall, settingsLayer(settings), logs.layer]))
   )
   const { current } = Context.get(context, ClusterIdentity)
   const now = () => SubscriptionRef.getUnsafe(current)
@@ -146,7 +149,6 @@ describe("a shared certificate that is replaced on disk (§1.2)", () => {
     Effect.gen(function* () {
       const one = yield* clusterCertificate
       const { writePair, write, now, told, logs } = yield* stage(one)
-      // Of a time long before the virtual clock's beginning.
       yield* writePair(yield* makeClusterCertificate({ now: new Date("1960-01-01T00:00:00Z"), days: 1 }))
       yield* told(refused, 1)
       assert.match(String(logs.of(refused)[0]?.reasons), /^cluster_cert: expected a certificate that has not expired/)
@@ -159,6 +161,25 @@ describe("a shared certificate that is replaced on disk (§1.2)", () => {
       assert.notInclude(String(logs.of(refused)[1]?.reasons), "rubbish")
       assert.isTrue(same(now().cert, one.cert))
       assert.strictEqual(logs.of(replaced).length, 0)
+    })
+  )
+
+  // docs/cluster-security.md, "Replacing certificates": what is wrong is not taken.
+  it.effect("by one that is not valid yet stays, which is said once, until the new one is", () =>
+    Effect.gen(function* () {
+      const one = yield* clusterCertificate
+      const later = yield* makeClusterCertificate({ now: new Date(Date.now() + 7_200_000), days: 60 })
+      const { writePair, now, told, logs } = yield* stage(one)
+      yield* writePair(later)
+      yield* told(refused, 1)
+      assert.match(String(logs.of(refused)[0]?.reasons), /^cluster_cert: expected a certificate that is valid already/)
+      yield* TestClock.adjust("1 hour")
+      yield* settle
+      assert.isTrue(same(now().cert, one.cert))
+      yield* TestClock.adjust("1 hour")
+      yield* told(replaced, 1)
+      assert.isTrue(same(now().cert, later.cert))
+      assert.lengthOf(logs.of(refused), 1)
     })
   )
 

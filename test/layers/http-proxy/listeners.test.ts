@@ -7,6 +7,7 @@ import tls from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { layer as generatedLayer } from "../../../src/layers/credentials/GeneratedServerCertificate.ts"
+import * as NodeDisk from "../../../src/layers/NodeDisk.ts"
 import type { SettingValues } from "../../../src/model/SettingTable.ts"
 import { type CertificatePair, ServerCertificate } from "../../../src/services/ServerCertificate.ts"
 import { Settings } from "../../../src/services/Settings.ts"
@@ -27,7 +28,7 @@ import {
 const fallbackFor = (settings: Partial<SettingValues>) =>
   Effect.gen(function* () {
     const context = yield* Layer.build(
-      generatedLayer.pipe(Layer.provide(Layer.succeed(Settings, settings as SettingValues)))
+      generatedLayer.pipe(Layer.provide([Layer.succeed(Settings, settings as SettingValues), NodeDisk.layer]))
     )
     return yield* Context.get(context, ServerCertificate).fallback
   })

@@ -7,6 +7,7 @@ import * as PemUpstreamCredentials from "../../../src/layers/credentials/PemUpst
 import * as DnsResolver from "../../../src/layers/dns/DnsResolver.ts"
 import * as FileErrorTemplates from "../../../src/layers/FileErrorTemplates.ts"
 import * as HttpProxy from "../../../src/layers/http-proxy/HttpProxy.ts"
+import * as NodeDisk from "../../../src/layers/NodeDisk.ts"
 import { type CompiledConfig, emptyConfig } from "../../../src/model/CompiledConfig.ts"
 import { decodeTable } from "../../../src/model/ConfigTable.ts"
 import { compileConfig } from "../../../src/model/compileConfig.ts"
@@ -77,7 +78,7 @@ export const startProxy = Effect.fnUntraced(function* (
       Layer.succeed(ServerCertificate, { fallback }),
       DnsResolver.layer,
       FileErrorTemplates.layer,
-      PemUpstreamCredentials.layer
+      PemUpstreamCredentials.layer.pipe(Layer.provide(NodeDisk.layer))
     ]),
     Layer.provide(
       Layer.succeed(Settings, { ...presets, proxy_listen: [loopback], drain_timeout: 0, ...options.settings })

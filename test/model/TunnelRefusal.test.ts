@@ -1,6 +1,6 @@
 /** What is said of a forward proxy that opens no tunnel: reference `hybrid-protocol-v1.md` §1.4. */
 import { assert, describe, it } from "@effect/vitest"
-import { tunnelRefusal } from "../../src/model/TunnelAnswer.ts"
+import { tunnelRefusal } from "../../src/model/TunnelRefusal.ts"
 
 const basic = 'Basic realm="a, NTLM"'
 
