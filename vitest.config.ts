@@ -1,7 +1,14 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
-/** Processes, ports and waiting: one file after the other, so that no story slows another one down. */
-const realProcesses = { fileParallelism: false, testTimeout: 90_000, hookTimeout: 60_000 }
+/** Much of what they do is waiting: one worker a core, where vitest would keep one core for itself. */
+const unitWorkers = { maxWorkers: availableParallelism() }
+
+/**
+ * Processes, ports and waiting: one file after the other, and none beside the units, so that no story slows another one
+ * down.
+ */
+const realProcesses = { fileParallelism: false, testTimeout: 90_000, hookTimeout: 60_000, sequence: { groupOrder: 1 } }
 
 /** Far beyond what any of them needs: a busy machine must not turn a right answer into a wrong one. */
 const unitTimeouts = { testTimeout: 30_000, hookTimeout: 30_000 }
@@ -15,6 +22,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["test/e2e/**", "test/story/**", "test/crash/{kill,sample}.test.ts"],
+          ...unitWorkers,
           ...unitTimeouts
         }
       },

@@ -42,7 +42,7 @@ describe("the licences of a configuration", () => {
   it("have ids of text; another kind of id is as good as none", () => {
     const rows = [row("a", 1, { id: 9 }), row("b", 1, { id: "1" })]
     for (const all of [rows, [...rows].reverse()])
-      assert.deepStrictEqual(newestLicense(all), { _tag: "Text", text: "b" })
+      assert.deepStrictEqual(newestLicense(all), { _tag: "Text", text: "b", updatedAt: 1 })
   })
 
   it.each(["x", 5, true, { a: 1 }])("%o can't be read", (section) =>

@@ -37,7 +37,7 @@ const deadDisk = Layer.succeed(Disk, {
 
 const within = <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.timeoutOption(work, "20 seconds")
 
-describe("a node whose disk never answers", () => {
+describe("a node whose disk never answers", { concurrent: true }, () => {
   it.live("opens its listeners all the same", () =>
     Effect.gen(function* () {
       const given = { declarative_config_string: '{"_format_version":"3.0"}' }
