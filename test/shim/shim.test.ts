@@ -99,7 +99,7 @@ describe("the shim", () => {
     Effect.gen(function* () {
       const shim = yield* run(process.execPath, [place.main, "simulate"])
       assert.strictEqual((yield* shim.ended).code, 3)
-      assert.match(shim.stdout(), /^\d+ --max-semi-space-size=64/)
+      assert.match(shim.stdout(), /^\d+ --max-semi-space-size=\d+ --max-old-space-size=\d+/)
       assert.notStrictEqual(Number.parseInt(shim.stdout(), 10), shim.pid)
     })
   )
