@@ -6,6 +6,7 @@ import type { Reasoned } from "./judge.ts"
 
 const lamp = "scripts/mutation/canary/lamp.ts"
 const intake = "src/model/session/intake.ts"
+const link = "src/model/session/link.ts"
 const step = "src/model/session/step.ts"
 
 const license = "src/model/License.ts"
@@ -95,6 +96,17 @@ export const reasons: ReadonlyArray<Reasoned> = [
     text: "return more.length === 0 ? [next, actions] : [next, [...actions, ...more]]",
     mutations: ["more.length === 0 → false"],
     why: "Saves a copy of a list that nothing is added to; the copy is the same list."
+  },
+  {
+    file: link,
+    text: 'state.link.phase === "live" && state.link.settlesAtMs !== undefined && nowMs >= state.link.settlesAtMs',
+    mutations: [
+      'state.link.phase === "live" && state.link.settlesAtMs !== undefined → true',
+      'state.link.phase === "live" && state.link.settlesAtMs !== undefined → state.link.phase === "live" || state.link.settlesAtMs !== undefined',
+      'state.link.phase === "live" → true',
+      "state.link.settlesAtMs !== undefined → true"
+    ],
+    why: "Only narrows the type: it is asked of live sessions, and what is undefined compares as false."
   },
   {
     file: step,
