@@ -58,7 +58,7 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
     "The cache file was refused, and the one before it (`older`) serves and has taken its place. Its age is in the status; the control plane's next configuration replaces it."
   ),
   "an older configuration serves; the refused cache file stays in its place": dp(
-    "As above, but the refused file may be good: another version wrote it, or it can't be read here and now. The older one serves until the next start."
+    "The cache file was refused, but may be good: another version wrote it, or it can't be read here and now. The older one serves until the next start."
   ),
   "an older configuration serves but can't become the current cache file": dp(
     "The prefix can't be written. The older configuration serves; the next start looks for it again."
@@ -96,7 +96,7 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
     "`config_cache_encryption` is off and keys are set: everything in the cache is in plain now, and they may go."
   ),
   "cached configurations that no key reads are left as they are": dp(
-    "Told in place of the two above: the rest is under `key`, or in plain without one. `files` says what is wrong with each, `asksFor` which keys would read them: keep those, or name them in `config_cache_key_file`, `config_cache_key` or `cluster_cert_key_previous`. What is damaged no key reads; newer configurations take its place."
+    "Told in place of `… are encrypted with the newest key` and `… are in plain`: the rest is under `key`, or in plain without one. `files` says what is wrong with each, `asksFor` which keys would read them: keep those, or name them in `config_cache_key_file`, `config_cache_key` or `cluster_cert_key_previous`. What is damaged no key reads; newer configurations take its place."
   ),
   "cached configurations can't be written anew; trying again": dp(
     "The key of the cache changed, or encryption was switched on or off, and the disk refuses: do not take the former key away yet."

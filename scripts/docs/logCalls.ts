@@ -6,7 +6,8 @@
 import { blankOut, lineOf } from "../sourceText.ts"
 
 export interface LogCall {
-  readonly level: "debug" | "info" | "warning" | "error"
+  /** As the log itself writes it. */
+  readonly level: "debug" | "info" | "warn" | "error"
   /** A template's holes are named: `<name> failed`. */
   readonly message: string
   readonly fields: ReadonlyArray<string>
@@ -19,6 +20,13 @@ export interface LogCalls {
 }
 
 const call = /\bEffect\.log(Info|Warning|Error|Debug)\(|(?<![.\w])warn\(/g
+
+const levels: Readonly<Record<string, LogCall["level"]>> = {
+  Debug: "debug",
+  Info: "info",
+  Warning: "warn",
+  Error: "error"
+}
 
 const closing: Readonly<Record<string, string>> = { "(": ")", "{": "}", "[": "]" }
 
@@ -119,7 +127,7 @@ export const logCallsOf = (source: string): LogCalls => {
     // The one helper that `warn` calls go through.
     if (messages.length === 0 && text.slice(...first).trim() === "message") continue
     if (messages.length === 0) unreadable.push(lineOf(text, match.index))
-    const level = (match[1] ?? "Warning").toLowerCase() as LogCall["level"]
+    const level = levels[match[1] ?? "Warning"] ?? "error"
     const fields = [
       ...rest.flatMap((part) => fieldsOfArgument(text, skeleton, part)),
       ...annotatedFields(text, skeleton, end + 1)

@@ -187,7 +187,7 @@ export const reasons: ReadonlyArray<Reasoned> = [
   },
   {
     file: license,
-    text: "if (faults.length > 0 || !isRecord(payload) || !isHex(signature) || expiresAtMs === undefined) return wrong(...faults)",
+    text: "if (faults.length > 0 || !isHex(signature) || expiresAtMs === undefined) return wrong(...faults)",
     mutations: ["expiresAtMs === undefined → false"],
     why: "Only narrows the type: without an expiry there is a fault."
   },

@@ -88,13 +88,15 @@ export const parseLicense = (text: string): ParsedLicense => {
   if (!isRecord(license)) return wrong({ path: ["license"], message: "expected an object" })
   const faults = shapeFaults(license)
   const { payload, signature } = license
+  // Of a payload that is no object enough is said.
+  if (!isRecord(payload)) return wrong(...faults)
   const canonical = canonicalJson(payload)
   if (canonical._tag === "Wrong") {
     const { path, message } = canonical.fault
     return wrong(...faults, { path: [...payloadPath, ...path], message })
   }
-  const expiresAtMs = isRecord(payload) ? dateMs(payload[expirationDate]) : undefined
-  if (faults.length > 0 || !isRecord(payload) || !isHex(signature) || expiresAtMs === undefined) return wrong(...faults)
+  const expiresAtMs = dateMs(payload[expirationDate])
+  if (faults.length > 0 || !isHex(signature) || expiresAtMs === undefined) return wrong(...faults)
   const hex = signature.toLowerCase()
   const digest = createHash("sha256").update(`${hex} ${canonical.text}`).digest("hex")
   return { _tag: "Right", license: { payload, signedText: canonical.text, signature: hex, expiresAtMs, digest } }

@@ -27,6 +27,8 @@ export interface Command {
   /** Names of what follows the flags; one in brackets, as `[FILE]`, may be left out. */
   readonly operands?: ReadonlyArray<string>
   readonly isHidden?: boolean
+  /** What its exit codes say, where that is more than done, failed or wrong usage. */
+  readonly exitCodes?: string
   /** True when a signal is how this command ends well; otherwise a signal cuts it short. */
   readonly endsBySignal: (flags: CommandInput["flags"]) => boolean
   readonly load: () => Promise<RunCommand>

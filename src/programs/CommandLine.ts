@@ -50,11 +50,27 @@ const options = ({ flags }: Command) =>
     ])
   )
 
-/** Node's own words end with advice about `--` that helps nobody here. */
-const firstSentence = (error: unknown): string =>
-  String(error instanceof Error ? error.message : error).split(". ")[0] ?? ""
+/** Node's own words end with advice about `--` that helps nobody here, or take three lines to say one thing. */
+const firstSentence = (error: unknown): string => {
+  const words = String(error instanceof Error ? error.message : error)
+  const dashed = /argument is ambiguous.* '(--[\w-]+)=-XYZ'/s.exec(words)?.[1]
+  if (dashed !== undefined) return `${dashed}: expected a value; write ${dashed}=VALUE for one that begins with a dash`
+  return words.split(". ")[0] ?? ""
+}
 
-const misuse = (command: Command, input: Omit<CommandInput, "env">): string | undefined => {
+/** Several commands may share their first word, which is none by itself. */
+const unknown = (commands: ReadonlyArray<Command>, line: ReadonlyArray<string>): string => {
+  const [first = ""] = line
+  const family = commands.filter(({ name, isHidden }) => isHidden !== true && name.startsWith(`${first} `))
+  if (family.length === 0) return `unknown command ${first}`
+  return `unknown command ${line.join(" ")}: expected ${family.map(({ name }) => name).join(", ")}`
+}
+
+const misuse = (
+  commands: ReadonlyArray<Command>,
+  command: Command,
+  input: Omit<CommandInput, "env">
+): string | undefined => {
   const missing = Object.entries(command.flags).find(
     ([name, flag]) => flag.isRequired === true && input.flags[name] === undefined
   )
@@ -64,7 +80,7 @@ const misuse = (command: Command, input: Omit<CommandInput, "env">): string | un
   if (input.operands.length < needed.length) return `${needed[input.operands.length]} is missing`
   const surplus = input.operands[operands.length]
   if (surplus === undefined) return undefined
-  return command.name === "" ? `unknown command ${surplus}` : `unexpected ${surplus}`
+  return command.name === "" ? unknown(commands, input.operands) : `unexpected ${surplus}`
 }
 
 export const parseCommandLine = (commands: ReadonlyArray<Command>, line: ReadonlyArray<string>): Request => {
@@ -80,7 +96,7 @@ export const parseCommandLine = (commands: ReadonlyArray<Command>, line: Readonl
     if (help === true) return { kind: "help", command }
     if (version === true) return { kind: "version" }
     const input = { flags, operands: positionals }
-    const fault = misuse(command, input)
+    const fault = misuse(commands, command, input)
     return fault === undefined ? { kind: "run", command, input } : refuse(command, fault)
   } catch (error) {
     return refuse(command, firstSentence(error))
@@ -115,6 +131,6 @@ export const helpFor = (commands: ReadonlyArray<Command>, command: Command): str
     "",
     "Settings have Kong's names: in the file of -c, overridden by KONG_<NAME>, overridden by HOLDFAST_<NAME>.",
     ...(command.name === "" ? ["", ...settingsHelp()] : ["`holdfast --help` lists them.", ""]),
-    "Exit code: 0 done, 1 failed, 2 wrong usage or settings."
+    `Exit code: ${command.exitCodes ?? "0 done, 1 failed, 2 wrong usage or settings."}`
   ].join("\n")
 }

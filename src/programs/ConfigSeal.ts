@@ -79,6 +79,12 @@ export interface Sealed {
   readonly warnings: ReadonlyArray<string>
 }
 
+const isSameFile = Effect.fnUntraced(function* (file: string, out: string) {
+  const { stat } = yield* Disk
+  const [one, other] = yield* Effect.all([Effect.option(stat(file)), Effect.option(stat(out))])
+  return one._tag === "Some" && other._tag === "Some" && one.value.stamp === other.value.stamp
+})
+
 /** `out` is the file itself unless told otherwise; a document that is no cache file is left as it is. */
 export const sealConfig = Effect.fn("sealConfig")(function* (file: string, out: string | undefined) {
   const disk = yield* Disk
@@ -93,6 +99,9 @@ export const sealConfig = Effect.fn("sealConfig")(function* (file: string, out: 
       fault(file, "expected --out FILE.json.gz, for a document is not overwritten by a cache file")
     )
   const sealed = yield* isCacheFile ? fromCacheFile(file, bytes) : fromDocument(file, bytes)
+  // However it is called: by another path, or by a link.
+  if (!isCacheFile && out !== undefined && (yield* isSameFile(file, out)))
+    return yield* refuse(2, { path: ["--out"], message: "expected another file than the document itself", value: out })
   const { table, warnings } = yield* validate(file, sealed)
   const origin = { hash: sealed.hash, source: "by hand", receivedAtMs: yield* Clock.currentTimeMillis }
   const text = encodeCachedTable(sealed.content, origin)
@@ -101,7 +110,12 @@ export const sealConfig = Effect.fn("sealConfig")(function* (file: string, out: 
   const written = yield* Effect.mapError(protection.protect(gzipped), orFault(path))
   // Not beside as a node writes it, for the node may be writing.
   const target = { path, bytes: written, mode: ownerOnly, beside: `${path}.seal` }
-  yield* Effect.mapError(replaceFile(disk, target), orFault(path))
+  // What is in it may be secret, and nobody looks for it there.
+  const leaveNothing = Effect.ignore(disk.remove(target.beside))
+  yield* Effect.mapError(
+    Effect.tapError(replaceFile(disk, target), () => leaveNothing),
+    orFault(path)
+  )
   return { file: path, hash: sealed.hash, table, warnings } satisfies Sealed
 })
 

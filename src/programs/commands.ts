@@ -51,6 +51,7 @@ export const commands: ReadonlyArray<Command> = [
       "skip-unanswered": { help: "Drill what is left when a first look finds requests that are not answered." }
     },
     operands: ["DRILL"],
+    exitCodes: "0 every promise was kept, 1 one was broken, 2 wrong usage, 3 it could not be played to its end.",
     endsBySignal: never,
     load: async () => (await import("./Drill.ts")).runDrill
   },

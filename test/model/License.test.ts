@@ -82,6 +82,12 @@ describe("license.json (resilience.md §6.1)", () => {
     ])
   })
 
+  it("says once that its payload is missing", () => {
+    assert.deepStrictEqual(faultsOf('{"license":{"signature":"ab","version":"1"}}'), [
+      "license.payload: expected an object"
+    ])
+  })
+
   it.each<readonly [string, string | RegExp]>([
     ["", "expected a licence: a JSON object"],
     ["{", "expected a licence: a JSON object"],

@@ -33,6 +33,22 @@ describe("parseCommandLine", () => {
     assert.strictEqual(refusal("certs"), "--out DIR is missing (see holdfast certs --help)")
     assert.strictEqual(refusal("data-plane", "x"), "unexpected x (see holdfast data-plane --help)")
     assert.match(refusal("data-plane", "-c"), /^Option '-c, --conf <value>' argument missing/)
+    assert.strictEqual(
+      refusal("simulate", "--nodes", "-1"),
+      "--nodes: expected a value; write --nodes=VALUE for one that begins with a dash (see holdfast simulate --help)"
+    )
+    assert.notInclude(refusal("-c", "--version"), "\n")
+  })
+
+  it("names the commands that begin with a word that is none by itself", () => {
+    const expected = "expected license keygen, license issue, license verify (see holdfast --help)"
+    assert.strictEqual(refusal("license"), `unknown command license: ${expected}`)
+    assert.strictEqual(refusal("license", "sign"), `unknown command license sign: ${expected}`)
+  })
+
+  it("tells the exit codes of a command that has more", () => {
+    const drill = commands.find(({ name }) => name === "drill")
+    assert.include(drill === undefined ? "" : helpFor(commands, drill), "3 it could not be played to its end")
   })
 
   it("prefers the longest name, and reads operands", () => {

@@ -1,5 +1,5 @@
 /** A person mends or makes a cache file: `resilience.md` §4. */
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises"
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
@@ -114,6 +114,11 @@ describe("holdfast config seal", () => {
           assert.strictEqual(yield* Effect.promise(() => readFile(file, "utf8")), text)
           assert.deepInclude((yield* content(out))._holdfast, { hash: sealed.hash, source: "by hand" })
           assert.strictEqual((yield* refusal(file)).exitCode, 2)
+          const link = join(folder, `${name}.link`)
+          yield* Effect.promise(() => symlink(file, link))
+          for (const itself of [file, `${folder}/./${name}`, link])
+            assert.strictEqual((yield* refusal(file, itself)).exitCode, 2)
+          assert.strictEqual(yield* Effect.promise(() => readFile(file, "utf8")), text)
         }
       })
     )
@@ -172,6 +177,10 @@ describe("holdfast config seal", () => {
         const error = yield* refusal(file, join(file, "deeper.json.gz"))
         assert.strictEqual(error.exitCode, 1)
         assert.match(error.message, /deeper\.json\.gz: (ENOTDIR|EEXIST)/)
+        const taken = join(folder, "taken")
+        yield* Effect.promise(() => mkdir(taken))
+        assert.strictEqual((yield* refusal(file, taken)).exitCode, 1)
+        assert.deepEqual(yield* Effect.promise(() => readdir(folder)), ["a.json.gz", "taken"])
       })
     )
   )

@@ -48,11 +48,11 @@ describe("reading log calls", () => {
     assert.deepStrictEqual(unreadable, [])
     assert.deepStrictEqual(calls, [
       { level: "info", message: "plain", fields: [] },
-      { level: "warning", message: "with a record", fields: ["settings"] },
+      { level: "warn", message: "with a record", fields: ["settings"] },
       { level: "debug", message: "one, way", fields: ["reason", "cause"] },
       { level: "debug", message: "another", fields: ["reason", "cause"] },
       { level: "error", message: "<name> failed", fields: ["a", "reason", "cause", "b"] },
-      { level: "warning", message: "on the request path", fields: ["requestId"] }
+      { level: "warn", message: "on the request path", fields: ["requestId"] }
     ])
   })
 

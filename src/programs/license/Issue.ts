@@ -56,7 +56,10 @@ export const runIssue: RunCommand = ({ flags }) =>
     const key = readPrivateKey(yield* readNamed(keyFile, "a private key"))
     if (key === undefined) return yield* refuse(1, `${keyFile}: expected an unencrypted Ed25519 private key in PEM`)
     const issued = issueLicense(payloadOf(flags, nowMs, expires), key)
-    if (issued._tag === "Wrong") return yield* new StartError({ faults: issued.faults, exitCode: 2 })
+    if (issued._tag === "Wrong") {
+      const faults = issued.faults.map((fault) => ({ ...fault, place: out }))
+      return yield* new StartError({ faults, exitCode: 2 })
+    }
     yield* makeDirectory(dirname(out))
     yield* writeNew(out, issued.text, 0o600)
     process.stdout.write(`${out}\n`)

@@ -13,6 +13,7 @@ import { kong, ReconnectPolicy } from "../../services/ReconnectPolicy.ts"
 import { Router } from "../../services/Router.ts"
 import { virtualParts } from "../../testing/virtualParts.ts"
 import type { DataPlaneParts } from "../dataPlaneParts.ts"
+import type { Fate, NodeFault } from "./options.ts"
 
 export interface Bug {
   /** What goes wrong, for the report. */
@@ -20,6 +21,19 @@ export interface Bug {
   readonly parts: Partial<DataPlaneParts>
   /** The checkers of which one must notice it. */
   readonly caughtBy: ReadonlyArray<string>
+  /** What has to befall nodes before it shows at all, where no run brings that by itself. */
+  readonly needs?: NodeFault
+}
+
+/** So often in a whole run that no seed hides a bug that needs it. */
+const timesInARun = 30
+
+/** The fate of a run in which a bug must be caught: what the bug needs befalls the fleet often enough. */
+export const fateWith = (bug: Bug | undefined, fate: Fate, fleet: { nodes: number; minutes: number }): Fate => {
+  if (bug?.needs === undefined) return fate
+  const often = Math.max(1, Math.floor((fleet.nodes * fleet.minutes) / timesInARun))
+  const every = Math.min(often, fate.everyMinutes[bug.needs] ?? often)
+  return { ...fate, everyMinutes: { ...fate.everyMinutes, [bug.needs]: every } }
 }
 
 const dialerWith = (change: (dialer: ClusterDialer["Service"]) => ClusterDialer["Service"]) =>
@@ -119,7 +133,8 @@ export const bugs = {
   "older-after-restart": {
     summary: "only the first configuration of a process is written to the disk",
     parts: { configReceiver: keepsTheFormer },
-    caughtBy: ["persistence"]
+    caughtBy: ["persistence"],
+    needs: "kill"
   },
   "two-sockets": {
     summary: "a reconnect leaves the former socket open",
@@ -129,7 +144,8 @@ export const bugs = {
   "never-silent": {
     summary: "a dead connection is taken for a live one",
     parts: { clusterDialer: neverFallsSilent },
-    caughtBy: ["silence"]
+    caughtBy: ["silence"],
+    needs: "halfOpen"
   },
   "hurried-reconnect": {
     summary: "the next dial comes after 0.5 to 1 s",
@@ -139,7 +155,8 @@ export const bugs = {
   "timers-by-the-wall": {
     summary: "a node's timers go by the wall clock",
     parts: { connection: timersByTheWall },
-    caughtBy: ["silence", "reconnectDelay"]
+    caughtBy: ["silence", "reconnectDelay"],
+    needs: "clockJump"
   },
   "lost-route": {
     summary: "the first route of each configuration is not compiled",

@@ -5,7 +5,7 @@ import type { Fault } from "../../model/Fault.ts"
 import { StartError } from "../../services/StartError.ts"
 import { makeRandom } from "../../testing/SeededRandom.ts"
 import type { CommandInput } from "../Command.ts"
-import { type BugName, bugNames } from "./bugs.ts"
+import { type BugName, bugNames, bugs, fateWith } from "./bugs.ts"
 import { drawFate, type SimulationOptions } from "./options.ts"
 
 export interface Asked {
@@ -61,6 +61,11 @@ export const readFlags = ({ flags }: Pick<CommandInput, "flags">): Effect.Effect
 
     const bugOf = (of: string): BugName | undefined =>
       bug ?? (flags.canary === true ? makeRandom(of).stream("canary").pick(bugNames) : undefined)
+    const runOf = (of: string, fleet: { nodes: number; minutes: number }): SimulationOptions => {
+      const name = bugOf(of)
+      const planted = name === undefined ? undefined : bugs[name]
+      return { ...fleet, seed: of, bug: name, fate: fateWith(planted, drawFate(of), fleet) }
+    }
     const seeds =
       swarm === undefined ? [seed] : Array.from({ length: swarm }, (_, index) => String(Number(seed) + index))
     const wholeMinutes = Math.max(
@@ -68,7 +73,7 @@ export const readFlags = ({ flags }: Pick<CommandInput, "flags">): Effect.Effect
       Math.round(minutes ?? (hours === undefined ? minutesDefault : hours * minutesPerHour))
     )
     return Effect.succeed({
-      runs: seeds.map((of) => ({ nodes, minutes: wholeMinutes, seed: of, bug: bugOf(of), fate: drawFate(of) })),
+      runs: seeds.map((of) => runOf(of, { nodes, minutes: wholeMinutes })),
       report: textOf("report"),
       transcript: textOf("transcript"),
       isQuiet: flags.quiet === true

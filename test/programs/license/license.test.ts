@@ -108,6 +108,15 @@ describe("holdfast license issue", () => {
     })
   )
 
+  it.effect("says which licence would be larger than any node takes", () =>
+    Effect.gen(function* () {
+      const { key, out } = yield* start
+      const { exitCode, message } = yield* refusal(runIssue, { key, out, customer: "x".repeat(70_000) })
+      assert.deepStrictEqual([exitCode, message], [2, `${out}: expected at most 65536 bytes`])
+      assert.isFalse(existsSync(out))
+    })
+  )
+
   it.effect("overwrites nothing, and takes no key of another kind", () =>
     Effect.gen(function* () {
       const { key, out, folder } = yield* start

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
+import { bugs, fateWith } from "../../../src/programs/simulate/bugs.ts"
 import { barChart, histogram } from "../../../src/programs/simulate/chart.ts"
 import { readFlags } from "../../../src/programs/simulate/flags.ts"
 import { distributionOf } from "../../../src/programs/simulate/measurements.ts"
-import { drawFate } from "../../../src/programs/simulate/options.ts"
+import { drawFate, type Fate } from "../../../src/programs/simulate/options.ts"
 import {
   convergeSvg,
   judge,
@@ -43,10 +44,26 @@ describe("the flags of simulate", () => {
       ]
     )
     for (const { bug, seed, fate } of asked.runs) {
-      assert.isDefined(bug)
-      assert.deepStrictEqual(fate, drawFate(seed))
+      if (bug === undefined) throw new Error("no bug")
+      const drawn = drawFate(seed)
+      assert.deepStrictEqual(fate, fateWith(bugs[bug], drawn, { nodes: 7, minutes: 90 }))
+      assert.deepStrictEqual({ ...fate, everyMinutes: {} }, { ...drawn, everyMinutes: {} })
     }
     assert.isTrue(asked.isQuiet)
+  })
+
+  it("leave the fate of a seed as it is without a bug, and bring about what a bug needs, never less often than drawn", async () => {
+    const runs = async (more: Readonly<Record<string, string>>) => {
+      const flags = { nodes: "20", minutes: "30", seed: "1", ...more }
+      return (await Effect.runPromise(readFlags({ flags }))).runs.map(({ fate }) => fate)
+    }
+    const drawn = drawFate("1")
+    assert.deepStrictEqual(await runs({}), [drawn])
+    assert.deepStrictEqual(await runs({ bug: "lost-route" }), [drawn])
+    const [needy] = await runs({ bug: "older-after-restart" })
+    assert.deepStrictEqual(needy, { ...drawn, everyMinutes: { ...drawn.everyMinutes, kill: 20 } })
+    const often: Fate = { ...drawn, everyMinutes: { kill: 3 } }
+    assert.deepStrictEqual(fateWith(bugs["older-after-restart"], often, { nodes: 20, minutes: 30 }), often)
   })
 
   it("are refused all at once, with what was expected", async () => {

@@ -1,7 +1,9 @@
 /** A small fleet under many faults: it keeps its promises, repeats itself byte for byte, and a planted bug is caught. */
 import { spawnSync } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import { type BugName, bugNames, bugs } from "../../../src/programs/simulate/bugs.ts"
+import { readFlags } from "../../../src/programs/simulate/flags.ts"
 import { drawFate, type Fate, type SimulationOptions } from "../../../src/programs/simulate/options.ts"
 import { judge } from "../../../src/programs/simulate/report.ts"
 import { simulate } from "../../../src/programs/simulate/simulation.ts"
@@ -73,6 +75,23 @@ describe("a simulated fleet", () => {
       assert.isTrue(outcome.findings.some(({ checker }) => named.includes(checker)))
     }, 60_000)
   }
+
+  // docs/simulator.md: "it must be caught", also where the seed's own faults would leave it in the dark.
+  it.each([
+    ["older-after-restart", "1"],
+    ["older-after-restart", "3"],
+    ["timers-by-the-wall", "12"]
+  ])(
+    "catches the canary %s with the flags of the docs and seed %s",
+    async (bug, seed) => {
+      const { runs } = await Effect.runPromise(readFlags({ flags: { nodes: "20", minutes: "30", seed, bug } }))
+      for (const options of runs) {
+        const judged = judge((await run(options)).outcome, noEffort)
+        assert.isTrue(judged.passed, judged.verdict)
+      }
+    },
+    60_000
+  )
 
   it("fails the run when a planted bug is not caught, and when a promise was broken", async () => {
     const { outcome } = await run(small("3", { nodes: 2, minutes: 1, fate: { ...roughFate, everyMinutes: {} } }))
