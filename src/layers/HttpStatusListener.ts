@@ -16,6 +16,7 @@ import { Identity } from "../services/Identity.ts"
 import { LiveConfig } from "../services/LiveConfig.ts"
 import { monotonicMs } from "../services/monotonic.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
+import { metricsContentType, metricsText } from "../services/NodeMetrics.ts"
 import { readyAnswer, statusBody } from "../services/NodeStatus.ts"
 import { Resolver } from "../services/Resolver.ts"
 import { Settings } from "../services/Settings.ts"
@@ -94,6 +95,10 @@ const make = Effect.gen(function* () {
     return json(statusBody(yield* facts, { pid: process.pid, ...process.memoryUsage() }, asked.format), 200)
   })
 
+  const metrics = Effect.map(facts, (known) =>
+    HttpServerResponse.text(metricsText(known), { contentType: metricsContentType })
+  )
+
   const ready = Effect.map(facts, (known) => {
     const answer = readyAnswer(known)
     return json(answer.body, answer.status)
@@ -117,6 +122,7 @@ const make = Effect.gen(function* () {
     if (path === "/status") return { GET: status(query) }
     if (path === "/status/dns") return { GET: Effect.sync(() => json(resolver.stats(), 200)) }
     if (path === "/status/ready") return { GET: ready, POST: drain }
+    if (path === "/metrics") return { GET: metrics }
     const parts = partsOf(path)
     return parts?.[0] === "upstreams" ? { GET: upstreams(parts.slice(1)) } : undefined
   }

@@ -46,6 +46,13 @@ const iso = (ms: number | undefined): string | null => (ms === undefined ? null 
 const secondsBetween = (fromMs: number | undefined, toMs: number): number | null =>
   fromMs === undefined ? null : Math.max(0, Math.round((toMs - fromMs) / 1000))
 
+/** Whether what serves is in the cache on disk; `undefined` where nothing is to be there. */
+export const isCached = ({ live, cacheProblem }: Pick<NodeFacts, "live" | "cacheProblem">): boolean | undefined => {
+  if (!live.sources.includes("disk")) return undefined
+  if (cacheProblem !== undefined) return false
+  return live.source === "empty" || live.source === "declarative_file" ? undefined : true
+}
+
 const cacheState = (live: LiveState, cacheProblem: string | undefined): string => {
   if (!live.sources.includes("disk")) return "off: config_sources leaves the disk out"
   if (cacheProblem !== undefined) return `not written: ${cacheProblem}`
@@ -118,7 +125,7 @@ const memoryUse = ({ pid, heapUsed, heapTotal, external, rss }: MemoryUse, forma
 })
 
 /** The states are nginx's: an open connection is written to while a request on it is answered, and waits otherwise. */
-const server = (proxy: ProxyCounts | undefined) => {
+export const serverCounts = (proxy: ProxyCounts | undefined) => {
   const { active, accepted, requests, inFlight } = proxy ?? { active: 0, accepted: 0, requests: 0, inFlight: 0 }
   const writing = Math.min(active, inFlight)
   return {
@@ -148,7 +155,7 @@ export const statusBody = (facts: NodeFacts, memory: MemoryUse, format: MemoryFo
     node_id: facts.nodeId,
     configuration_hash: facts.live.hash,
     memory: memoryUse(memory, format),
-    server: server(facts.proxy),
+    server: serverCounts(facts.proxy),
     ready: reason === undefined,
     ...(reason === undefined ? {} : { not_ready_because: reason }),
     node: node(facts),

@@ -251,6 +251,15 @@ describe("the status listener (proxy-behaviour.md §11)", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  it.live("answers Prometheus, in its text format", () =>
+    Effect.gen(function* () {
+      const { addresses } = yield* StatusListener
+      const answer = yield* Effect.promise(() => fetch(`http://127.0.0.1:${addresses[0]?.port}/metrics`))
+      assert.strictEqual(answer.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8")
+      assert.match(yield* Effect.promise(() => answer.text()), /^holdfast_ready 0$/m)
+    }).pipe(Effect.provide(layer()))
+  )
+
   it.live("tells what its own DNS cache does, where Kong's classic client answers 501", () =>
     Effect.gen(function* () {
       assert.deepEqual(yield* ask("/status/dns"), { status: 200, body: dnsStats as Body })
@@ -286,7 +295,7 @@ describe("the status listener (proxy-behaviour.md §11)", () => {
       )
       assert.strictEqual((health as Row).node_id, "5b1b701d-de2b-4588-9aa2-3b97061d9f52")
       const absent = ["/upstreams/x", "/upstreams/pool/x", "/upstreams/pool/targets/x", "/upstreams/pool/health/x"]
-      for (const path of [...absent, "/upstreams/%zz", "/metrics"])
+      for (const path of [...absent, "/upstreams/%zz", "/metrics/x"])
         assert.deepEqual(yield* ask(path), { status: 404, body: { message: "Not found" } })
       assert.strictEqual((yield* ask("/upstreams/pool", "POST", "{}")).status, 405)
     }).pipe(Effect.provide(layer()))

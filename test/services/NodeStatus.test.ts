@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, SubscriptionRef } from "effect"
+import { Effect } from "effect"
 import type { SettingName } from "../../src/model/SettingTable.ts"
-import { unlicensed } from "../../src/services/LicenseGuard.ts"
 import { LiveConfig } from "../../src/services/LiveConfig.ts"
 import { readyAnswer } from "../../src/services/NodeStatus.ts"
 import { joined, liveLayerFor } from "../support/live.ts"
+import { nodeFacts } from "../support/nodeFacts.ts"
 import { table } from "../support/tables.ts"
 
 describe("configuration.cache (docs/status.md)", () => {
@@ -18,24 +18,7 @@ describe("configuration.cache (docs/status.md)", () => {
       yield* live.passOver({ source: "disk", reasons: ["/p/config.json.gz: unprotect: expected the key 1"] })
       if (serving !== undefined)
         yield* live.apply({ raw: table(), source: serving, hash: "d".repeat(32), receivedAtMs: 0 })
-      const { body } = readyAnswer({
-        nodeId: "n",
-        hostname: "h",
-        version: "3.9.0",
-        startedAtMs: 0,
-        nowMs: 0,
-        uptimeMs: 0,
-        monotonicMs: 0,
-        live: yield* SubscriptionRef.get(live.state),
-        warnings: [],
-        connection: { _tag: "disconnected", sinceMs: 0, sinceMonotonicMs: 0, attempts: 1, reason: "away" },
-        proxy: { active: 0, accepted: 0, requests: 0, inFlight: 0 },
-        isDraining: false,
-        cacheProblem,
-        clusterCertificateExpiresAtMs: undefined,
-        license: unlicensed,
-        clock: { nowMs: 0, deviationMs: 0, doubt: undefined, lastCorrection: undefined }
-      })
+      const { body } = readyAnswer(yield* nodeFacts({ cacheProblem }))
       return body.configuration.cache
     }).pipe(Effect.provide(liveLayerFor({ ...joined, ...settings })))
 
