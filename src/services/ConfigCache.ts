@@ -12,7 +12,7 @@ export class ConfigCacheError extends Data.TaggedError("ConfigCacheError")<{
   readonly file: string
   /** What is wrong, in words for the person who looks after the node. */
   readonly message: string
-  /** Node's own name for it, where the disk refused: `ENOSPC`, `EROFS`, `EIO`, …. Without one, trying again is no use. */
+  /** Node's own name for it, where the disk or the memory refused: `ENOSPC`, `EROFS`, `ENOMEM`, …. Without one, trying again is no use. */
   readonly code?: string
 }> {}
 
