@@ -21,7 +21,10 @@ export interface CacheByHand {
   readonly file: string
   /** What stands there now counts as the node's own: it changes from here on. */
   readonly adopt: Effect.Effect<void>
-  /** `own` is what this node wrote, adopted or served; `known` what it read here before; `foreign` all else. */
+  /**
+   * Of what stood there last, `own` is what this node wrote, adopted or found, `known` what it read of a person's; `foreign`
+   * all else, also what was the one or the other before.
+   */
   readonly state: Effect.Effect<"own" | "known" | "foreign" | "absent">
   /** What stands there, which is known then, whatever comes of it. Refused, it stays there, and a copy is put away. */
   readonly offer: Effect.Effect<RungAnswer>
