@@ -32,7 +32,7 @@ export const targets: ReadonlyArray<Target> = [
     name: "ladder",
     sources: [
       "src/model/{SourcePreference,CachedTable,TableContent}.ts",
-      "src/services/{Ladder,LocalReload,askRemoteRungs}.ts",
+      "src/services/{Ladder,LocalReload,askRemoteRungs,keepRemote,detachedWrites}.ts",
       "src/layers/RefLiveConfig.ts",
       "src/layers/disk-cache/*.ts"
     ],
