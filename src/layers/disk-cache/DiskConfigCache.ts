@@ -70,8 +70,7 @@ const make = Effect.gen(function* () {
         )
 
   /** A node that can't keep older configurations keeps the newest one all the same. */
-  const keepFormer = Effect.fnUntraced(function* (next: string) {
-    const former = yield* fingerprint(disk, file)
+  const keepFormer = Effect.fnUntraced(function* (former: string, next: string) {
     if (former === unreadable) return yield* tellNotKept("it can't be read")
     if (!ownership.isTrusted(former) || former === next) return
     yield* Effect.matchEffect(generations.keepCurrent(former), {
@@ -86,9 +85,11 @@ const make = Effect.gen(function* () {
       const startedMs = yield* monotonicMs
       const bytes = yield* encode(snapshot)
       const digest = sha256(bytes)
-      const formerly = keepFormer(digest)
-      ownership.attempt(digest)
-      yield* Effect.mapError(replaceFile(disk, { path: file, bytes, mode: ownerOnly }, formerly), failedOn)
+      const beforeRename = Effect.flatMap(fingerprint(disk, file), (former) => {
+        ownership.attempt(digest, former)
+        return keepFormer(former, digest)
+      })
+      yield* Effect.mapError(replaceFile(disk, { path: file, bytes, mode: ownerOnly }, beforeRename), failedOn)
       ownership.wrote(digest)
       encoding.drop(snapshot)
       const tookMs = Math.round((yield* monotonicMs) - startedMs)

@@ -28,7 +28,9 @@ export const makeOwnership = () => {
       becomesOwn(found === absent ? undefined : found)
       trusted = found === unreadable ? undefined : own
     },
-    attempt: (digest: string): void => {
+    /** `former` is what stands there still: it may be what an earlier attempt left, in other bytes. */
+    attempt: (digest: string, former: string): void => {
+      if (former === attempted) own = former
       attempted = digest
     },
     wrote: (digest: string): void => {

@@ -25,10 +25,27 @@ describe("the ownership of the cache file", () => {
   it("is the node's for what it tried to write, whether or not that took the other's place", () => {
     const ownership = makeOwnership()
     ownership.wrote("a")
-    ownership.attempt("b")
+    ownership.attempt("b", "a")
     assert.deepEqual([ownership.stateOf("a"), ownership.stateOf("b")], ["own", "own"])
     assert.isTrue(ownership.isTrusted("a"))
     assert.isFalse(ownership.isTrusted("b"))
+  })
+
+  it("is the node's for what an earlier try left, and for what stood there if it left nothing", () => {
+    const left = makeOwnership()
+    left.wrote("a")
+    left.attempt("b", "a")
+    left.attempt("c", "b")
+    assert.deepEqual([left.stateOf("b"), left.stateOf("c")], ["own", "own"])
+    const leftNothing = makeOwnership()
+    leftNothing.wrote("a")
+    leftNothing.attempt("b", "a")
+    leftNothing.attempt("c", "a")
+    assert.deepEqual([leftNothing.stateOf("a"), leftNothing.stateOf("c")], ["own", "own"])
+    const overTheirs = makeOwnership()
+    overTheirs.wrote("a")
+    overTheirs.attempt("b", "theirs")
+    assert.strictEqual(overTheirs.stateOf("theirs"), "foreign")
   })
 
   it("is a person's for what was read of one, until it is the node's", () => {
@@ -52,7 +69,7 @@ describe("the ownership of the cache file", () => {
     for (const [name, hear] of Object.entries(news)) {
       const ownership = makeOwnership()
       ownership.readsByHand("known")
-      ownership.attempt("tried")
+      ownership.attempt("tried", "other")
       hear(ownership)
       assert.deepEqual([ownership.stateOf("known"), ownership.stateOf("tried")], ["foreign", "foreign"], name)
       ownership.wrote("own")
@@ -65,7 +82,7 @@ describe("the ownership of the cache file", () => {
   it("is a person's still while a write over it may or may not have taken its place", () => {
     const ownership = makeOwnership()
     ownership.readsByHand("theirs")
-    ownership.attempt("tried")
+    ownership.attempt("tried", "other")
     assert.deepEqual([ownership.stateOf("theirs"), ownership.stateOf("tried")], ["known", "own"])
   })
 
@@ -74,7 +91,7 @@ describe("the ownership of the cache file", () => {
       const ownership = makeOwnership()
       if (last === "own") ownership.wrote("own")
       else ownership.readsByHand("known")
-      ownership.attempt("tried")
+      ownership.attempt("tried", "other")
       ownership.trust("trusted")
       return ownership
     }
