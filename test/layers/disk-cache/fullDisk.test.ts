@@ -72,6 +72,34 @@ describe("a write that the disk has no room for", () => {
   )
 })
 
+describe("a refused file that the disk has no room for", () => {
+  it.effect("leaves no reasons in quarantine without it, and those of others alone", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      const { byHand = assert.fail("nobody changes it") } = yield* startCache("/p", {}, disk.layer, quickCompression)
+      const refuse = Effect.gen(function* () {
+        const answer = yield* byHand.offer
+        assert(answer._tag === "Unusable")
+        yield* answer.next
+      })
+      disk.hand.write(current, new TextEncoder().encode("wrong"))
+      yield* refuse
+      const inQuarantine = disk.hand.list("/p/quarantine").toSorted()
+      assert.lengthOf(inQuarantine, 2)
+      disk.become({ faultOf: failing("rename") })
+      yield* refuse
+      assert.deepEqual(disk.hand.list("/p/quarantine").toSorted(), inQuarantine)
+      disk.hand.write(current, new TextEncoder().encode("wrong as well"))
+      disk.become({
+        faultOf: ({ operation, path }) =>
+          operation === "rename" && !path.includes(".reason") ? { _tag: "Fails", code: "ENOSPC" } : undefined
+      })
+      yield* refuse
+      assert.deepEqual(disk.hand.list("/p/quarantine").toSorted(), inQuarantine)
+    }).pipe(Effect.provide(Logger.layer([])))
+  )
+})
+
 interface Counted {
   readonly disk: VirtualDisk.VirtualDisk
   readonly cache: WritableRung
