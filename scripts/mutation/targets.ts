@@ -38,7 +38,7 @@ export const targets: ReadonlyArray<Target> = [
     ],
     tests: [
       "test/model/{SourcePreference,CachedTable}.test.ts",
-      "test/services/{Ladder,LocalReload,askRemoteRungs}.test.ts",
+      "test/services/{Ladder,LocalReload,askRemoteRungs,detachedWrites}.test.ts",
       "test/layers/{RefLiveConfig,FileDeclarativeRung}.test.ts",
       "test/layers/disk-cache/*.test.ts"
     ],

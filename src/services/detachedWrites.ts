@@ -5,8 +5,11 @@
 import { Effect, Fiber } from "effect"
 import { persistPatienceMs } from "../model/session/limits.ts"
 
-/** Gives what begins a write and waits for it; whoever waits can be interrupted. `owed` is asked when the scope closes. */
-export const makeDetachedWrites = Effect.fnUntraced(function* <A, E>(owed: () => Effect.Effect<A, E> | undefined) {
+/**
+ * Gives what begins a write and waits for it; whoever waits can be interrupted. `owed` is asked when the scope closes, and
+ * gives nothing to do where nothing is.
+ */
+export const makeDetachedWrites = Effect.fnUntraced(function* <A, E>(owed: () => Effect.Effect<A, E>) {
   let underWay: Fiber.Fiber<A, E> | undefined
 
   const begin = Effect.fnUntraced(function* (write: Effect.Effect<A, E>) {
@@ -16,12 +19,10 @@ export const makeDetachedWrites = Effect.fnUntraced(function* <A, E>(owed: () =>
 
   const lastTry = Effect.gen(function* () {
     if (underWay !== undefined) yield* Fiber.await(underWay)
-    const write = owed()
-    if (write !== undefined) yield* begin(write)
+    yield* begin(owed())
   })
-  yield* Effect.addFinalizer(() =>
-    lastTry.pipe(Effect.exit, Effect.interruptible, Effect.timeoutOption(persistPatienceMs))
-  )
+  // A side of a race can be interrupted, also in a finalizer.
+  yield* Effect.addFinalizer(() => Effect.timeoutOption(Effect.exit(lastTry), persistPatienceMs))
 
   return begin
 })

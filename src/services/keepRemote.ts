@@ -5,7 +5,7 @@
 import { Effect, FiberHandle, MutableRef, Schedule, SubscriptionRef } from "effect"
 import type { Snapshot } from "../model/Snapshot.ts"
 import { messageOf } from "../model/thrown.ts"
-import { ConfigCache, ConfigCacheError } from "./ConfigCache.ts"
+import { ConfigCache, type ConfigCacheError } from "./ConfigCache.ts"
 import { makeDetachedWrites } from "./detachedWrites.ts"
 import { LiveConfig } from "./LiveConfig.ts"
 import { NodeHealth } from "./NodeHealth.ts"
@@ -28,10 +28,10 @@ export const makeRemoteKeeper = Effect.gen(function* () {
     )
   }
 
-  const begin = yield* makeDetachedWrites(() => (owed === undefined ? undefined : write(owed)))
+  const begin = yield* makeDetachedWrites(() => (owed === undefined ? Effect.void : write(owed)))
 
   /** Once while it lasts, whatever else is to be written meanwhile. */
-  const tell = ({ file, message }: ConfigCacheError) => {
+  const tell = ({ file, message }: Pick<ConfigCacheError, "file" | "message">) => {
     const isKnown = told !== undefined
     told = message
     MutableRef.set(cacheProblem, message)
@@ -43,29 +43,26 @@ export const makeRemoteKeeper = Effect.gen(function* () {
 
   const mended = Effect.sync(() => {
     // Somebody else's problem by now, if it is another one.
-    if (told !== undefined && MutableRef.get(cacheProblem) === told) MutableRef.set(cacheProblem, undefined)
+    if (MutableRef.get(cacheProblem) === told) MutableRef.set(cacheProblem, undefined)
     told = undefined
   })
 
-  const failed = (defect: unknown) =>
-    new ConfigCacheError({ operation: "write", file: "the cache", message: messageOf(defect) })
-
-  const persist = (snapshot: Snapshot): Effect.Effect<void> =>
+  /** Comes to an end when it is written, or is moot. */
+  const persist = (snapshot: Snapshot) =>
     begin(write(snapshot)).pipe(
-      Effect.catchDefect((defect) => Effect.fail(failed(defect))),
+      Effect.catchDefect((defect) => Effect.fail({ file: "the cache", message: messageOf(defect) })),
       Effect.tapError(tell),
       Effect.retry(retry),
-      Effect.ignore,
       Effect.andThen(mended)
     )
 
   // Behind the last try, so that it is interrupted before that.
-  const newest = yield* FiberHandle.make<void>()
+  const newest = yield* FiberHandle.make()
 
   const keep = (snapshot: Snapshot): Effect.Effect<void> =>
     Effect.suspend(() => {
       owed = snapshot
-      return Effect.asVoid(FiberHandle.run(newest, persist(snapshot), { startImmediately: true }))
+      return Effect.asVoid(FiberHandle.run(newest, persist(snapshot)))
     })
 
   return { keep }

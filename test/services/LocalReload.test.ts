@@ -276,12 +276,17 @@ const askedForBoth = Effect.gen(function* () {
 
 describe("both files, one of them on a disk that does not answer", () => {
   it.effect("are looked at all the same: the declarative file serves, and the cache comes too late for it", () => {
-    const answered = Effect.as(Effect.sleep("1 minute"), candidate(offer("disk", "d")))
+    let hasAnswered = false
+    const answered = Effect.sync(() => {
+      hasAnswered = true
+      return candidate(offer("disk", "d"))
+    }).pipe(Effect.delay("1 minute"))
     return Effect.gen(function* () {
-      assert.isTrue(yield* askedForBoth)
+      assert.isTrue(yield* Effect.scoped(askedForBoth))
       assert.deepInclude(yield* serving, { source: "declarative_file", digit: "f" })
       yield* TestClock.adjust("1 minute")
       yield* settle
+      assert.isTrue(hasAnswered, "it goes on for as long as the node lives")
       assert.deepInclude(yield* serving, { source: "declarative_file", digit: "f" })
     }).pipe(Effect.provide(node(files({ cache: answered }))))
   })

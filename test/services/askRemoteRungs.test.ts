@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Logger, MutableRef, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
-import type { RungSource } from "../../src/model/Snapshot.ts"
+import type { RungSource, Snapshot } from "../../src/model/Snapshot.ts"
 import {
   askRemoteRungs,
   remotePatienceMs,
@@ -81,12 +81,15 @@ interface World {
   readonly writes: Array<string | undefined>
   /** What becomes of a write. */
   around: (write: Write) => Write
+  readonly isAlive: () => boolean
   /** As a node does that stops; whether it has ended within so many milliseconds. */
   readonly endsWithin: (ms: number) => Effect.Effect<boolean>
   readonly events: Array<LoggedEvent>
 }
 
 type Parts = LiveConfig | ConnectionStatus | NodeHealth
+
+const digitOf = ({ hash }: Partial<Snapshot> = {}) => hash?.[0]
 
 const withRemotes = (
   body: (world: World) => Effect.Effect<void, unknown, Parts>,
@@ -101,6 +104,7 @@ const withRemotes = (
     cache,
     writes: [],
     around: (write) => write,
+    isAlive: () => asking.fiber?.pollUnsafe() === undefined,
     endsWithin: (ms) =>
       Effect.gen(function* () {
         const ending = yield* Effect.forkChild(Fiber.interrupt(asking.fiber ?? assert.fail("not started")))
@@ -112,7 +116,7 @@ const withRemotes = (
   }
   const write: WritableRung["write"] = (snapshot, isStillWanted) =>
     Effect.suspend(() => {
-      world.writes.push(snapshot.hash[0])
+      world.writes.push(digitOf(snapshot))
       return world.around(started.write(snapshot, isStillWanted))
     })
   const settings = { ...joined, ...given }
@@ -208,7 +212,7 @@ describe("asking the remote rungs", () => {
   )
 
   it.effect("leaves aside what comes when the control plane was quicker, and writes none of it", () =>
-    withRemotes(({ peer, cache, events }) =>
+    withRemotes(({ peer, cache, events, isAlive }) =>
       Effect.gen(function* () {
         const live = yield* LiveConfig
         peer.answer = Effect.delay(Effect.succeed(candidate(offerOf("peer", "4"))), "1 second")
@@ -218,6 +222,7 @@ describe("asking the remote rungs", () => {
         yield* pass(1_000)
         assert.deepInclude(yield* serving, { source: "control_plane", digit: "1" })
         assert.isUndefined((yield* SubscriptionRef.get(live.state)).lastRejection)
+        assert.isTrue(isAlive())
         assert.isTrue(events.some(({ message }) => message === "configuration left aside: something better serves"))
         assert.isUndefined(cache.current)
       })
@@ -313,6 +318,26 @@ describe('what a remote rung gave, on a bad disk (`DESIGN.md`, "The life of a no
         yield* pass(60_000)
         assert.deepInclude(cache.current, { hash: "4".repeat(32) })
         assert.isUndefined(MutableRef.get(cacheProblem))
+      })
+    )
+  )
+
+  it.effect("is owed still when an older write ends after it has failed", () =>
+    withRemotes((world) =>
+      Effect.gen(function* () {
+        const { peer, cache, endsWithin } = world
+        world.around = (write) => Effect.delay(write, "20 seconds")
+        yield* givenInVain(world)
+        world.around = (write) => write
+        peer.answer = Effect.succeed(candidate(offerOf("peer", "4")))
+        yield* pass(remotePauseMaxMs)
+        assert.deepInclude(yield* serving, { source: "peer" })
+        // The older one is found to be moot, which is success.
+        yield* pass(20_000)
+        assert.deepEqual([cache.current], [undefined])
+        cache.failure = undefined
+        assert.isTrue(yield* endsWithin(0))
+        assert.deepInclude(cache.current, { hash: "4".repeat(32) })
       })
     )
   )

@@ -9,7 +9,7 @@ import type { Snapshot } from "../../model/Snapshot.ts"
 import { isUsed, preferenceOf } from "../../model/SourcePreference.ts"
 import { sha256 } from "../../model/TableContent.ts"
 import { CacheProtection, type CacheProtectionError } from "../../services/CacheProtection.ts"
-import { Compression } from "../../services/Compression.ts"
+import { Compression, inflatedMaxBytes } from "../../services/Compression.ts"
 import { ConfigCache, ConfigCacheError, type WritableRung } from "../../services/ConfigCache.ts"
 import { ConfigCodec } from "../../services/ConfigCodec.ts"
 import { Disk, type DiskError, replaceFile } from "../../services/Disk.ts"
@@ -53,7 +53,7 @@ const make = Effect.gen(function* () {
   const kept = makeKeptLicense({ disk, protection, paths })
   const rung = makeDiskRung({ reader, paths, generations, quarantine, ownership, sees: kept.sees, renew })
   const file = paths.current
-  const encoding = makeEncoding({ compression, describeTable, file })
+  const encoding = makeEncoding({ compression, describeTable, file, maxBytes: inflatedMaxBytes })
 
   const failedOn = ({ message, code }: DiskError) => new ConfigCacheError({ operation: "write", file, message, code })
 

@@ -8,7 +8,7 @@ import { Effect, Result } from "effect"
 import { encodeCachedTable } from "../../model/CachedTable.ts"
 import type { Snapshot } from "../../model/Snapshot.ts"
 import { isShortOfMemory, messageOf } from "../../model/thrown.ts"
-import { type Compression, inflatedMaxBytes } from "../../services/Compression.ts"
+import type { Compression } from "../../services/Compression.ts"
 import { ConfigCacheError } from "../../services/ConfigCache.ts"
 import type { ConfigCodec } from "../../services/ConfigCodec.ts"
 
@@ -17,16 +17,18 @@ export interface EncodingParts {
   readonly describeTable: ConfigCodec["describeTable"]
   /** What errors name. */
   readonly file: string
+  /** Of the text: what could not be read again must not take the place of what can. */
+  readonly maxBytes: number
 }
 
-export const makeEncoding = ({ compression, describeTable, file }: EncodingParts) => {
+export const makeEncoding = ({ compression, describeTable, file, maxBytes }: EncodingParts) => {
   let kept = new WeakMap<Snapshot, Result.Result<Uint8Array, ConfigCacheError>>()
 
-  const failed = (message: string, code?: string) =>
-    new ConfigCacheError({ operation: "write", file, message, ...(code === undefined ? {} : { code }) })
+  const failed = (message: string, more: { readonly code?: string } = {}) =>
+    new ConfigCacheError({ operation: "write", file, message, ...more })
 
   const unprocessed = (cause: unknown) =>
-    failed(`can't be processed (${messageOf(cause)})`, isShortOfMemory(cause) ? "ENOMEM" : undefined)
+    failed(`can't be processed (${messageOf(cause)})`, isShortOfMemory(cause) ? { code: "ENOMEM" } : {})
 
   const encode = Effect.fnUntraced(function* (snapshot: Snapshot) {
     const text = yield* Effect.try({
@@ -34,8 +36,7 @@ export const makeEncoding = ({ compression, describeTable, file }: EncodingParts
       catch: unprocessed
     })
     const inflated = new TextEncoder().encode(text)
-    // What could not be read again must not take the place of what can.
-    if (inflated.length > inflatedMaxBytes) return yield* failed(`expected at most ${inflatedMaxBytes} bytes of JSON`)
+    if (inflated.length > maxBytes) return yield* failed(`expected at most ${maxBytes} bytes of JSON`)
     return yield* compression.gzip(inflated)
   })
 

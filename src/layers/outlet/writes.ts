@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import type { SessionState } from "../../model/session/State.ts"
 import { messageOf } from "../../model/thrown.ts"
+import type { ConfigCacheError } from "../../services/ConfigCache.ts"
 import { ConfigReceiver } from "../../services/ConfigReceiver.ts"
 import { makeDetachedWrites } from "../../services/detachedWrites.ts"
 import type { Post } from "./post.ts"
@@ -20,9 +21,9 @@ const owedHash = ({ persist }: SessionState): string | undefined => {
 
 export const makeWrites = Effect.fnUntraced(function* (post: Post, now: () => SessionState) {
   const receiver = yield* ConfigReceiver
-  const begin = yield* makeDetachedWrites(() => {
+  const begin = yield* makeDetachedWrites<"kept" | "moot", ConfigCacheError>(() => {
     const hash = owedHash(now())
-    return hash === undefined ? undefined : receiver.persist(hash)
+    return hash === undefined ? Effect.succeed("moot") : receiver.persist(hash)
   })
 
   const persist = (hash: string): Effect.Effect<void> =>
