@@ -94,6 +94,22 @@ describe("protection of the cache", () => {
     }).pipe(quietly)
   )
 
+  it.effect("leaves the former file where there is no key to write by, and says so", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      yield* writeAll(disk, turning(7))
+      const before = disk.hand.read(fileIn(prefix))
+      const keyless: CacheProtection = {
+        ...turning(7),
+        protect: () => Effect.fail(new CacheProtectionError({ message: "no key", isPassing: true }))
+      }
+      const cache = yield* start(disk, keyless)
+      const { operation, file, message } = yield* Effect.flip(cache.write(snapshotOf(table("/d"))))
+      assert.deepEqual([operation, file, message], ["write", fileIn(prefix), "no key"])
+      assert.deepEqual(disk.hand.read(fileIn(prefix)), before)
+    }).pipe(quietly)
+  )
+
   it.effect("is renewed, older ones included, once a file serves that is not protected as it should be", () =>
     Effect.gen(function* () {
       const disk = VirtualDisk.make()
