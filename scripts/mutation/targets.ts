@@ -32,13 +32,13 @@ export const targets: ReadonlyArray<Target> = [
     name: "ladder",
     sources: [
       "src/model/{SourcePreference,CachedTable,TableContent}.ts",
-      "src/services/{Ladder,LocalReload,askRemoteRungs}.ts",
+      "src/services/{Ladder,LocalReload,askRemoteRungs,keepRemote,detachedWrites}.ts",
       "src/layers/RefLiveConfig.ts",
       "src/layers/disk-cache/*.ts"
     ],
     tests: [
       "test/model/{SourcePreference,CachedTable}.test.ts",
-      "test/services/{Ladder,LocalReload,askRemoteRungs}.test.ts",
+      "test/services/{Ladder,LocalReload,askRemoteRungs,detachedWrites}.test.ts",
       "test/layers/{RefLiveConfig,FileDeclarativeRung}.test.ts",
       "test/layers/disk-cache/*.test.ts"
     ],

@@ -1,9 +1,10 @@
 /**
  * Runs one program as a process: signals in, exit code out. A first SIGTERM or SIGINT interrupts the program, whose
- * finalizers drain it; a second one ends the process where it stands.
+ * finalizers drain it; a second one ends the process where it stands. No disk that hangs keeps it from its end.
  */
 import { Cause, Effect, Exit } from "effect"
 import { StartError } from "../services/StartError.ts"
+import { endProcess } from "./endProcess.ts"
 
 /**
  * A terminal, npm and a service manager signal every process of a group, and parents pass the signal on as well: what
@@ -47,10 +48,10 @@ export const runMain = ({ program, endsBySignal, isDebug }: RunOptions): void =>
       firstSignal = { signal, atMs: nowMs }
       fiber.interruptUnsafe()
     } else if (nowMs - firstSignal.atMs >= sameWishMs) {
-      process.exit(128 + signalNumbers[signal])
+      endProcess(128 + signalNumbers[signal])
     }
   }
-  const onDefect = (error: unknown): void => process.exit(sayFailure(Cause.die(error), isDebug))
+  const onDefect = (error: unknown): void => endProcess(sayFailure(Cause.die(error), isDebug))
 
   process.on("SIGTERM", onSignal)
   process.on("SIGINT", onSignal)
@@ -64,8 +65,8 @@ export const runMain = ({ program, endsBySignal, isDebug }: RunOptions): void =>
   setInterval(() => {}, longestTimerMs)
 
   fiber.addObserver((exit) => {
-    if (Exit.isSuccess(exit)) process.exit(exit.value)
-    if (firstSignal === undefined || !Cause.hasInterruptsOnly(exit.cause)) process.exit(sayFailure(exit.cause, isDebug))
-    process.exit(endsBySignal ? 0 : 128 + signalNumbers[firstSignal.signal])
+    if (Exit.isSuccess(exit)) endProcess(exit.value)
+    if (firstSignal === undefined || !Cause.hasInterruptsOnly(exit.cause)) endProcess(sayFailure(exit.cause, isDebug))
+    endProcess(endsBySignal ? 0 : 128 + signalNumbers[firstSignal.signal])
   })
 }

@@ -12,7 +12,7 @@ export class ConfigCacheError extends Data.TaggedError("ConfigCacheError")<{
   readonly file: string
   /** What is wrong, in words for the person who looks after the node. */
   readonly message: string
-  /** Node's own name for it, where the disk refused: `ENOSPC`, `EROFS`, `EIO`, …. Without one, trying again is no use. */
+  /** Node's own name for it, where the disk or the memory refused: `ENOSPC`, `EROFS`, `ENOMEM`, …. Without one, trying again is no use. */
   readonly code?: string
 }> {}
 
@@ -21,7 +21,10 @@ export interface CacheByHand {
   readonly file: string
   /** What stands there now counts as the node's own: it changes from here on. */
   readonly adopt: Effect.Effect<void>
-  /** `own` is what this node wrote, adopted or served; `known` what it read here before; `foreign` all else. */
+  /**
+   * Of what stood there last, `own` is what this node wrote, adopted or found, `known` what it read of a person's; `foreign`
+   * all else, also what was the one or the other before.
+   */
   readonly state: Effect.Effect<"own" | "known" | "foreign" | "absent">
   /** What stands there, which is known then, whatever comes of it. Refused, it stays there, and a copy is put away. */
   readonly offer: Effect.Effect<RungAnswer>

@@ -85,6 +85,7 @@ export interface NewFile {
 /**
  * Writes beside, flushes, renames over, flushes the folder: whenever the machine stops, the file is the former or the
  * new one, whole. After success it is the new one for good. `beforeRename` runs while the former one still stands.
+ * What failed takes its part away again, for that may hold the last bytes of a full disk.
  */
 export const replaceFile = Effect.fnUntraced(function* (
   disk: Disk["Service"],
@@ -98,8 +99,10 @@ export const replaceFile = Effect.fnUntraced(function* (
     disk.create(beside, file.mode),
     (open) => Effect.andThen(open.write(file.bytes), open.sync),
     (open) => Effect.ignore(open.close)
+  ).pipe(
+    Effect.andThen(beforeRename),
+    Effect.andThen(disk.rename(beside, file.path)),
+    Effect.tapError(() => Effect.ignore(disk.remove(beside)))
   )
-  yield* beforeRename
-  yield* disk.rename(beside, file.path)
   yield* disk.syncFolder(folder)
 })

@@ -5,14 +5,15 @@
  *   the file replaces    itself, and whatever the node's preference puts below it
  *   the cache replaces   whatever serves, when a person changed it and no session is live
  *
- * Whatever a control plane gives meanwhile wins: an offer by hand counts from what was accepted before it was read.
+ * Whatever a control plane gives meanwhile wins: an offer by hand counts from what was accepted before it was read. So
+ * does what the file gives, while the cache's disk does not answer.
  */
-import { Effect, Layer, SubscriptionRef } from "effect"
+import { Effect, Layer, Scope, SubscriptionRef } from "effect"
 import { isAtLeastAsGood, isUsed, preferenceOf } from "../model/SourcePreference.ts"
 import { ConfigCache } from "./ConfigCache.ts"
 import { ConnectionStatus } from "./ConnectionStatus.ts"
 import { DeclarativeConfig } from "./DeclarativeConfig.ts"
-import { whileDiskAnswers } from "./DiskSilence.ts"
+import { DiskSilence, whileDiskAnswers } from "./DiskSilence.ts"
 import { FileWatch } from "./FileWatch.ts"
 import { serveRung } from "./Ladder.ts"
 import { LiveConfig } from "./LiveConfig.ts"
@@ -57,9 +58,16 @@ const make = Effect.gen(function* () {
     yield* serveRung(live, rung, (offer) => ({ ...offer, byHand: { after: acceptedCount } }))
   })
 
+  const scope = yield* Effect.scope
+  const silence = yield* DiskSilence
+
+  /** A file whose disk never answers hides neither the other one nor the next request to look. */
+  const whileAnswered = (look: Effect.Effect<void>) =>
+    whileDiskAnswers(look).pipe(Effect.provideService(Scope.Scope, scope), Effect.provideService(DiskSilence, silence))
+
   const all = Effect.gen(function* () {
-    yield* cache
-    yield* declarativeFile
+    yield* whileAnswered(cache)
+    yield* whileAnswered(declarativeFile)
   })
   return Reload.of({ all, declarativeFile, cache })
 })

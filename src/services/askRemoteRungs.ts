@@ -3,14 +3,12 @@
  * failed, or its session was lost), and what serves is worse than what they might have. Again and again while that is so,
  * with jitter, for a whole fleet may be asking (`DESIGN.md`, "The life of a node", 3; reference `resilience.md` §5.5).
  */
-import { Duration, Effect, MutableRef, Random, Schedule, Stream, SubscriptionRef } from "effect"
-import type { Snapshot } from "../model/Snapshot.ts"
+import { Duration, Effect, Random, Stream, SubscriptionRef } from "effect"
 import { inOrder, isBetter, preferenceOf } from "../model/SourcePreference.ts"
-import { ConfigCache, type ConfigCacheError } from "./ConfigCache.ts"
 import { ConnectionStatus } from "./ConnectionStatus.ts"
+import { makeRemoteKeeper } from "./keepRemote.ts"
 import { serveRung } from "./Ladder.ts"
 import { LiveConfig } from "./LiveConfig.ts"
-import { NodeHealth } from "./NodeHealth.ts"
 import { RemoteRungs, type Rung, type RungAnswer } from "./Rung.ts"
 import { Settings } from "./Settings.ts"
 
@@ -18,8 +16,6 @@ export const remotePauseMinMs = 5_000
 export const remotePauseMaxMs = 10_000
 /** A rung that does not answer is passed over for this time. */
 export const remotePatienceMs = 30_000
-
-const persistRetry = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")])
 
 const patiently = ({ source, offer }: Rung): Rung => {
   const reason = `no answer in ${remotePatienceMs / 1000} s`
@@ -32,8 +28,7 @@ export const askRemoteRungs = Effect.gen(function* () {
   const settings = yield* Settings
   const live = yield* LiveConfig
   const connection = yield* ConnectionStatus
-  const cache = yield* ConfigCache
-  const { cacheProblem } = yield* NodeHealth
+  const { keep } = yield* makeRemoteKeeper
   const preference = preferenceOf(settings)
   const rungs = inOrder(preference, yield* RemoteRungs).map(patiently)
 
@@ -50,29 +45,11 @@ export const askRemoteRungs = Effect.gen(function* () {
     Stream.runDrain
   )
 
-  /** What came from afar is kept for the next start, unless something else serves by then. */
-  const persist = Effect.fnUntraced(function* (snapshot: Snapshot) {
-    const doesServe = Effect.map(SubscriptionRef.get(live.state), ({ hash }) => hash === snapshot.hash)
-    let told: string | undefined
-    const tell = ({ file, message }: ConfigCacheError) => {
-      const isKnown = told !== undefined
-      told = message
-      MutableRef.set(cacheProblem, message)
-      if (isKnown) return Effect.void
-      return Effect.logWarning("configuration serves but can't be cached; trying again").pipe(
-        Effect.annotateLogs({ file, cause: message })
-      )
-    }
-    yield* cache.write(snapshot, doesServe).pipe(Effect.tapError(tell), Effect.retry(persistRetry), Effect.ignore)
-    // Somebody else's problem by now, if it is another one.
-    if (told !== undefined && MutableRef.get(cacheProblem) === told) MutableRef.set(cacheProblem, undefined)
-  })
-
   const ask = Effect.gen(function* () {
     for (const rung of yield* due) {
       const climb = yield* serveRung(live, rung)
       if (climb._tag === "PassedOver") continue
-      if (climb._tag === "Serves") yield* persist(climb.applied.snapshot)
+      if (climb._tag === "Serves") yield* keep(climb.applied.snapshot)
       return
     }
   })
@@ -83,4 +60,4 @@ export const askRemoteRungs = Effect.gen(function* () {
 
   if (rungs.length === 0) return yield* Effect.never
   return yield* Effect.forever(untilDue.pipe(Effect.andThen(ask), Effect.andThen(pause)))
-})
+}).pipe(Effect.scoped)

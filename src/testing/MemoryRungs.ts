@@ -47,6 +47,12 @@ export const makeMemoryCache = (generationsMax = 5): MemoryCache => {
     let known: Held | undefined
     let trusted: Held | undefined
 
+    /** What stood there before is a change by hand when it comes again. */
+    const becomesOwn = (held: Held | undefined): void => {
+      own = held
+      known = undefined
+    }
+
     const putAway = (held: Held, reasons: ReadonlyArray<string>): void => {
       const others = memory.quarantine.filter((kept) => kept.held !== held)
       memory.quarantine = [...others, { held, reasons }].slice(-quarantineMax)
@@ -85,7 +91,8 @@ export const makeMemoryCache = (generationsMax = 5): MemoryCache => {
       const promote = (): void => {
         putAway(current, reasons)
         take()
-        memory.current = own = trusted = held
+        memory.current = trusted = held
+        becomesOwn(held)
       }
       return answerFor(held, "memory:generations", promote, (worse) => {
         putAway(held, worse)
@@ -96,7 +103,7 @@ export const makeMemoryCache = (generationsMax = 5): MemoryCache => {
 
     const offer = Effect.sync(() => {
       const held = memory.current
-      own = held
+      becomesOwn(held)
       trusted = undefined
       if (held === undefined) return nothing("there is no file")
       return answerFor(
@@ -122,12 +129,14 @@ export const makeMemoryCache = (generationsMax = 5): MemoryCache => {
         if (failure !== undefined)
           return Effect.fail(new ConfigCacheError({ operation: "write", file, message: failure, code: failure }))
         keepFormer()
-        memory.current = own = trusted = heldOf(snapshot)
+        memory.current = trusted = heldOf(snapshot)
+        becomesOwn(memory.current)
         return Effect.void
       })
 
     const offerByHand = Effect.sync(() => {
       const held = memory.current
+      becomesOwn(undefined)
       known = held
       if (held === undefined) return nothing("there is no file")
       return answerFor(
@@ -150,7 +159,8 @@ export const makeMemoryCache = (generationsMax = 5): MemoryCache => {
     })
 
     const adopt = Effect.sync(() => {
-      own = trusted = memory.current
+      trusted = memory.current
+      becomesOwn(memory.current)
     })
     return { source: "disk", offer, write, byHand: { file, adopt, state, offer: offerByHand } }
   }

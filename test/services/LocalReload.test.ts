@@ -7,6 +7,7 @@ import { ConfigCache } from "../../src/services/ConfigCache.ts"
 import type { ConnectionState } from "../../src/services/Connection.ts"
 import { ConnectionStatus } from "../../src/services/ConnectionStatus.ts"
 import { DeclarativeConfig } from "../../src/services/DeclarativeConfig.ts"
+import { DiskSilence } from "../../src/services/DiskSilence.ts"
 import { FileWatch } from "../../src/services/FileWatch.ts"
 import { LiveConfig, type Offer } from "../../src/services/LiveConfig.ts"
 import * as LocalReload from "../../src/services/LocalReload.ts"
@@ -261,6 +262,57 @@ describe("the cache, changed by hand (resilience.md §4)", () => {
       assert.deepInclude(yield* serving, { source: "control_plane", digit: "d" })
     }).pipe(Effect.provide(node(files(), joined)))
   )
+})
+
+const reloadAll = Effect.flatMap(Reload, (reload) => reload.all)
+
+/** Asks for both files, and gives the disk its two seconds. */
+const askedForBoth = Effect.gen(function* () {
+  const asking = yield* Effect.forkChild(reloadAll, { startImmediately: true })
+  yield* TestClock.adjust("2 seconds")
+  yield* settle
+  return asking.pollUnsafe() !== undefined
+})
+
+describe("both files, one of them on a disk that does not answer", () => {
+  it.effect("are looked at all the same: the declarative file serves, and the cache comes too late for it", () => {
+    let hasAnswered = false
+    const answered = Effect.sync(() => {
+      hasAnswered = true
+      return candidate(offer("disk", "d"))
+    }).pipe(Effect.delay("1 minute"))
+    return Effect.gen(function* () {
+      assert.isTrue(yield* Effect.scoped(askedForBoth))
+      assert.deepInclude(yield* serving, { source: "declarative_file", digit: "f" })
+      yield* TestClock.adjust("1 minute")
+      yield* settle
+      assert.isTrue(hasAnswered, "it goes on for as long as the node lives")
+      assert.deepInclude(yield* serving, { source: "declarative_file", digit: "f" })
+    }).pipe(Effect.provide(node(files({ cache: answered }))))
+  })
+
+  it.effect("are looked at again when they are asked for again", () => {
+    const written = files({ state: "own", declarative: Effect.never })
+    return Effect.gen(function* () {
+      assert.isTrue(yield* askedForBoth)
+      assert.deepInclude(yield* serving, { source: "empty" })
+      written.state = "foreign"
+      assert.isTrue(yield* askedForBoth)
+      assert.deepInclude(yield* serving, { source: "disk", digit: "d" })
+    }).pipe(Effect.provide(node(written)))
+  })
+
+  it.effect("are looked at in their order, however slow the disk is that answers", () => {
+    const slow = Effect.as(Effect.sleep("1 minute"), candidate(offer("disk", "d")))
+    return Effect.gen(function* () {
+      assert.isFalse(yield* askedForBoth)
+      assert.deepInclude(yield* serving, { source: "empty" })
+      yield* TestClock.adjust("1 minute")
+      yield* settle
+      assert.deepInclude(yield* serving, { source: "declarative_file", digit: "f" })
+      assert.strictEqual((yield* SubscriptionRef.get((yield* LiveConfig).state)).acceptedCount, 2)
+    }).pipe(Effect.provide(node(files({ cache: slow })).pipe(Layer.provide(Layer.succeed(DiskSilence, Effect.never)))))
+  })
 })
 
 describe("following the files", () => {

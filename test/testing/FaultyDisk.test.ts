@@ -37,7 +37,11 @@ describe("FaultyDisk", () => {
         (fault: VirtualDisk.DiskFault): VirtualDisk.FaultPlan =>
         ({ operation }) =>
           operation === "write" ? fault : undefined
-      const failed = yield* replaceUnder({ faultOf: onWrite({ _tag: "Fails", code: "ENOSPC", part: 0.4 }) })
+      const full: VirtualDisk.DiskFault = { _tag: "Fails", code: "ENOSPC", part: 0.4 }
+      // Without removals, so that the part is there to be looked at.
+      const failed = yield* replaceUnder({
+        faultOf: (call) => (call.operation === "remove" ? { _tag: "Fails", code: "EROFS" } : onWrite(full)(call))
+      })
       assert.isTrue(Exit.isFailure(yield* Fiber.join(failed.fiber)))
       assert.deepStrictEqual([failed.text(path), failed.text(`${path}.new`)], ["old", "n"])
       const lost = yield* replaceUnder({ faultOf: onWrite({ _tag: "Loses", part: 0.7 }) })

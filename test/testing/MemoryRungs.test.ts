@@ -1,7 +1,9 @@
 /** The twins keep what the real rungs keep. */
+import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type MemoryCache, makeMemoryCache, makeMemoryFile, tableHeld } from "../../src/testing/MemoryRungs.ts"
 import { type RungWorld, rungConformance } from "../conformance/rung.ts"
+import { snapshotOf, table } from "../support/tables.ts"
 
 const damaged = () => ({ _tag: "Damaged" }) as const
 
@@ -42,6 +44,25 @@ rungConformance(
   true,
   Effect.sync(() => cacheWorld(makeMemoryCache(generationsMax)))
 )
+
+describe("the cache in memory, changed by hand and back", () => {
+  it.effect("is changed by both", () =>
+    Effect.gen(function* () {
+      const memory = makeMemoryCache()
+      const { write, byHand = assert.fail("nobody changes it") } = memory.start()
+      yield* write(snapshotOf(table("/a")))
+      const { current: own } = memory
+      const hand = tableHeld(table("/hand"))
+      memory.current = hand
+      yield* byHand.offer
+      memory.current = own
+      assert.strictEqual(yield* byHand.state, "foreign")
+      yield* write(snapshotOf(table("/b")))
+      memory.current = hand
+      assert.strictEqual(yield* byHand.state, "foreign")
+    })
+  )
+})
 
 rungConformance(
   "the declarative file in memory",

@@ -230,9 +230,11 @@ describe("VirtualDisk", () => {
       const made = yield* prepared
       yield* replace(made.disk, "old")
       made.become({ capacityBytes: 5 })
-      assert.strictEqual((yield* Effect.flip(replace(made.disk, "newer"))).code, "ENOSPC")
+      const beside = yield* made.disk.create(`${path}.new`, 0o600)
+      assert.strictEqual((yield* Effect.flip(beside.write(bytesOf("newer")))).code, "ENOSPC")
       assert.strictEqual(textAt(made, `${path}.new`), "ne")
-      assert.strictEqual(textAt(made), "old")
+      assert.strictEqual((yield* Effect.flip(replace(made.disk, "newer"))).code, "ENOSPC")
+      assert.deepEqual([textAt(made), textAt(made, `${path}.new`)], ["old", undefined])
       yield* made.disk.remove(path)
       yield* replace(made.disk, "newer")
       assert.strictEqual(textAt(made), "newer")

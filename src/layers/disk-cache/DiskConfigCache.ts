@@ -5,12 +5,10 @@
  * missing: without it the node would take its deletion for a wish.
  */
 import { Effect, Layer, MutableRef, Semaphore } from "effect"
-import { encodeCachedTable } from "../../model/CachedTable.ts"
 import type { Snapshot } from "../../model/Snapshot.ts"
 import { isUsed, preferenceOf } from "../../model/SourcePreference.ts"
 import { sha256 } from "../../model/TableContent.ts"
-import { messageOf } from "../../model/thrown.ts"
-import { CacheProtection } from "../../services/CacheProtection.ts"
+import { CacheProtection, type CacheProtectionError } from "../../services/CacheProtection.ts"
 import { Compression, inflatedMaxBytes } from "../../services/Compression.ts"
 import { ConfigCache, ConfigCacheError, type WritableRung } from "../../services/ConfigCache.ts"
 import { ConfigCodec } from "../../services/ConfigCodec.ts"
@@ -20,6 +18,7 @@ import type { RungAnswer } from "../../services/Rung.ts"
 import { Settings } from "../../services/Settings.ts"
 import { cachePathsIn, ownerOnly } from "./cachePaths.ts"
 import { makeDiskRung } from "./diskRung.ts"
+import { makeEncoding } from "./encoding.ts"
 import { makeGenerations } from "./generations.ts"
 import { makeKeptLicense } from "./keptLicense.ts"
 import { makeOwnership } from "./ownership.ts"
@@ -54,20 +53,13 @@ const make = Effect.gen(function* () {
   const kept = makeKeptLicense({ disk, protection, paths })
   const rung = makeDiskRung({ reader, paths, generations, quarantine, ownership, sees: kept.sees, renew })
   const file = paths.current
+  const encoding = makeEncoding({ compression, describeTable, file, maxBytes: inflatedMaxBytes })
 
   const failedOn = ({ message, code }: DiskError) => new ConfigCacheError({ operation: "write", file, message, code })
 
   const encode = Effect.fnUntraced(function* (snapshot: Snapshot) {
-    const failed = (message: string) => new ConfigCacheError({ operation: "write", file, message })
-    const text = yield* Effect.try({
-      try: () => encodeCachedTable(describeTable(snapshot.raw), snapshot),
-      catch: (cause) => failed(`can't be processed (${messageOf(cause)})`)
-    })
-    const inflated = new TextEncoder().encode(text)
-    // What could not be read again must not take the place of what can.
-    if (inflated.length > inflatedMaxBytes) return yield* failed(`expected at most ${inflatedMaxBytes} bytes of JSON`)
-    const gzipped = yield* compression.gzip(inflated)
-    return yield* Effect.mapError(protection.protect(gzipped), ({ message }) => failed(message))
+    const failed = ({ message }: CacheProtectionError) => new ConfigCacheError({ operation: "write", file, message })
+    return yield* Effect.mapError(protection.protect(yield* encoding.encoded(snapshot)), failed)
   })
 
   const tellNotKept = (cause: string) =>
@@ -78,8 +70,7 @@ const make = Effect.gen(function* () {
         )
 
   /** A node that can't keep older configurations keeps the newest one all the same. */
-  const keepFormer = Effect.fnUntraced(function* (next: string) {
-    const former = yield* fingerprint(disk, file)
+  const keepFormer = Effect.fnUntraced(function* (former: string, next: string) {
     if (former === unreadable) return yield* tellNotKept("it can't be read")
     if (!ownership.isTrusted(former) || former === next) return
     yield* Effect.matchEffect(generations.keepCurrent(former), {
@@ -90,14 +81,17 @@ const make = Effect.gen(function* () {
 
   const write = Effect.fnUntraced(
     function* (snapshot: Snapshot, isStillWanted: Effect.Effect<boolean> = Effect.succeed(true)) {
-      if (!(yield* isStillWanted)) return
+      if (!(yield* isStillWanted)) return encoding.drop(snapshot)
       const startedMs = yield* monotonicMs
       const bytes = yield* encode(snapshot)
       const digest = sha256(bytes)
-      const formerly = keepFormer(digest)
-      ownership.attempt(digest)
-      yield* Effect.mapError(replaceFile(disk, { path: file, bytes, mode: ownerOnly }, formerly), failedOn)
+      const beforeRename = Effect.flatMap(fingerprint(disk, file), (former) => {
+        ownership.attempt(digest, former)
+        return keepFormer(former, digest)
+      })
+      yield* Effect.mapError(replaceFile(disk, { path: file, bytes, mode: ownerOnly }, beforeRename), failedOn)
       ownership.wrote(digest)
+      encoding.drop(snapshot)
       const tookMs = Math.round((yield* monotonicMs) - startedMs)
       yield* Effect.logDebug("configuration cached").pipe(Effect.annotateLogs({ file, bytes: bytes.length, tookMs }))
     },

@@ -1,6 +1,9 @@
 /**
  * Whose the current file is, and what it is worth, by the digest of its bytes: times and inodes tell nothing of who
  * wrote. One fingerprint stands for all states in which the file can't be read.
+ *
+ * What counts is what stood there last. Once a person's file was read, the node's own former one is a change by hand like
+ * any other, and so is a person's again after the node wrote: whoever undoes what they did wants that as well.
  */
 import { absent, unreadable } from "./readCacheFile.ts"
 
@@ -14,16 +17,24 @@ export const makeOwnership = () => {
   /** What served, or was written because it serves: worth keeping when something newer comes. */
   let trusted: string | undefined
 
+  const becomesOwn = (digest: string | undefined): void => {
+    own = digest
+    attempted = undefined
+    known = undefined
+  }
+
   return {
     adopt: (found: string): void => {
-      own = found === absent ? undefined : found
+      becomesOwn(found === absent ? undefined : found)
       trusted = found === unreadable ? undefined : own
     },
-    attempt: (digest: string): void => {
+    /** `former` is what stands there still: it may be what an earlier attempt left, in other bytes. */
+    attempt: (digest: string, former: string): void => {
+      if (former === attempted) own = former
       attempted = digest
     },
     wrote: (digest: string): void => {
-      own = digest
+      becomesOwn(digest)
       trusted = digest
     },
     /** The same content in other bytes stays whose it was. */
@@ -34,10 +45,11 @@ export const makeOwnership = () => {
       if (trusted === before) trusted = after
     },
     reads: (found: string): void => {
-      own = found
+      becomesOwn(found)
       trusted = undefined
     },
     readsByHand: (found: string): void => {
+      becomesOwn(undefined)
       known = found
     },
     trust: (digest: string): void => {

@@ -55,11 +55,11 @@ export const makeQuarantine = (disk: Disk["Service"], { quarantine, current }: C
   })
 
   /** Beside the file before the file: what stands there says why, whenever the process ends. */
-  const writeReasons = Effect.fnUntraced(function* (name: string, { path, stage, reasons }: Refused) {
+  const writeReasons = Effect.fnUntraced(function* (reasonsPath: string, { path, stage, reasons }: Refused) {
     const at = DateTime.formatIso(yield* DateTime.now)
     const text = [`${path}, refused at ${at}, step ${stage}:`, ...reasons, ""].join("\n")
     const file = {
-      path: join(quarantine, `${name}.reason.txt`),
+      path: reasonsPath,
       bytes: new TextEncoder().encode(text),
       mode: ownerOnly
     }
@@ -71,13 +71,16 @@ export const makeQuarantine = (disk: Disk["Service"], { quarantine, current }: C
     const names = yield* disk.list(quarantine)
     const known = names.find((name) => name.endsWith(`-${refused.digest?.slice(0, 12)}${ending}`))
     const name = known?.slice(0, -ending.length) ?? nameFor(nextNumber(names), refused.digest)
-    if (known === undefined) {
-      yield* prune(names)
-      yield* writeReasons(name, refused)
-    }
+    const reasonsPath = join(quarantine, `${name}.reason.txt`)
     const keptAs = join(quarantine, `${name}${ending}`)
     // What is there already under that name is the same, and is replaced by itself.
-    yield* place[manner](refused.path, keptAs)
+    const placed = place[manner](refused.path, keptAs)
+    if (known === undefined) {
+      yield* prune(names)
+      yield* writeReasons(reasonsPath, refused)
+      // Reasons without their file would count as one of the ten at each further try.
+      yield* Effect.tapError(placed, () => Effect.ignore(disk.remove(reasonsPath)))
+    } else yield* placed
     yield* disk.syncFolder(quarantine)
     if (manner === "move") yield* disk.syncFolder(dirname(refused.path))
     return { keptAs, isNew: known === undefined }

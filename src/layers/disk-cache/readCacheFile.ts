@@ -6,7 +6,7 @@ import { Data, Effect } from "effect"
 import { type CachedTable, decodeCachedTable } from "../../model/CachedTable.ts"
 import type { Row } from "../../model/Entity.ts"
 import { sha256, type TableContent } from "../../model/TableContent.ts"
-import { messageOf } from "../../model/thrown.ts"
+import { isShortOfMemory, messageOf } from "../../model/thrown.ts"
 import type { CacheProtection } from "../../services/CacheProtection.ts"
 import { type Compression, inflatedMaxBytes } from "../../services/Compression.ts"
 import type { Disk, DiskError, FileContent } from "../../services/Disk.ts"
@@ -50,6 +50,9 @@ const ofDisk = ({ code, message }: DiskError): Refusal =>
     ? new Refusal({ stage: "size", message: `expected at most ${cacheFileMaxBytes} bytes` })
     : new Refusal({ stage: "read", message, mayServeYet: true })
 
+/** A key that is not there, a newer format, want of memory: nothing is wrong with the file. */
+const mayServeYetIf = (isSo: boolean): { readonly mayServeYet?: true } => (isSo ? { mayServeYet: true } : {})
+
 export interface CacheReader {
   readonly disk: Disk["Service"]
   readonly compression: Compression["Service"]
@@ -63,20 +66,29 @@ const decode = Effect.fnUntraced(function* (
 ) {
   const { bytes, isStale } = yield* Effect.mapError(
     protection.unprotect(protectedBytes),
-    ({ message, isPassing }) =>
-      new Refusal({ stage: "unprotect", message, ...(isPassing ? { mayServeYet: true } : {}) })
+    ({ message, isPassing }) => new Refusal({ stage: "unprotect", message, ...mayServeYetIf(isPassing) })
   )
   const inflated = yield* Effect.mapError(
     compression.gunzip(bytes, inflatedMaxBytes),
-    ({ reason, message }) => new Refusal({ stage: reason === "tooLarge" ? "size" : "gzip", message })
+    ({ reason, message }) =>
+      new Refusal({
+        stage: reason === "tooLarge" ? "size" : "gzip",
+        message,
+        ...mayServeYetIf(reason === "noMemory")
+      })
   )
   const decoded = yield* Effect.try({
     try: () => decodeCachedTable(new TextDecoder().decode(inflated), describeTable),
-    catch: (cause) => new Refusal({ stage: "json", message: `can't be processed (${messageOf(cause)})` })
+    catch: (cause) =>
+      new Refusal({
+        stage: "json",
+        message: `can't be processed (${messageOf(cause)})`,
+        ...mayServeYetIf(isShortOfMemory(cause))
+      })
   })
   if (decoded._tag === "Right") return { table: decoded, isStale }
   const { stage, message } = decoded
-  return yield* new Refusal({ stage, message, ...(stage === "format" ? { mayServeYet: true } : {}) })
+  return yield* new Refusal({ stage, message, ...mayServeYetIf(stage === "format") })
 })
 
 const judge = (reader: CacheReader, path: string, { bytes, modifiedAtMs }: FileContent): Effect.Effect<CacheFile> => {

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
 import { CacheProtection, CacheProtectionError } from "../../../src/services/CacheProtection.ts"
+import type { DiskOperation } from "../../../src/services/Disk.ts"
 import * as VirtualDisk from "../../../src/testing/VirtualDisk.ts"
 import { goThrough } from "../../conformance/rung.ts"
 import { fileIn, plainFile, quickCompression, startCache } from "../../support/diskCache.ts"
@@ -49,7 +50,39 @@ const writeAll = Effect.fnUntraced(function* (disk: VirtualDisk.VirtualDisk, pro
 
 const quietly = Effect.provide(Logger.layer([]))
 
+/** As encryption is: other bytes each time. */
+const salting = (): CacheProtection => {
+  let salt = 0
+  return {
+    protect: (bytes) => Effect.sync(() => Uint8Array.from([mark, salt++, ...bytes])),
+    unprotect: (bytes) => Effect.succeed({ bytes: bytes.subarray(2), isStale: false })
+  }
+}
+
 describe("protection of the cache", () => {
+  it.effect("leaves the file the node's own, though no try of a write has the bytes of the one before", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      const cache = yield* writeAll(disk, salting())
+      const failAt = Effect.fnUntraced(function* (failing: DiskOperation) {
+        disk.become({
+          faultOf: ({ operation }) => (operation === failing ? { _tag: "Fails", code: "EIO" } : undefined)
+        })
+        yield* Effect.flip(cache.write(snapshotOf(table("/d"))))
+        disk.become({})
+        assert.strictEqual(yield* cache.byHand?.state ?? Effect.die("not followed"), "own", failing)
+      })
+      yield* failAt("rename")
+      disk.become({
+        faultOf: ({ operation, path }) =>
+          operation === "syncFolder" && path === prefix ? { _tag: "Fails", code: "EIO" } : undefined
+      })
+      yield* Effect.flip(cache.write(snapshotOf(table("/d"))))
+      yield* failAt("create")
+      yield* failAt("rename")
+    }).pipe(quietly)
+  )
+
   it.effect("covers the current file and the older ones, which are read back after a restart", () =>
     Effect.gen(function* () {
       const disk = VirtualDisk.make()
@@ -58,6 +91,22 @@ describe("protection of the cache", () => {
       assert.strictEqual((yield* serve(disk, turning(7))).serves, "/c")
       disk.hand.write(fileIn(prefix), new Uint8Array([mark, 7, 1]))
       assert.strictEqual((yield* serve(disk, turning(7))).serves, "/b")
+    }).pipe(quietly)
+  )
+
+  it.effect("leaves the former file where there is no key to write by, and says so", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      yield* writeAll(disk, turning(7))
+      const before = disk.hand.read(fileIn(prefix))
+      const keyless: CacheProtection = {
+        ...turning(7),
+        protect: () => Effect.fail(new CacheProtectionError({ message: "no key", isPassing: true }))
+      }
+      const cache = yield* start(disk, keyless)
+      const { operation, file, message } = yield* Effect.flip(cache.write(snapshotOf(table("/d"))))
+      assert.deepEqual([operation, file, message], ["write", fileIn(prefix), "no key"])
+      assert.deepEqual(disk.hand.read(fileIn(prefix)), before)
     }).pipe(quietly)
   )
 

@@ -1,5 +1,5 @@
 /** At which step a file is refused, in which words, and whether it may serve yet (`resilience.md` §2). */
-import { gzipSync } from "node:zlib"
+import { gunzipSync, gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type CacheReader, cacheFileMaxBytes, readCacheFile } from "../../../src/layers/disk-cache/readCacheFile.ts"
@@ -71,6 +71,29 @@ describe("reading a file of the cache", () => {
         isRead: true
       })
       assert.deepInclude(yield* refusal({ compression: inflating("notGzip") }), { stage: "gzip", mayServeYet: false })
+    })
+  )
+
+  it.effect("does not blame the file for want of memory: it may be good", () =>
+    Effect.gen(function* () {
+      assert.deepEqual(yield* refusal({ compression: inflating("noMemory") }), {
+        stage: "gzip",
+        message: "it is noMemory",
+        mayServeYet: true,
+        isRead: true
+      })
+      const describing = (cause: Error) => () => {
+        throw cause
+      }
+      const digested = gzipSync(JSON.stringify({ ...table("/a"), _holdfast: { format: 2, sha256: "0".repeat(64) } }))
+      const read = (cause: Error) =>
+        refusal({
+          compression: { ...reader().compression, gunzip: () => Effect.succeed(gunzipSync(digested)) },
+          describeTable: describing(cause)
+        })
+      const short = new RangeError("Array buffer allocation failed")
+      assert.deepInclude(yield* read(short), { stage: "json", mayServeYet: true })
+      assert.deepInclude(yield* read(new RangeError("too deep")), { stage: "json", mayServeYet: false })
     })
   )
 

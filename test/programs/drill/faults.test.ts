@@ -44,6 +44,9 @@ describe("a steered machine", () => {
         const error = yield* Effect.flip(replace)
         assert.deepInclude(error, { operation: "write", code: "ENOSPC" })
         assert.strictEqual(yield* text(path), "former")
+        const half = yield* disk.create(besideOf(path), 0o600)
+        yield* Effect.flip(half.write(Buffer.from("0123456789")))
+        yield* half.close
         assert.strictEqual(yield* text(besideOf(path)), "01234")
         steer(faults, { isDiskFull: false })
         yield* replace
