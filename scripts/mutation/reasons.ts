@@ -210,6 +210,23 @@ export const reasons: ReadonlyArray<Reasoned> = [
     why: "What is read of a list beyond its end is undefined too."
   },
   {
+    file: "src/model/KeptLicense.ts",
+    text: "} catch {",
+    mutations: ["{ return undefined } → {}"],
+    why: "What could not be read is left undefined, which is no record either."
+  },
+  {
+    file: "src/model/KeptLicense.ts",
+    text: "if (updatedAt === undefined || found.updatedAt === undefined) return false",
+    mutations: [
+      "updatedAt === undefined || found.updatedAt === undefined → false",
+      "updatedAt === undefined || found.updatedAt === undefined → updatedAt === undefined && found.updatedAt === undefined",
+      "updatedAt === undefined → false",
+      "found.updatedAt === undefined → false"
+    ],
+    why: "Only narrows the type: a date that is undefined compares as false."
+  },
+  {
     file: "src/services/LicenseGuard.ts",
     text: '...standingOf({ _tag: "None" }, 0, { onExpiry: "stop", graceDays: 0 }),',
     mutations: ["0 → 1", '{ onExpiry: "stop", graceDays: 0 } → {}', '"stop" → ""'],
@@ -222,21 +239,27 @@ export const reasons: ReadonlyArray<Reasoned> = [
     why: serviceKey
   },
   {
-    file: "src/layers/license/readLicense.ts",
-    text: '? { _tag: "Right", held: { license: parsed.license, signature } }',
-    mutations: ['"Right" → ""'],
-    why: otherTag
+    file: "src/layers/license/Memory.ts",
+    text: "if (next === undefined || (next.text === kept?.text && next.updatedAt === kept?.updatedAt)) return Effect.void",
+    mutations: ["kept?.updatedAt → kept.updatedAt"],
+    why: "Only narrows the type: where nothing is kept, what comes next has a text, and is another."
+  },
+  {
+    file: "src/layers/license/Memory.ts",
+    text: 'if (kept !== undefined && found._tag === "Text" && outweighs(kept, found)) {',
+    mutations: ['found._tag === "Text" → true'],
+    why: "Only narrows the type: what is no text has no date, and nothing outweighs that."
+  },
+  {
+    file: "src/layers/license/Holder.ts",
+    text: 'if (result._tag === "Right") held = result.held',
+    mutations: ['result._tag === "Right" → true'],
+    why: "Only narrows the type: what is refused has no licence to hold."
   },
   {
     file: "src/layers/license/Holder.ts",
     text: 'return { _tag: "Right", held: undefined }',
     mutations: ['{ _tag: "Right", held: undefined } → {}', '"Right" → ""'],
-    why: otherTag
-  },
-  {
-    file: "src/layers/license/Judge.ts",
-    text: 'if (held !== undefined) return { _tag: "License", ...held }',
-    mutations: ['{ _tag: "License", ...held } → { ...held }', '"License" → ""'],
     why: otherTag
   },
   {
@@ -262,7 +285,10 @@ export const reasons: ReadonlyArray<Reasoned> = [
   {
     file: "src/layers/license/WatchingLicenseGuard.ts",
     text: "Stream.changesWith((one, other) => one?.raw === other?.raw && one?.source === other?.source),",
-    mutations: ["(one, other) => one?.raw === other?.raw && one?.source === other?.source → () => undefined"],
+    mutations: [
+      "(one, other) => one?.raw === other?.raw && one?.source === other?.source → () => undefined",
+      "one?.raw === other?.raw && one?.source === other?.source → false"
+    ],
     why: moreLooks
   },
   {

@@ -12,6 +12,8 @@ export interface KeptLicense {
   readonly text: string | undefined
 }
 
+type FoundText = Extract<FoundLicense, { readonly _tag: "Text" }>
+
 const format = 1
 
 export const encodeKeptLicense = ({ updatedAt, text }: KeptLicense): string =>
@@ -36,8 +38,8 @@ export const decodeKeptLicense = (text: string): KeptLicense | undefined => {
  * Whether what is kept counts in place of what an older configuration may have. Only what both say of themselves decides:
  * a licence without `updated_at` was written by a person, and counts where it stands.
  */
-export const outweighs = ({ updatedAt, text }: KeptLicense, found: FoundLicense): boolean => {
-  if (found._tag !== "Text" || updatedAt === undefined || found.updatedAt === undefined) return false
+export const outweighs = ({ updatedAt, text }: KeptLicense, found: FoundText): boolean => {
+  if (updatedAt === undefined || found.updatedAt === undefined) return false
   // What was taken away does not come back by being found again; of the same licence the copy at hand is as good.
   return text === undefined ? updatedAt >= found.updatedAt : updatedAt > found.updatedAt
 }

@@ -12,8 +12,8 @@ import {
 } from "../../src/model/KeptLicense.ts"
 import { cases } from "../support/cases.ts"
 
-const text = (content: string, updatedAt?: number): FoundLicense => ({
-  _tag: "Text",
+const text = (content: string, updatedAt?: number) => ({
+  _tag: "Text" as const,
   text: content,
   ...(updatedAt === undefined ? {} : { updatedAt })
 })
@@ -48,17 +48,16 @@ describe("what is kept", () => {
     }
   })
 
-  it.each<readonly [string, KeptLicense, FoundLicense, boolean]>([
+  it.each<readonly [string, KeptLicense, Parameters<typeof outweighs>[1], boolean]>([
     ["newer than what is found", kept("k", 2), text("f", 1), true],
     ["older", kept("k", 1), text("f", 2), false],
     ["as old: the copy at hand is as good", kept("k", 1), text("f", 1), false],
     ["beside one that a person wrote", kept("k", 2), text("f"), false],
     ["without a date itself", kept("k"), text("f", 1), false],
+    ["taken away, without a date itself", kept(undefined), text("f", 1), false],
     ["taken away, as new as what is found", kept(undefined, 2), text("f", 2), true],
     ["taken away, after what is found", kept(undefined, 2), text("f", 1), true],
-    ["taken away, before what is found", kept(undefined, 2), text("f", 3), false],
-    ["beside a configuration without a licence", kept("k", 2), nothing, false],
-    ["beside something that can't be read", kept("k", 2), unreadable, false]
+    ["taken away, before what is found", kept(undefined, 2), text("f", 3), false]
   ])("%s", (_case, license, found, expected) => assert.strictEqual(outweighs(license, found), expected))
 
   it("is what the control plane says, be it older; what it took away is remembered by its date", () => {
@@ -76,6 +75,7 @@ describe("what is kept", () => {
     assert.deepStrictEqual(keepNewer(kept("k", 2), text("f")), kept("k", 2))
     assert.deepStrictEqual(keepNewer(kept("k"), text("f")), kept("f"))
     assert.deepStrictEqual(keepNewer(kept(undefined, 2), text("f", 2)), kept(undefined, 2))
-    assert.deepStrictEqual(keepNewer(kept("k", 2), nothing), kept("k", 2))
+    for (const none of [nothing, unreadable])
+      for (const before of [kept("k", 2), kept("k"), undefined]) assert.deepStrictEqual(keepNewer(before, none), before)
   })
 })

@@ -53,6 +53,8 @@ export const makeBench = Effect.gen(function* () {
   const files = new Map<string, Content>()
   const changes = new Map<string, Queue.Queue<void>>()
   const log: Array<LogLine> = []
+  /** Fibers that failed and were started again, each with its cause: none should, whatever the story. */
+  const failures: Array<string> = []
   const jumps = yield* SubscriptionRef.make(0)
   const clock = { offsetMs: 0 }
 
@@ -65,14 +67,16 @@ export const makeBench = Effect.gen(function* () {
   const logger = Logger.make(({ logLevel, message, fiber }) => {
     const facts = fiber.getRef(References.CurrentLogAnnotations)
     log.push({ level: logLevel, message: String(message), facts })
+    if (String(message).endsWith("; starting it again")) failures.push(`${message}: ${facts.cause}`)
   })
 
-  /** What is kept over the lives on this bench, and how the disk is. */
-  const kept: { text: string | undefined; writes: number; fails: "no" | "reads" | "writes" | "hangs" } = {
-    text: undefined,
-    writes: 0,
-    fails: "no"
-  }
+  /** What is kept over the lives on this bench, whether the cache keeps it at all, and how the disk is. */
+  const kept: {
+    text: string | undefined
+    writes: number
+    isOffered: boolean
+    fails: "no" | "reads" | "writes" | "hangs"
+  } = { text: undefined, writes: 0, isOffered: true, fails: "no" }
   const file = "/prefix/license.kept"
   const failed = (operation: "read" | "write") =>
     Effect.fail(new ConfigCacheError({ operation, file, message: "EIO", code: "EIO" }))
@@ -99,7 +103,12 @@ export const makeBench = Effect.gen(function* () {
           liveLayer,
           NodeHealth.layer,
           diskOf(files),
-          Layer.succeed(ConfigCache, { source: "disk", offer: unused, write: () => unused, keptLicense }),
+          Layer.succeed(ConfigCache, {
+            source: "disk",
+            offer: unused,
+            write: () => unused,
+            ...(kept.isOffered ? { keptLicense } : {})
+          }),
           Layer.succeed(FileWatch, { watch }),
           Layer.succeed(TrustedClock, {
             nowMs: Effect.map(Clock.currentTimeMillis, (ms) => ms + clock.offsetMs),
@@ -132,7 +141,7 @@ export const makeBench = Effect.gen(function* () {
   /** What was logged since the last time, one `level message` each. */
   const told = () => log.splice(0).map(({ level, message }) => `${level} ${message}`)
   const watched = () => [...changes.keys()]
-  return { files, layer, put, jump, told, log, clock, kept, watched }
+  return { files, layer, put, jump, told, log, failures, clock, kept, watched }
 })
 
 let offers = 0

@@ -72,7 +72,7 @@ export const makeHolder = ({ source, file, look }: Place, judgement: Judgement):
   const take = ({ found, before, taken = Effect.void }: Look): Effect.Effect<void> => {
     const result = read(found, judgement)
     if (result._tag === "Wrong") {
-      if (held === undefined && before !== undefined) recall(before)
+      if (before !== undefined) recall(before)
       return refuse(found, result.faults)
     }
     held = result.held

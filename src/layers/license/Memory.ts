@@ -23,7 +23,7 @@ import { type Judgement, readLicense } from "./readLicense.ts"
 
 export interface Look {
   readonly found: FoundLicense
-  /** What stood there in an earlier life, as text: it stays when what is found now is refused. */
+  /** What stood there in an earlier life, as text, until something was taken in this one: it stays when what is found is refused. */
   readonly before?: string | undefined
   /** To be done once what is found was taken. */
   readonly taken?: Effect.Effect<void>
@@ -55,8 +55,7 @@ const readKept = Effect.fnUntraced(
 
 const nothing: FoundLicense = { _tag: "Nothing" }
 
-const foundIn = ({ text, updatedAt }: KeptLicense): FoundLicense =>
-  text === undefined ? nothing : { _tag: "Text", text, ...(updatedAt === undefined ? {} : { updatedAt }) }
+const foundIn = ({ text }: KeptLicense): FoundLicense => (text === undefined ? nothing : { _tag: "Text", text })
 
 /** What this node would refuse by now is as good as none. */
 const ifAcceptable = (kept: KeptLicense | undefined, judgement: Judgement): KeptLicense | undefined =>
@@ -79,17 +78,21 @@ export const makeMemory = Effect.fnUntraced(function* (judgement: Judgement) {
       return keep(encodeKeptLicense(next))
     })
 
-  const take = (next: () => KeptLicense | undefined): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      isAnyTaken = true
-      return remember(next())
-    })
+  const taken = Effect.sync(() => {
+    isAnyTaken = true
+  })
 
-  const tellLeftAside = (source: Source, text: string) =>
+  const take = (next: () => KeptLicense | undefined): Effect.Effect<void> =>
+    Effect.andThen(
+      taken,
+      Effect.suspend(() => remember(next()))
+    )
+
+  const tellLeftAside = (source: Source, text: string, instead: KeptLicense) =>
     Effect.suspend(() => {
       if (toldOf === text) return Effect.void
       toldOf = text
-      const because = kept?.text === undefined ? "the control plane took it away since" : "a newer one is kept"
+      const because = instead.text === undefined ? "the control plane took it away since" : "a newer one is kept"
       return Effect.logWarning("licence of an older configuration left aside").pipe(
         Effect.annotateLogs({ source, because, file: store?.file })
       )
@@ -103,12 +106,12 @@ export const makeMemory = Effect.fnUntraced(function* (judgement: Judgement) {
     const before = isAnyTaken ? undefined : kept?.text
     if (source === "control_plane") return { found, before, taken: take(() => keepOfControlPlane(kept, found)) }
     // A person's word that is worth more than what is left over on the disk, as on a node on its own.
-    if (isBetter(preference, source, "disk")) return { found, taken: take(() => kept) }
+    if (isBetter(preference, source, "disk")) return { found, taken }
     if (kept !== undefined && found._tag === "Text" && outweighs(kept, found)) {
-      yield* tellLeftAside(source, found.text)
-      return { found: foundIn(kept), taken: take(() => kept) }
+      yield* tellLeftAside(source, found.text, kept)
+      return { found: foundIn(kept), taken }
     }
-    return { found, before, taken: take(() => (source === "declarative_file" ? kept : keepNewer(kept, found))) }
+    return { found, before, taken: source === "declarative_file" ? taken : take(() => keepNewer(kept, found)) }
   })
 
   return { look }

@@ -37,9 +37,7 @@ export const makeKeeper = Effect.fnUntraced(function* (store: KeptText) {
     unwritten === undefined ? Queue.take(bell) : Effect.timeoutOption(Queue.take(bell), retryDelay)
   )
   yield* supervise("keeping the licence", Effect.forever(Effect.andThen(Effect.catch(write, tell), rest)))
-  yield* Effect.addFinalizer(() =>
-    Effect.ignore(write).pipe(Effect.interruptible, Effect.timeoutOption(patienceAtStop))
-  )
+  yield* Effect.addFinalizer(() => Effect.timeoutOption(Effect.ignore(write), patienceAtStop))
 
   return (text: string): Effect.Effect<void> =>
     Effect.suspend(() => {

@@ -4,7 +4,7 @@ import { type Duration, Effect, Fiber, MutableRef, SubscriptionRef } from "effec
 import { TestClock } from "effect/testing"
 import { licenseExpired } from "../../../src/model/GatewayError.ts"
 import { LicenseGuard } from "../../../src/services/LicenseGuard.ts"
-import { LiveConfig } from "../../../src/services/LiveConfig.ts"
+import { ConfigRejected, LiveConfig } from "../../../src/services/LiveConfig.ts"
 import { NodeHealth } from "../../../src/services/NodeHealth.ts"
 import { TrustedClock } from "../../../src/services/TrustedClock.ts"
 import { configure, makeBench, prefixFile, seenOf } from "../../support/licenseGuard.ts"
@@ -61,20 +61,23 @@ describe("the licence's way", () => {
     })
   )
 
-  it.effect("stops at the very millisecond, not one before", () =>
+  it.effect.each([
+    { end: "of the licence", expires: "2026-06-01", days: "0", before: "expiring prefix" },
+    { end: "of its days of grace", expires: "2026-05-29", days: "3", before: "grace prefix" }
+  ])("stops at the very millisecond $end, not one before", ({ expires, days, before }) =>
     Effect.gen(function* () {
       yield* startAt("2026-05-31T23:59:45Z")
       const bench = yield* makeBench
-      bench.files.set(prefixFile, licenseUntil("2026-06-01"))
+      bench.files.set(prefixFile, licenseUntil(expires))
       yield* Effect.gen(function* () {
         yield* pass(14_999)
-        assert.deepStrictEqual([yield* stateNow, yield* answer], ["expiring prefix", "serves"])
+        assert.deepStrictEqual([yield* stateNow, yield* answer], [before, "serves"])
         yield* pass(1)
         assert.deepStrictEqual([yield* stateNow, yield* answer], ["expired prefix", "license expired"])
         const { refusal } = yield* LicenseGuard
         assert.strictEqual(MutableRef.get(refusal), licenseExpired)
         assert.deepInclude(MutableRef.get((yield* NodeHealth).license), { state: "expired", stops: true, daysLeft: 0 })
-      }).pipe(Effect.provide(bench.layer()))
+      }).pipe(Effect.provide(bench.layer({ license_grace_days: days })))
     })
   )
 
@@ -281,6 +284,24 @@ describe("renewal, with no other waiting than for the news", () => {
         yield* configure(renewed)
         assert.deepStrictEqual([yield* stateNow, yield* answer], ["valid configuration", "serves"])
         assert.deepStrictEqual(bench.told().slice(-2), ["Info licence renewed", "Info requests are served again"])
+      }).pipe(Effect.provide(bench.layer()))
+    })
+  )
+
+  it.effect("by the control plane, whose first configurations were refused", () =>
+    Effect.gen(function* () {
+      const bench = yield* start
+      bench.files.set(prefixFile, expired)
+      yield* Effect.gen(function* () {
+        yield* settle
+        const { note, state } = yield* LiveConfig
+        const faults = [{ path: [], message: "expected a configuration" }]
+        yield* note(new ConfigRejected({ source: "control_plane", hash: undefined, faults }))
+        yield* settle
+        assert.isUndefined((yield* SubscriptionRef.get(state)).snapshot)
+        yield* configure(renewed)
+        assert.deepStrictEqual([yield* stateNow, yield* answer], ["valid configuration", "serves"])
+        assert.deepStrictEqual(bench.failures, [])
       }).pipe(Effect.provide(bench.layer()))
     })
   )

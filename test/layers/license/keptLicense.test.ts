@@ -51,16 +51,27 @@ const give = Effect.fnUntraced(function* (source: RungSource, ...given: Readonly
   return yield* stateNow
 })
 
-/** One life of a node on this bench: what it kept from the lives before is there. */
+/** One life of a node on this bench: what it kept from the lives before is there. No fiber of it fails. */
 const life = <A, E>(
   bench: Bench,
   story: Effect.Effect<A, E, LicenseGuard | LiveConfig | Scope.Scope>,
   given: Partial<Record<SettingName, string>> = {}
-) => Effect.scoped(Effect.andThen(settle, story).pipe(Effect.provide(bench.layer({ ...joined, ...given }))))
+) =>
+  Effect.andThen(settle, story).pipe(
+    Effect.provide(bench.layer({ ...joined, ...given })),
+    Effect.scoped,
+    Effect.tap(() => Effect.sync(() => assert.deepStrictEqual(bench.failures, [])))
+  )
 
 const keptBy = ({ kept }: Bench) => (kept.text === undefined ? undefined : decodeKeptLicense(kept.text))
 
-const leftAside = "Warn licence of an older configuration left aside"
+const file = "/prefix/license.kept"
+const unread = "kept licence can't be read; going on without it"
+const leftAside = "licence of an older configuration left aside"
+
+/** The facts of each time that this was told. */
+const factsOf = ({ log }: Bench, message: string) =>
+  log.flatMap((line) => (line.message === message ? [line.facts] : []))
 
 describe("the newest licence is kept over restarts", () => {
   it.effect(
@@ -82,8 +93,8 @@ describe("the newest licence is kept over restarts", () => {
               assert.strictEqual(yield* give("disk", older), "valid, serves")
             })
           )
-          const told = bench.told().filter((line) => line === leftAside)
-          assert.lengthOf(told, 1)
+          assert.deepStrictEqual(factsOf(bench, leftAside), [{ source: "disk", because: "a newer one is kept", file }])
+          assert.deepStrictEqual(factsOf(bench, unread), [])
           assert.deepStrictEqual(keptBy(bench), { updatedAt: 20, text: renewed })
         }
       })
@@ -142,7 +153,10 @@ describe("the newest licence is kept over restarts", () => {
       )
       assert.deepStrictEqual(keptBy(bench), { updatedAt: 20, text: undefined })
       const stands = (updated_at: number) => life(bench, give("disk", { payload: expired, updated_at }))
+      bench.told()
       assert.strictEqual(yield* stands(10), "none, serves")
+      const because = "the control plane took it away since"
+      assert.deepStrictEqual(factsOf(bench, leftAside), [{ source: "disk", because, file }])
       assert.strictEqual(yield* stands(20), "none, serves")
       assert.strictEqual(yield* stands(30), "expired, stops")
       assert.deepStrictEqual(keptBy(bench), { updatedAt: 30, text: expired })
@@ -216,11 +230,30 @@ describe("the newest licence is kept over restarts", () => {
       )
       yield* life(bench, give("disk", newest))
       assert.strictEqual(bench.kept.writes, 1)
+      yield* life(bench, give("control_plane", { ...newest, updated_at: 21 }))
+      assert.deepStrictEqual(keptBy(bench), { updatedAt: 21, text: renewed }, "its date alone is news as well")
+      assert.strictEqual(bench.kept.writes, 2)
     })
   )
 })
 
 describe("a disk that can't keep the licence costs just that", () => {
+  it.effect("a cache that keeps none apart costs nothing else", () =>
+    Effect.gen(function* () {
+      const bench = yield* start
+      bench.kept.isOffered = false
+      yield* life(
+        bench,
+        Effect.gen(function* () {
+          assert.strictEqual(yield* give("control_plane", { payload: expired, updated_at: 20 }), "expired, stops")
+          assert.strictEqual(yield* give("control_plane", { payload: renewed, updated_at: 21 }), "valid, serves")
+          assert.strictEqual(yield* give("disk", { payload: expired, updated_at: 20 }), "valid, serves")
+        })
+      )
+      assert.strictEqual(yield* life(bench, give("disk", { payload: expired, updated_at: 20 })), "expired, stops")
+    })
+  )
+
   it.effect("it is told once, tried again, and written at last", () =>
     Effect.gen(function* () {
       const bench = yield* start
@@ -244,16 +277,17 @@ describe("a disk that can't keep the licence costs just that", () => {
 
   it.effect("what can't be read, or is none, is told, and replaced by the next licence", () =>
     Effect.gen(function* () {
-      for (const [fails, text] of [
-        ["reads", undefined],
-        ["no", "{"]
+      for (const [fails, text, cause] of [
+        ["reads", undefined, "EIO"],
+        ["no", "{", "expected a licence as it is kept"]
       ] as const) {
         const bench = yield* start
         Object.assign(bench.kept, { fails, text })
         yield* life(
           bench,
           Effect.gen(function* () {
-            assert.deepStrictEqual(bench.told(), ["Warn kept licence can't be read; going on without it"])
+            assert.deepStrictEqual(factsOf(bench, unread), [{ file, cause }])
+            assert.deepStrictEqual(bench.told(), [`Warn ${unread}`])
             bench.kept.fails = "no"
             assert.strictEqual(yield* give("disk", { payload: expired, updated_at: 10 }), "expired, stops")
           })
@@ -279,6 +313,7 @@ describe("a disk that can't keep the licence costs just that", () => {
       yield* TestClock.adjust("1 millis")
       for (let i = 0; i < 8; i++) yield* settle
       assert.deepStrictEqual(states, ["expired, stops", "valid, serves"])
+      assert.deepStrictEqual(factsOf(bench, unread), [{ file, cause: "the disk does not answer" }])
       assert.isUndefined(living.pollUnsafe())
       yield* TestClock.adjust("2 seconds")
       yield* settle
