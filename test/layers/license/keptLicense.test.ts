@@ -121,6 +121,9 @@ describe("the newest licence is kept over restarts", () => {
       const file = give("declarative_file", { payload: renewed, updated_at: 10 })
       assert.strictEqual(yield* life(bench, file), "expired, stops")
       assert.strictEqual(yield* life(bench, file, preferred), "valid, serves")
+      // And it is what stood before, not what was kept.
+      const thenBad = Effect.andThen(file, give("control_plane", { payload: bad, updated_at: 21 }))
+      assert.strictEqual(yield* life(bench, thenBad, preferred), "valid, serves")
     })
   )
 
