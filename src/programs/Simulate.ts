@@ -4,6 +4,7 @@
  */
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { getHeapStatistics } from "node:v8"
 import { Effect } from "effect"
 import { messageOf } from "../model/thrown.ts"
 import { StartError } from "../services/StartError.ts"
@@ -83,7 +84,8 @@ const run = Effect.fnUntraced(function* (options: SimulationOptions, asked: Aske
   )
   outcome.transcript.flush()
   const peakBytes = process.resourceUsage().maxRSS * 1024
-  return judge(outcome, { wallMs: performance.now() - startedMs, peakBytes })
+  const { heap_size_limit: limitBytes } = getHeapStatistics()
+  return judge(outcome, { wallMs: performance.now() - startedMs, peakBytes, limitBytes })
 }, Effect.scoped)
 
 const runOne = Effect.fnUntraced(function* (options: SimulationOptions, asked: Asked) {

@@ -10,6 +10,8 @@ import type { Outcome } from "./simulation.ts"
 export interface Effort {
   readonly wallMs: number
   readonly peakBytes: number
+  /** What the process may have of the machine's memory; a larger fleet ends it. */
+  readonly limitBytes: number
 }
 
 export interface Judged {
@@ -61,6 +63,12 @@ interface Fact {
   readonly value: string
 }
 
+/** Fleets are limited by memory, not by time: a node takes the same however many there are. Rounded down. */
+const nodesLimit = ({ outcome: { options }, effort: { peakBytes, limitBytes } }: Judged): number =>
+  Math.max(options.nodes, Math.floor((options.nodes * limitBytes) / peakBytes / 100) * 100)
+
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`
+
 const factsOf = (judged: Judged): ReadonlyArray<Fact> => {
   const { outcome, effort } = judged
   const { measurements, befallen, transcript } = outcome
@@ -82,7 +90,11 @@ const factsOf = (judged: Judged): ReadonlyArray<Fact> => {
     { name: "transcript", value: `${transcript.count()} lines, SHA-256 ${transcript.digest()}` },
     {
       name: "effort",
-      value: `${seconds(effort.wallMs)}, ${nodeHoursPerMinute(judged)} node-hours a minute, ${Math.round(effort.peakBytes / 1e6)} MB at most`
+      value: `${seconds(effort.wallMs)}, ${nodeHoursPerMinute(judged)} node-hours a minute, ${megabytes(effort.peakBytes)} at most`
+    },
+    {
+      name: "limit",
+      value: `${megabytes(effort.limitBytes)} of memory, room for ${nodesLimit(judged)} such nodes at least`
     }
   ]
 }
@@ -178,7 +190,7 @@ export const reportJson = (judged: Judged): string => {
       restartToNewestMs: outcome.restartConverge,
       sessionsPerSecond: measurements.sessionsPerSecond(),
       transcript: { lines: transcript.count(), sha256: transcript.digest() },
-      effort: { ...effort, nodeHoursPerMinute: nodeHoursPerMinute(judged) }
+      effort: { ...effort, nodeHoursPerMinute: nodeHoursPerMinute(judged), nodesLimit: nodesLimit(judged) }
     },
     null,
     2

@@ -113,12 +113,13 @@ describe("the report of a simulation", () => {
   it("says verdict, options, measurements and what is simulated, in every form", async () => {
     const options = { nodes: 3, minutes: 3, seed: "9", bug: undefined, fate: drawFate("9") }
     const outcome = await runVirtual(simulate(options, makeTranscript(), { onMinute: () => {} }), { seed: "9" })
-    const judged = judge(outcome, { wallMs: 30_000, peakBytes: 200_000_000 })
+    const judged = judge(outcome, { wallMs: 30_000, peakBytes: 200_000_000, limitBytes: 10_000_000_000 })
     const digest = outcome.transcript.digest()
     assert.match(judged.verdict, /^passed: every promise held/)
     const lines = summary(judged)
     assert.isTrue(lines.some((line) => line.includes(digest)))
     assert.isTrue(lines.some((line) => /node-hours a minute, 200 MB at most$/.test(line)))
+    assert.isTrue(lines.some((line) => line.endsWith("10000 MB of memory, room for 100 such nodes at least")))
     assert.match(oneLine(judged), /^seed 9: passed: .* \(transcript [0-9a-f]{16}\)$/)
     const markdown = reportMarkdown(judged)
     for (const part of ["# Simulation: seed 9", "seed 9: 3 nodes", "## Measured", "reconnects.svg", "done once"])

@@ -10,7 +10,7 @@ import { simulate } from "../../../src/programs/simulate/simulation.ts"
 import { runVirtual } from "../../../src/testing/runVirtual.ts"
 import { makeTranscript } from "../../../src/testing/Transcript.ts"
 
-const noEffort = { wallMs: 1_000, peakBytes: 0 }
+const noEffort = { wallMs: 1_000, peakBytes: 1, limitBytes: 1 }
 
 const run = async (options: SimulationOptions) => {
   const texts: Array<string> = []
