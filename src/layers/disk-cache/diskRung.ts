@@ -193,8 +193,7 @@ export const makeDiskRung = (parts: DiskRungParts) => {
     const file = yield* readCacheFile(reader, current)
     if (file._tag === "Absent") return nothing(`there is no ${current}`)
     ownership.readsByHand(file.digest ?? unreadable)
-    const copied = (refused: Refused) =>
-      refused.digest === undefined ? Effect.succeed(false) : quarantine.put(refused, "copy")
+    const copied = (refused: Refused) => (refused.digest === undefined ? Effect.void : quarantine.put(refused, "copy"))
     return answerFor(
       file,
       (good) =>

@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect"
 import { licenseMaxBytes } from "../../model/License.ts"
-import type { CacheProtection, CacheProtectionError } from "../../services/CacheProtection.ts"
+import type { CacheProtection } from "../../services/CacheProtection.ts"
 import { ConfigCacheError } from "../../services/ConfigCache.ts"
 import { type Disk, type DiskError, replaceFile } from "../../services/Disk.ts"
 import { type CachePaths, ownerOnly } from "./cachePaths.ts"
@@ -40,20 +40,18 @@ export const makeKeptLicense = (parts: {
     onFailure: ({ code }: DiskError) => sees(code !== "ENOENT")
   })
 
-  const content = Effect.gen(function* () {
-    const { bytes } = yield* disk.read(file, fileMaxBytes)
-    const plain = yield* protection.unprotect(bytes)
-    return new TextDecoder().decode(plain.bytes)
-  })
+  const textOf = (bytes: Uint8Array) =>
+    Effect.map(protection.unprotect(bytes), (plain) => new TextDecoder().decode(plain.bytes))
 
-  const isAbsent = (error: DiskError | CacheProtectionError): boolean =>
-    error._tag === "DiskError" && error.code === "ENOENT"
+  const content = Effect.matchEffect(disk.read(file, fileMaxBytes), {
+    onSuccess: ({ bytes }) => textOf(bytes),
+    onFailure: (error) => (error.code === "ENOENT" ? Effect.succeed(undefined) : Effect.fail(error))
+  })
 
   const read = Effect.gen(function* () {
     if (isForgotten === undefined) yield* look
     // The file may still be there, on a disk that takes nothing away.
-    if (isForgotten === true) return undefined
-    return yield* Effect.catchIf(content, isAbsent, () => Effect.succeed(undefined))
+    return isForgotten === true ? undefined : yield* content
   }).pipe(Effect.mapError(failed("read")))
 
   const write = (text: string): Effect.Effect<void, ConfigCacheError> =>

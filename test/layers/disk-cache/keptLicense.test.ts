@@ -1,6 +1,10 @@
 /** `<prefix>/license.kept` beside the configurations: `docs/cache-file.md`, `docs/cache-encryption.md`. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
+import { cachePathsIn } from "../../../src/layers/disk-cache/cachePaths.ts"
+import { makeKeptLicense } from "../../../src/layers/disk-cache/keptLicense.ts"
+import { licenseMaxBytes } from "../../../src/model/License.ts"
+import { CacheProtection, CacheProtectionError } from "../../../src/services/CacheProtection.ts"
 import type { ConfigCache } from "../../../src/services/ConfigCache.ts"
 import * as VirtualDisk from "../../../src/testing/VirtualDisk.ts"
 import { goThrough } from "../../conformance/rung.ts"
@@ -99,6 +103,83 @@ describe("the kept licence", () => {
       const { operation, file: where, code } = yield* Effect.flip(store.write("the next one"))
       assert.deepStrictEqual([operation, where, code], ["write", file, "EROFS"])
       assert.strictEqual(yield* store.read, "a licence")
+    })
+  )
+})
+
+/** The part by itself, on a disk with a cache and the text in it. */
+const makePart = Effect.fnUntraced(function* (more: Partial<CacheProtection> = {}) {
+  const { disk, hand, become, callCount } = VirtualDisk.make()
+  hand.write(fileIn(prefix), new Uint8Array([1]))
+  hand.write(file, new TextEncoder().encode("a licence"))
+  const protection = { ...(yield* CacheProtection), ...more }
+  return { ...makeKeptLicense({ disk, protection, paths: cachePathsIn(prefix) }), hand, become, callCount }
+})
+
+describe("what is read of the kept licence", () => {
+  it.effect("is nothing where none was kept", () =>
+    Effect.gen(function* () {
+      const { read, hand } = yield* makePart()
+      hand.remove(file)
+      assert.isUndefined(yield* read)
+    })
+  )
+
+  it.effect("is the reason why it can't be read, and never that there is none", () =>
+    Effect.gen(function* () {
+      const { read, become } = yield* makePart()
+      become({ faultOf: ({ path }) => (path === file ? { _tag: "Fails", code: "EIO" } : undefined) })
+      const broken = yield* Effect.flip(read)
+      assert.deepStrictEqual([broken.operation, broken.file, broken.code], ["read", file, "EIO"])
+      assert.match(broken.message, /EIO/)
+
+      const unprotect = () => Effect.fail(new CacheProtectionError({ message: "expected the key", isPassing: true }))
+      const locked = yield* Effect.flip((yield* makePart({ unprotect })).read)
+      assert.deepStrictEqual([locked.operation, locked.file, locked.message], ["read", file, "expected the key"])
+      assert.notProperty(locked, "code", "trying again is no use")
+    })
+  )
+
+  it.effect("is what was kept when nobody can say whether there is a cache", () =>
+    Effect.gen(function* () {
+      const { read, become } = yield* makePart()
+      become({ faultOf: ({ operation }) => (operation === "stat" ? { _tag: "Fails", code: "EIO" } : undefined) })
+      assert.strictEqual(yield* read, "a licence")
+    })
+  )
+
+  it.effect("is decided by the first look at the cache, which is the only one", () =>
+    Effect.gen(function* () {
+      const kept = yield* makePart()
+      yield* kept.sees(true)
+      yield* kept.sees(false)
+      assert.strictEqual(yield* kept.read, "a licence")
+
+      const asked = yield* makePart()
+      yield* asked.read
+      const before = asked.callCount()
+      yield* asked.read
+      assert.strictEqual(asked.callCount() - before, 1)
+    })
+  )
+
+  it.effect("is nothing once it is forgotten, on a disk that takes nothing away as well", () =>
+    Effect.gen(function* () {
+      const { read, hand, become } = yield* makePart()
+      hand.remove(fileIn(prefix))
+      become({ isReadOnly: true })
+      assert.isUndefined(yield* read)
+      assert.include(hand.paths(), file)
+    })
+  )
+
+  it.effect("may be eight times as large as a licence, and no larger", () =>
+    Effect.gen(function* () {
+      const { read, hand } = yield* makePart()
+      hand.write(file, new Uint8Array(licenseMaxBytes * 8).fill(97))
+      assert.lengthOf((yield* read) ?? "", licenseMaxBytes * 8)
+      hand.write(file, new Uint8Array(licenseMaxBytes * 8 + 1).fill(97))
+      assert.strictEqual((yield* Effect.flip(read)).code, "EFBIG")
     })
   )
 })
