@@ -112,16 +112,16 @@ describe("a refusal", () => {
   it.effect("is told with a hundred reasons, and how many more there are", () =>
     Effect.gen(function* () {
       for (const [count, lines, last] of [
-        [1, 1, /^\[?0\]?: wrong/],
-        [99, 99, /98.*wrong/],
-        [100, 100, /99.*wrong/],
-        [101, 101, /^and 1 more$/],
-        [250, 101, /^and 150 more$/]
+        [1, 1, "[0]: wrong"],
+        [99, 99, "[98]: wrong"],
+        [100, 100, "[99]: wrong"],
+        [101, 101, "and 1 more"],
+        [250, 101, "and 150 more"]
       ] as const) {
         const { reasons } = yield* told(count)
         assert.lengthOf(reasons, lines)
-        assert.match(reasons.at(-1) ?? "", last)
-        assert.match(reasons[0] ?? "", /0.*wrong/)
+        assert.strictEqual(reasons.at(-1), last)
+        assert.strictEqual(reasons[0], "[0]: wrong")
       }
     })
   )
