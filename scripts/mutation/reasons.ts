@@ -362,40 +362,16 @@ export const reasons: ReadonlyArray<Reasoned> = [
     why: "Only narrows the type: what serves always has a hash."
   },
   {
-    file: "src/layers/disk-cache/cachePaths.ts",
-    text: "return digits === undefined ? undefined : Number(digits)",
-    mutations: ["digits === undefined → false"],
-    why: "Only narrows the type: no number is made of undefined, and everybody who asks takes that for none."
-  },
-  {
     file: "src/layers/disk-cache/generations.ts",
     text: "[...found].sort((a, b) => (numberOf(b) ?? 0) - (numberOf(a) ?? 0)).map((name) => join(generations, name))",
     mutations: ["numberOf(b) ?? 0 → numberOf(b)", "numberOf(a) ?? 0 → numberOf(a)", "0 → 1"],
     why: "Only narrows the type: each of these names begins with a number."
   },
   {
-    file: "src/layers/disk-cache/quarantine.ts",
-    text: "[...new Set(names.flatMap((name) => numberOf(name) ?? []))].sort((a, b) => a - b)",
-    mutations: ["numberOf(name) ?? [] → numberOf(name)", '[] → ["Stryker was here"]'],
-    why: "What begins with no number has none to be removed by, whatever stands for it."
-  },
-  {
     file: "src/layers/disk-cache/readCacheFile.ts",
     text: 'class Refusal extends Data.TaggedError("Refusal")<{',
     mutations: ['"Refusal" → ""'],
     why: "It is read where it is made, and nobody asks for its tag."
-  },
-  {
-    file: "src/layers/disk-cache/readCacheFile.ts",
-    text: 'export const absent = "absent"',
-    mutations: ['"absent" → ""'],
-    why: "A mark: any does that is no digest."
-  },
-  {
-    file: "src/layers/disk-cache/readCacheFile.ts",
-    text: 'export const unreadable = "unreadable"',
-    mutations: ['"unreadable" → ""'],
-    why: "A mark: any does that is no digest."
   },
   {
     file: "src/model/CachedTable.ts",
