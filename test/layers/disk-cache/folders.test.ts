@@ -193,18 +193,18 @@ describe("the quarantine", () => {
       for (const manner of ["move", "link", "copy"] as const) {
         const { disk, hand } = bench()
         hand.write(paths.current, bytes("broken"))
-        /** Since the last one of these that gave the file its name. */
+        /** Since a file got its name last. */
         let flushed: Array<string> = []
-        const named =
-          <A>(call: (from: string, to: string) => A) =>
-          (from: string, to: string) => {
+        const named = (call: typeof disk.rename) => (from: string, to: string) =>
+          Effect.suspend(() => {
             flushed = []
             return call(from, to)
-          }
-        const syncFolder: typeof disk.syncFolder = (folder) => {
-          flushed.push(folder)
-          return disk.syncFolder(folder)
-        }
+          })
+        const syncFolder: typeof disk.syncFolder = (folder) =>
+          Effect.suspend(() => {
+            flushed.push(folder)
+            return disk.syncFolder(folder)
+          })
         yield* makeQuarantine({ ...disk, syncFolder, rename: named(disk.rename), link: named(disk.link) }, paths)
           .put(refusedFile(), manner)
           .pipe(Effect.provide(Logger.layer([])))

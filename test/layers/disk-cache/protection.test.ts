@@ -226,6 +226,8 @@ describe("protection of the cache", () => {
       })
       yield* Effect.flip(cache.write(snapshotOf(table("/b"))))
       disk.become({})
+      // As `mv` does it: written into, it would change under its other name as well.
+      disk.hand.remove(fileIn(prefix))
       disk.hand.write(fileIn(prefix), plainFile(table("/hand")))
       key = 9
       yield* renew
