@@ -432,5 +432,17 @@ export const reasons: ReadonlyArray<Reasoned> = [
     text: "return Effect.all(follows, { discard: true })",
     mutations: ["{ discard: true } → {}", "true → false"],
     why: "Saves a list of results that nobody reads."
+  },
+  {
+    file: "src/model/TableContent.ts",
+    text: 'const text = canonical._tag === "Right" ? canonical.text : asReadBack(JSON.stringify(raw))',
+    mutations: ['canonical._tag === "Right" → false', '"Right" → ""'],
+    why: "Saves a way through JSON and back: what has a canonical text has the same one after it."
+  },
+  {
+    file: "src/services/askRemoteRungs.ts",
+    text: "if (rungs.length === 0) return yield* Effect.never",
+    mutations: ["rungs.length === 0 → false"],
+    why: "Saves listening: where there is nobody to ask, nothing is ever due."
   }
 ]

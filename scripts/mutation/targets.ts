@@ -37,9 +37,9 @@ export const targets: ReadonlyArray<Target> = [
       "src/layers/disk-cache/*.ts"
     ],
     tests: [
-      "test/model/{SourcePreference,CachedTable}.test.ts",
-      "test/services/{Ladder,LocalReload,askRemoteRungs,detachedWrites}.test.ts",
-      "test/layers/{RefLiveConfig,FileDeclarativeRung}.test.ts",
+      "test/model/{SourcePreference,CachedTable,TableContent}.test.ts",
+      "test/services/{Ladder,LocalReload,followedFiles,askRemoteRungs,detachedWrites}.test.ts",
+      "test/layers/{RefLiveConfig,RefLiveConfigTrouble,FileDeclarativeRung}.test.ts",
       "test/layers/disk-cache/*.test.ts"
     ],
     leastPercent: 90

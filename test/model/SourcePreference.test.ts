@@ -81,6 +81,17 @@ describe("a preference", () => {
     )
   })
 
+  it("puts what it does not list below all that it lists, and above nothing at all", () => {
+    fc.assert(
+      fc.property(preferences, fc.constantFrom(...rungSources), (order, source) => {
+        if (order.includes(source)) return
+        for (const listed of order) assert.isTrue(isBetter(order, listed, source))
+        assert.isTrue(isBetter(order, source, "empty"))
+      }),
+      cases()
+    )
+  })
+
   it("makes a climb of one way and a fall of the other, and nothing of staying", () => {
     fc.assert(
       fc.property(preferences, anySource, anySource, (order, a, b) => {

@@ -6,7 +6,7 @@ import type { Row } from "../../src/model/Entity.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { ConfigCache } from "../../src/services/ConfigCache.ts"
 import { DeclarativeConfig } from "../../src/services/DeclarativeConfig.ts"
-import { serveLocalRungs } from "../../src/services/Ladder.ts"
+import { serveLocalRungs, serveRung } from "../../src/services/Ladder.ts"
 import { LiveConfig, type LiveState } from "../../src/services/LiveConfig.ts"
 import type { RungAnswer } from "../../src/services/Rung.ts"
 import { makeMemoryCache, makeMemoryFile, tableHeld } from "../../src/testing/MemoryRungs.ts"
@@ -114,6 +114,19 @@ describe("what a rung is owed", () => {
       assert.lengthOf(cache.quarantine, 2)
       assert.include(cache.quarantine.find(({ held }) => held === bad)?.reasons.join(), "unknown entity")
     }).pipe(Effect.provide(Logger.layer([])))
+  )
+})
+
+describe("what comes of a rung", () => {
+  it.effect("is that it is outranked when its candidate is right and something better serves", () =>
+    Effect.gen(function* () {
+      const live = yield* LiveConfig
+      yield* live.apply({ raw: table("/cp"), source: "control_plane", hash: "c".repeat(32), receivedAtMs: 1 })
+      const cache = makeMemoryCache()
+      cache.current = tableHeld(table("/disk"))
+      assert.deepEqual(yield* serveRung(live, cache.start()), { _tag: "Outranked" })
+      assert.deepEqual((yield* SubscriptionRef.get(live.state)).passedOver, [])
+    }).pipe(Effect.provide(liveLayerFor(joined)), Effect.provide(Logger.layer([])))
   )
 })
 

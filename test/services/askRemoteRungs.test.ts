@@ -1,6 +1,6 @@
 /** The rungs that need the network: `DESIGN.md`, "The life of a node", 3; `resilience.md` §5.4 and §5.5. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Logger, MutableRef, SubscriptionRef } from "effect"
+import { Deferred, Effect, Fiber, Layer, Logger, MutableRef, Random, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import type { RungSource, Snapshot } from "../../src/model/Snapshot.ts"
 import {
@@ -184,6 +184,24 @@ describe("asking the remote rungs", () => {
       })
     )
   )
+
+  for (const [draw, pauseMs] of [
+    [0, 5_000],
+    [1 - 2 ** -53, 10_000]
+  ] as const) {
+    it.effect(`pauses for 5 to 10 s: at a draw of ${draw} for ${pauseMs} ms`, () =>
+      withRemotes(({ peer }) =>
+        Effect.gen(function* () {
+          yield* connect("disconnected")
+          yield* settle
+          yield* pass(pauseMs - 1)
+          assert.strictEqual(peer.asked, 1)
+          yield* pass(1)
+          assert.strictEqual(peer.asked, 2)
+        })
+      ).pipe(Effect.provideService(Random.Random, { nextIntUnsafe: () => 0, nextDoubleUnsafe: () => draw }))
+    )
+  }
 
   it.effect("asks nobody while the disk serves, nor while the control plane is connected", () =>
     withRemotes(({ peer, storage }) =>

@@ -50,8 +50,8 @@ export const makeQuarantine = (disk: Disk["Service"], { quarantine, current }: C
   }
 
   const prune = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
-    const surplus = new Set(oldestFirst(names).slice(0, -(quarantineMax - 1)))
-    for (const name of names) if (surplus.has(numberOf(name) ?? 0)) yield* disk.remove(join(quarantine, name))
+    const surplus = new Set<number | undefined>(oldestFirst(names).slice(0, -(quarantineMax - 1)))
+    for (const name of names) if (surplus.has(numberOf(name))) yield* disk.remove(join(quarantine, name))
   })
 
   /** Beside the file before the file: what stands there says why, whenever the process ends. */

@@ -64,6 +64,18 @@ describe("the generations", () => {
   )
 })
 
+describe("a generation", () => {
+  it.effect("is a second name of the file wherever there is such a thing, also the first one in its folder", () =>
+    Effect.gen(function* () {
+      const made = VirtualDisk.make()
+      made.hand.write(paths.current, bytes("first"))
+      const disk = { ...made.disk, create: () => Effect.die("copied") }
+      yield* makeGenerations(disk, paths, 2).keepCurrent("digest")
+      assert.deepEqual(made.hand.list(paths.generations), ["000001.json.gz"])
+    })
+  )
+})
+
 describe("the quarantine", () => {
   const refusedFile = (more: Partial<Refused> = {}): Refused => ({
     path: paths.current,
@@ -133,6 +145,9 @@ describe("the quarantine", () => {
       hand.write(paths.current, bytes("broken"))
       assert.isTrue(yield* put(refusedFile({ digest: undefined }), "move"))
       assert.deepEqual(list(), ["000001-unread.json.gz", "000001-unread.reason.txt"])
+      hand.write(paths.current, bytes("another"))
+      assert.isTrue(yield* put(refusedFile({ digest: undefined }), "move"))
+      assert.lengthOf(list(), 4, "nobody knows whether it is the same")
     })
   )
 
@@ -151,20 +166,49 @@ describe("the quarantine", () => {
     })
   )
 
+  it.effect("loses its oldest in whichever order the disk lists them, and nothing without a number", () =>
+    Effect.gen(function* () {
+      const numbers = Array.from({ length: quarantineMax + 2 }, (_, n) => String(n).padStart(6, "0"))
+      for (const turn of [
+        (names: ReadonlyArray<string>) => names,
+        (names: ReadonlyArray<string>) => names.toReversed()
+      ]) {
+        const { disk, hand, list } = bench()
+        for (const number of numbers) hand.write(`${paths.quarantine}/${number}-aaaaaaaaaaaa.json.gz`, bytes("x"))
+        hand.write(`${paths.quarantine}/notes.txt`, bytes("x"))
+        hand.write(paths.current, bytes("broken"))
+        const turned = { ...disk, list: (folder: string) => Effect.map(disk.list(folder), turn) }
+        yield* makeQuarantine(turned, paths)
+          .put(refusedFile(), "move")
+          .pipe(Effect.provide(Logger.layer([])))
+        const newest = numbers.slice(-(quarantineMax - 1)).map((number) => `${number}-aaaaaaaaaaaa.json.gz`)
+        const kept = [...newest, "000012-1a2b3c4d5e6f.json.gz", "000012-1a2b3c4d5e6f.reason.txt", "notes.txt"]
+        assert.deepEqual(list(), kept)
+      }
+    })
+  )
+
   it.effect("flushes its folder, and that of a file that was moved away, so that no power cut undoes it", () =>
     Effect.gen(function* () {
       for (const manner of ["move", "link", "copy"] as const) {
         const { disk, hand } = bench()
         hand.write(paths.current, bytes("broken"))
-        const flushed: Array<string> = []
-        const syncFolder: typeof disk.syncFolder = (folder) => {
-          flushed.push(folder)
-          return disk.syncFolder(folder)
-        }
-        yield* makeQuarantine({ ...disk, syncFolder }, paths)
+        /** Since a file got its name last. */
+        let flushed: Array<string> = []
+        const named = (call: typeof disk.rename) => (from: string, to: string) =>
+          Effect.suspend(() => {
+            flushed = []
+            return call(from, to)
+          })
+        const syncFolder: typeof disk.syncFolder = (folder) =>
+          Effect.suspend(() => {
+            flushed.push(folder)
+            return disk.syncFolder(folder)
+          })
+        yield* makeQuarantine({ ...disk, syncFolder, rename: named(disk.rename), link: named(disk.link) }, paths)
           .put(refusedFile(), manner)
           .pipe(Effect.provide(Logger.layer([])))
-        assert.include(flushed, paths.quarantine)
+        assert.include(flushed, paths.quarantine, manner)
         assert.strictEqual(flushed.includes(paths.prefix), manner === "move", manner)
       }
     })

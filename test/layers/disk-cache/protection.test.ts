@@ -168,4 +168,73 @@ describe("protection of the cache", () => {
       yield* renew
     }).pipe(quietly)
   )
+
+  it.effect("is renewed for the licence that is kept as well, and for nothing that is protected as it should be", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      const before = yield* writeAll(disk, turning(7))
+      const license = before.keptLicense ?? assert.fail("none is kept")
+      yield* license.write("licence")
+      const { renew = assert.fail("not renewable") } = yield* start(disk, turning(9, [7, 9]))
+      assert.deepEqual(yield* renew, [])
+      assert.deepEqual(keysOn(disk), [9, 9, 9])
+      assert.strictEqual(disk.hand.read(license.file)?.[1], 9)
+
+      const salted = VirtualDisk.make()
+      const cache = yield* writeAll(salted, salting())
+      const contents = () => salted.hand.paths().map((path) => salted.hand.read(path))
+      const found = contents()
+      assert.deepEqual(yield* cache.renew ?? assert.fail("not renewable"), [])
+      assert.deepEqual(contents(), found)
+    }).pipe(quietly)
+  )
+
+  it.effect("when it is renewed leaves aside what no key reads, and says which key that asks for", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      yield* writeAll(disk, turning(7))
+      const rotated = turning(9, [7, 9])
+      const named: CacheProtection = {
+        ...rotated,
+        unprotect: (bytes) =>
+          Effect.mapError(
+            rotated.unprotect(bytes),
+            ({ message, isPassing }) => new CacheProtectionError({ message, isPassing, keyId: String(bytes[1]) })
+          )
+      }
+      const file = `${generations}/000001.json.gz`
+      disk.hand.write(file, new Uint8Array([mark, 3, 1, 2]))
+      const { renew = assert.fail("not renewable") } = yield* start(disk, named)
+      assert.deepEqual(yield* renew, [{ file, reason: "key 3 is not known", keyId: "3" }])
+    }).pipe(quietly)
+  )
+
+  it.effect("of an older one, renewed, makes nothing else the node's own", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      let key = 7
+      const replaceable: CacheProtection = {
+        protect: (bytes) => turning(key).protect(bytes),
+        unprotect: (bytes) => turning(key, [7, 9]).unprotect(bytes)
+      }
+      const cache = yield* start(disk, replaceable)
+      const { byHand = assert.fail("not followed"), renew = assert.fail("not renewable") } = cache
+      yield* cache.write(snapshotOf(table("/a")))
+      // It is an older one by now, and the current one as well.
+      disk.become({
+        faultOf: ({ operation }) => (operation === "rename" ? { _tag: "Fails", code: "EIO" } : undefined)
+      })
+      yield* Effect.flip(cache.write(snapshotOf(table("/b"))))
+      disk.become({})
+      // As `mv` does it: written into, it would change under its other name as well.
+      disk.hand.remove(fileIn(prefix))
+      disk.hand.write(fileIn(prefix), plainFile(table("/hand")))
+      key = 9
+      yield* renew
+      assert.deepEqual(keysOn(disk), [9, 9])
+      const older = disk.hand.read(`${generations}/000001.json.gz`) ?? assert.fail("not kept")
+      disk.hand.write(fileIn(prefix), older)
+      assert.strictEqual(yield* byHand.state, "foreign", "a person put it there")
+    }).pipe(quietly)
+  )
 })
