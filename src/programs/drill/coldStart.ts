@@ -20,7 +20,7 @@ import { emptyDisk } from "./cacheFiles.ts"
 import type { Drill, DrillStep } from "./Drill.ts"
 import type { Ground } from "./Ground.ts"
 import { refusedWith } from "./Load.ts"
-import { fileVersion, giveFile, killBoth, restartWithFile, startAlone } from "./restarts.ts"
+import { controlPlaneComes, fileVersion, giveFile, killBoth, startAlone, startWithFile } from "./restarts.ts"
 
 /** By a node that no control plane ever sees, and of which nothing stays: an empty one can't tell which requests are good. */
 const proveElsewhere = Effect.fnUntraced(function* (ground: Ground) {
@@ -62,22 +62,11 @@ const startEmpty: DrillStep = {
     })
 }
 
-const startWithFile: DrillStep = {
-  title: "start it again with a declarative file: it serves that",
-  play: (ground) =>
-    Effect.map(restartWithFile(ground), (tookMs) => `served and ready ${seconds(tookMs)} after its start`)
-}
-
-const controlPlaneComes: DrillStep = {
+const takeItsPlace: DrillStep = {
   title: "start the control plane: its configuration takes the file's place",
   play: (ground) =>
     Effect.gen(function* () {
-      yield* startControlPlane(ground)
-      const tookMs = yield* ground.recover(
-        "the control plane's configuration serves",
-        reconnectWithinMs,
-        serves(ground, "v1")
-      )
+      const tookMs = yield* controlPlaneComes(ground, "v1")
       yield* servesNot(ground, fileVersion)
       yield* showsSource(ground, "control_plane")
       yield* eventually(reconnectWithinMs, isKept(ground))
@@ -98,5 +87,5 @@ export const coldStart: Drill = {
   name: "cold-start",
   promise:
     "A fresh node without a control plane says honestly that it has nothing; with a declarative file it serves that; the control plane's configuration replaces it as soon as it comes, and outlives it.",
-  steps: [prepare, startEmpty, startWithFile, controlPlaneComes, cacheBeatsFile]
+  steps: [prepare, startEmpty, startWithFile, takeItsPlace, cacheBeatsFile]
 }

@@ -13,14 +13,13 @@ import {
   serves,
   servesNot,
   shows,
-  startControlPlane,
   startDataPlane,
   traffic
 } from "./actions.ts"
 import { arePutAway, overwriteAll, tearCurrent } from "./cacheFiles.ts"
 import type { Drill, DrillStep } from "./Drill.ts"
 import { refusedWith } from "./Load.ts"
-import { killBoth, restartWithFile, startAlone } from "./restarts.ts"
+import { controlPlaneComes, killBoth, startAlone, startWithFile } from "./restarts.ts"
 
 const [former, newest] = ["v2", "v3"] as const
 
@@ -74,22 +73,11 @@ const damageAll: DrillStep = {
     })
 }
 
-const useFile: DrillStep = {
-  title: "start it again with a declarative file: it serves that",
-  play: (ground) =>
-    Effect.map(restartWithFile(ground), (tookMs) => `served and ready ${seconds(tookMs)} after its start`)
-}
-
 const mend: DrillStep = {
   title: "start the control plane: the node has the newest configuration, and a good cache file again",
   play: (ground) =>
     Effect.gen(function* () {
-      yield* startControlPlane(ground)
-      const tookMs = yield* ground.recover(
-        "the control plane's configuration serves",
-        reconnectWithinMs,
-        serves(ground, newest)
-      )
+      const tookMs = yield* controlPlaneComes(ground, newest)
       yield* eventually(reconnectWithinMs, isKept(ground))
       yield* killBoth(ground)
       yield* startAlone(ground, newest)
@@ -101,5 +89,5 @@ export const corruptCache: Drill = {
   name: "corrupt-cache",
   promise:
     "A damaged cache never stops a node: the configuration before it serves, else the declarative file, else the node says precisely why it has nothing. What was refused is put away, not lost.",
-  steps: [fill, tearOne, damageAll, useFile, mend]
+  steps: [fill, tearOne, damageAll, startWithFile, mend]
 }

@@ -12,12 +12,11 @@ import {
   seconds,
   serves,
   shows,
-  startControlPlane,
   traffic
 } from "./actions.ts"
 import type { Drill, DrillStep } from "./Drill.ts"
 import type { Ground } from "./Ground.ts"
-import { killBoth, startAlone } from "./restarts.ts"
+import { controlPlaneComes, killBoth, startAlone } from "./restarts.ts"
 
 const [former, newest] = ["v1", "v2"] as const
 /** What could not be written is tried again after 1, 2, 4 … seconds, at most a minute apart. */
@@ -65,12 +64,7 @@ const returns: DrillStep = {
   title: "start the control plane: the newest configuration serves again, and is still not kept",
   play: (ground) =>
     Effect.gen(function* () {
-      yield* startControlPlane(ground)
-      const tookMs = yield* ground.recover(
-        "the newest configuration serves again",
-        reconnectWithinMs,
-        serves(ground, newest)
-      )
+      const tookMs = yield* controlPlaneComes(ground, newest, "the newest configuration serves again")
       yield* eventually(changeWithinMs, showsFullDisk(ground))
       return `after ${seconds(tookMs)}`
     })

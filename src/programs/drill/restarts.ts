@@ -1,9 +1,20 @@
-/** The two ways in which drills start a node again: alone, from its disk, and with a declarative file. */
+/** How drills start what was stopped: the node alone, from its disk, or with a declarative file; the control plane. */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { messageOf } from "../../model/thrown.ts"
-import { isReady, restartWithinMs, serves, showsSource, startDataPlane, traffic } from "./actions.ts"
+import {
+  isReady,
+  reconnectWithinMs,
+  restartWithinMs,
+  seconds,
+  serves,
+  showsSource,
+  startControlPlane,
+  startDataPlane,
+  traffic
+} from "./actions.ts"
+import type { DrillStep } from "./Drill.ts"
 import { drillRoute } from "./drillConfig.ts"
 import type { Ground } from "./Ground.ts"
 import { NotPlayable } from "./NotPlayable.ts"
@@ -43,7 +54,7 @@ export const giveFile = Effect.fnUntraced(function* ({ stage, config }: Ground) 
 })
 
 /** The node that runs, in order: it serves the file then. Ends with how long that took. */
-export const restartWithFile = Effect.fnUntraced(function* (ground: Ground) {
+const restartWithFile = Effect.fnUntraced(function* (ground: Ground) {
   yield* ground.load.pause
   yield* ground.stage.dataPlane.stop
   yield* giveFile(ground)
@@ -53,4 +64,20 @@ export const restartWithFile = Effect.fnUntraced(function* (ground: Ground) {
   yield* showsSource(ground, "declarative_file")
   yield* traffic(ground, 2)
   return tookMs
+})
+
+export const startWithFile: DrillStep = {
+  title: "start it again with a declarative file: it serves that",
+  play: (ground) =>
+    Effect.map(restartWithFile(ground), (tookMs) => `served and ready ${seconds(tookMs)} after its start`)
+}
+
+/** The control plane starts, and the node serves its version. Ends with how long that took. */
+export const controlPlaneComes = Effect.fnUntraced(function* (
+  ground: Ground,
+  version: string,
+  what = "the control plane's configuration serves"
+) {
+  yield* startControlPlane(ground)
+  return yield* ground.recover(what, reconnectWithinMs, serves(ground, version))
 })
