@@ -135,12 +135,12 @@ export const onLinkTick = (state: SessionState, nowMs: number): Step => {
       if (nowMs >= link.silentAtMs) {
         return end(state, { reason: "silent", message: `nothing received for ${silenceLimitMs / 1000} s` }, nowMs)
       }
-      return sequence(
-        state,
-        (live) => settle(live, nowMs),
-        (live) => (nowMs >= link.pingAtMs ? ping(live, nowMs) : stay(live))
-      )
+      return settle(state, nowMs)
     case "waiting":
       return nowMs >= link.untilMs ? dial(state, nowMs) : stay(state)
   }
 }
+
+/** Once everything else that is due has been done: it tells what is announced by then, and may not be needed any more. */
+export const onPingTick = (state: SessionState, nowMs: number): Step =>
+  state.link.phase === "live" && nowMs >= state.link.pingAtMs ? ping(state, nowMs) : stay(state)

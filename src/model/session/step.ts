@@ -46,7 +46,8 @@ export const step = (state: SessionState, event: SessionEvent): Step => {
       return sequence(
         state,
         (next) => Link.onLinkTick(next, event.nowMs),
-        (next) => Intake.onIntakeTick(next, event.nowMs)
+        (next) => Intake.onIntakeTick(next, event.nowMs),
+        (next) => Link.onPingTick(next, event.nowMs)
       )
     case "opened":
       return Link.onOpened(state, event)
