@@ -99,6 +99,12 @@ export const reasons: ReadonlyArray<Reasoned> = [
   },
   {
     file: link,
+    text: 'state.link.phase === "live" && nowMs >= state.link.pingAtMs ? ping(state, nowMs) : stay(state)',
+    mutations: ['state.link.phase === "live" → true'],
+    why: narrowing
+  },
+  {
+    file: link,
     text: 'state.link.phase === "live" && state.link.settlesAtMs !== undefined && nowMs >= state.link.settlesAtMs',
     mutations: [
       'state.link.phase === "live" && state.link.settlesAtMs !== undefined → true',
