@@ -110,12 +110,7 @@ export const sealConfig = Effect.fn("sealConfig")(function* (file: string, out: 
   const written = yield* Effect.mapError(protection.protect(gzipped), orFault(path))
   // Not beside as a node writes it, for the node may be writing.
   const target = { path, bytes: written, mode: ownerOnly, beside: `${path}.seal` }
-  // What is in it may be secret, and nobody looks for it there.
-  const leaveNothing = Effect.ignore(disk.remove(target.beside))
-  yield* Effect.mapError(
-    Effect.tapError(replaceFile(disk, target), () => leaveNothing),
-    orFault(path)
-  )
+  yield* Effect.mapError(replaceFile(disk, target), orFault(path))
   return { file: path, hash: sealed.hash, table, warnings } satisfies Sealed
 })
 
