@@ -2,14 +2,14 @@
  * The same facts for Prometheus, in its text format 0.0.4: Kong's series by their names (reference `proxy-behaviour.md`
  * §12), and Holdfast's own for what Kong has none. Pure, as `NodeStatus.ts` is.
  */
-import { isCached, type NodeFacts, serverCounts, unreadyReason } from "./NodeStatus.ts"
+import { cacheView, type NodeFacts, serverCounts, unreadyReason } from "./NodeStatus.ts"
 
 type Labels = Readonly<Record<string, string>>
 
+/** All are gauges: what Kong counts is a gauge with it, too. */
 interface Series {
   readonly name: string
   readonly help: string
-  readonly type: "gauge" | "counter"
   readonly samples: ReadonlyArray<readonly [labels: Labels, value: number]>
 }
 
@@ -35,13 +35,11 @@ const traffic = ({ nodeId, proxy }: NodeFacts): ReadonlyArray<Series> => {
     {
       name: "kong_nginx_connections_total",
       help: "Client connections by state",
-      type: "gauge",
       samples: Object.entries(states).map(([state, value]) => [{ ...labels, state }, value])
     },
     {
       name: "kong_nginx_requests_total",
       help: "Client requests since the start",
-      type: "gauge",
       samples: [[labels, counts.total_requests]]
     }
   ]
@@ -51,36 +49,32 @@ const cluster = ({ connection, clusterCertificateExpiresAtMs }: NodeFacts): Read
   {
     name: "kong_control_plane_connected",
     help: "Whether the session to the control plane is open; absent on a node on its own",
-    type: "gauge",
     samples: connection._tag === "disabled" ? [] : [[{}, asNumber(connection._tag === "connected")]]
   },
   {
     name: "kong_data_plane_cluster_cert_expiry_timestamp",
     help: "When the certificate ends that the node shows its control plane, in seconds since the epoch",
-    type: "gauge",
     samples: instant(clusterCertificateExpiresAtMs)
   }
 ]
 
 const configuration = (facts: NodeFacts): ReadonlyArray<Series> => {
   const { live } = facts
+  const { isCached } = cacheView(facts)
   return [
     {
       name: "holdfast_config_info",
       help: "Which configuration serves, and where it came from",
-      type: "gauge",
       samples: [[{ source: live.source, hash: live.hash }, 1]]
     },
     {
       name: "holdfast_config_persisted",
       help: "Whether the configuration that serves is in the cache on disk; absent where it is not to be",
-      type: "gauge",
-      samples: isCached(facts) === undefined ? [] : [[{}, asNumber(isCached(facts) === true)]]
+      samples: isCached === undefined ? [] : [[{}, asNumber(isCached)]]
     },
     {
       name: "holdfast_config_received_timestamp_seconds",
       help: "When a control plane (or the file) gave the configuration that serves, in seconds since the epoch",
-      type: "gauge",
       samples: instant(live.receivedAtMs)
     }
   ]
@@ -90,13 +84,11 @@ const license = ({ license: { state, expiresAtMs } }: NodeFacts): ReadonlyArray<
   {
     name: "holdfast_license_info",
     help: "How the licence stands",
-    type: "gauge",
     samples: [[{ state }, 1]]
   },
   {
     name: "holdfast_license_expiry_timestamp_seconds",
     help: "When the licence expires, in seconds since the epoch; absent where there is none",
-    type: "gauge",
     samples: instant(expiresAtMs)
   }
 ]
@@ -105,13 +97,11 @@ const seriesOf = (facts: NodeFacts): ReadonlyArray<Series> => [
   {
     name: "kong_node_info",
     help: "Which node this is",
-    type: "gauge",
     samples: [[{ node_id: facts.nodeId, version: facts.version }, 1]]
   },
   {
     name: "holdfast_ready",
     help: "Whether the node is ready for traffic",
-    type: "gauge",
     samples: [[{}, asNumber(unreadyReason(facts) === undefined)]]
   },
   ...configuration(facts),
@@ -127,12 +117,12 @@ const labelText = (labels: Labels): string => {
   return pairs.length === 0 ? "" : `{${pairs.join(",")}}`
 }
 
-const seriesText = ({ name, help, type, samples }: Series): string =>
+const seriesText = ({ name, help, samples }: Series): string =>
   samples.length === 0
     ? ""
     : [
         `# HELP ${name} ${help}`,
-        `# TYPE ${name} ${type}`,
+        `# TYPE ${name} gauge`,
         ...samples.map(([labels, value]) => `${name}${labelText(labels)} ${value}`),
         ""
       ].join("\n")

@@ -46,19 +46,20 @@ const iso = (ms: number | undefined): string | null => (ms === undefined ? null 
 const secondsBetween = (fromMs: number | undefined, toMs: number): number | null =>
   fromMs === undefined ? null : Math.max(0, Math.round((toMs - fromMs) / 1000))
 
-/** Whether what serves is in the cache on disk; `undefined` where nothing is to be there. */
-export const isCached = ({ live, cacheProblem }: Pick<NodeFacts, "live" | "cacheProblem">): boolean | undefined => {
-  if (!live.sources.includes("disk")) return undefined
-  if (cacheProblem !== undefined) return false
-  return live.source === "empty" || live.source === "declarative_file" ? undefined : true
+export interface CacheView {
+  /** Whether what serves is in the cache on disk; `undefined` where nothing is to be there. */
+  readonly isCached: boolean | undefined
+  readonly words: string
 }
 
-const cacheState = (live: LiveState, cacheProblem: string | undefined): string => {
-  if (!live.sources.includes("disk")) return "off: config_sources leaves the disk out"
-  if (cacheProblem !== undefined) return `not written: ${cacheProblem}`
-  if (live.source === "empty") return "nothing to keep: no configuration serves"
+export const cacheView = ({ live, cacheProblem }: Pick<NodeFacts, "live" | "cacheProblem">): CacheView => {
+  const notToBeThere = (words: string): CacheView => ({ isCached: undefined, words })
+  if (!live.sources.includes("disk")) return notToBeThere("off: config_sources leaves the disk out")
+  if (cacheProblem !== undefined) return { isCached: false, words: `not written: ${cacheProblem}` }
+  if (live.source === "empty") return notToBeThere("nothing to keep: no configuration serves")
   // It stands on disk as it is; a cached copy would outlive its next edit.
-  return live.source === "declarative_file" ? "not used: the declarative file serves" : "ok"
+  if (live.source === "declarative_file") return notToBeThere("not used: the declarative file serves")
+  return { isCached: true, words: "ok" }
 }
 
 const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
@@ -71,7 +72,7 @@ const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
   age_seconds: secondsBetween(live.receivedAtMs, nowMs),
   warnings,
   not_served: live.snapshot?.notServed ?? [],
-  cache: cacheState(live, cacheProblem),
+  cache: cacheView({ live, cacheProblem }).words,
   last_rejection:
     live.lastRejection === undefined
       ? null
