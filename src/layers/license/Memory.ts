@@ -16,6 +16,7 @@ import {
 import type { Source } from "../../model/Snapshot.ts"
 import { isBetter, preferenceOf } from "../../model/SourcePreference.ts"
 import { ConfigCache, type KeptText } from "../../services/ConfigCache.ts"
+import { noAnswer } from "../../services/DiskSilence.ts"
 import { LiveConfig } from "../../services/LiveConfig.ts"
 import { Settings } from "../../services/Settings.ts"
 import { makeKeeper } from "./keeper.ts"
@@ -48,7 +49,7 @@ const readKept = Effect.fnUntraced(
       Effect.catch(({ message }) => Effect.as(tellUnread(file, message), undefined)),
       Effect.timeoutOrElse({
         duration: patience,
-        orElse: () => Effect.as(tellUnread(file, "the disk does not answer"), undefined)
+        orElse: () => Effect.as(tellUnread(file, noAnswer), undefined)
       })
     )
 )
