@@ -178,6 +178,9 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "<name> failed; starting it again": both(
     "A part of the process failed on a defect and was started again, with growing pauses. Please report it."
   ),
+  "an observer of requests failed": dp(
+    "What hears of finished requests threw; the request itself was answered. Please report it."
+  ),
   "unknown settings, perhaps misspelt": both("`HOLDFAST_…` variables that mean nothing."),
   "setting not served": both(
     "A setting that matters is understood and not served, or means nothing in this role: see `setting`."

@@ -112,7 +112,7 @@ const serving = (parts: DataPlaneParts) => {
   // Behind the rungs, whose configuration may hold the licence; before the proxy, which must not serve without.
   const license = parts.licenseGuard.pipe(Layer.provide(impatientDisk), Layer.provide(parts.fileWatch))
   return parts.proxy.pipe(
-    Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials]),
+    Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials, parts.requestObservers]),
     Layer.provideMerge(license),
     Layer.provideMerge(rungs)
   )

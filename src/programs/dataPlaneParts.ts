@@ -26,6 +26,7 @@ import * as TrustedClockOnDisk from "../layers/TrustedClockOnDisk.ts"
 import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
 import { ReconnectPolicy } from "../services/ReconnectPolicy.ts"
+import { RequestObservers } from "../services/RequestObservers.ts"
 import { RemoteRungs } from "../services/Rung.ts"
 import type { PartsOf } from "./parts.ts"
 
@@ -67,6 +68,8 @@ export const dataPlaneParts = {
   errorTemplates: FileErrorTemplates.layer,
   /** Finds the addresses of upstream host names. */
   resolver: DnsResolver.layer,
+  /** Who hears of every request when it is over. */
+  requestObservers: RequestObservers.none,
   /** Carries the traffic. */
   proxy: HttpProxy.layer,
   /** Who the node is towards its control plane. */

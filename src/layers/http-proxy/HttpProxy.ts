@@ -13,6 +13,7 @@ import { ErrorTemplates } from "../../services/ErrorTemplates.ts"
 import { LicenseGuard } from "../../services/LicenseGuard.ts"
 import { LiveConfig } from "../../services/LiveConfig.ts"
 import { Proxy } from "../../services/Proxy.ts"
+import { type RequestObserver, RequestObservers } from "../../services/RequestObservers.ts"
 import { Resolver } from "../../services/Resolver.ts"
 import { ServerCertificate } from "../../services/ServerCertificate.ts"
 import { Settings } from "../../services/Settings.ts"
@@ -63,11 +64,25 @@ const loadParts = Effect.gen(function* () {
   return yield* new StartError({ faults, exitCode: 2 })
 })
 
+/** One observer that fails neither keeps the others from hearing nor stops the process. */
+const observing =
+  (observers: ReadonlyArray<RequestObserver>, report: (cause: unknown, requestId: string) => void): RequestObserver =>
+  (request) => {
+    for (const observe of observers) {
+      try {
+        observe(request)
+      } catch (cause) {
+        report(cause, request.id)
+      }
+    }
+  }
+
 const make = Effect.gen(function* () {
   const settings = yield* Settings
   const { current } = yield* LiveConfig
   const { refusal } = yield* LicenseGuard
   const { resolve } = yield* Resolver
+  const observers = yield* RequestObservers
   const parts = yield* loadParts
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const warn = (message: string, facts: Readonly<Record<string, unknown>>) =>
@@ -92,6 +107,9 @@ const make = Effect.gen(function* () {
     nowMs: () => performance.now(),
     newRequestId: () => randomUUID().replaceAll("-", ""),
     isDraining: () => isDraining,
+    observe: observing(observers, (cause, requestId) =>
+      warn("an observer of requests failed", { requestId, cause: String(cause) })
+    ),
     reportDefect: (cause, requestId) => warn("a request failed on a defect", { requestId, cause: String(cause) })
   }
   yield* Effect.addFinalizer(() => Effect.sync(node.pools.close))
@@ -144,5 +162,12 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Proxy,
   StartError,
-  Settings | LiveConfig | LicenseGuard | Resolver | ServerCertificate | ErrorTemplates | UpstreamCredentials
+  | Settings
+  | LiveConfig
+  | LicenseGuard
+  | Resolver
+  | RequestObservers
+  | ServerCertificate
+  | ErrorTemplates
+  | UpstreamCredentials
 > = Layer.effect(Proxy, make)

@@ -13,8 +13,14 @@ export interface Latencies {
   readonly upstreamMs: number
 }
 
+const noteLatencies = (exchange: Exchange, { proxyMs, upstreamMs }: Latencies): void => {
+  exchange.proxyMs = proxyMs
+  exchange.upstreamMs = upstreamMs
+}
+
 const writeHead = (exchange: Exchange, status: number, reason: string | undefined, headers: Array<string>): void => {
   const { request, response } = exchange
+  exchange.status = status
   if (request.httpVersionMajor >= 2) response.writeHead(status, http2Fields(headers))
   // Always with a reason: the response remembers the one of an attempt that failed.
   else response.writeHead(status, reason ?? STATUS_CODES[status] ?? "", headers)
@@ -31,8 +37,8 @@ const endsConnection = ({ node, expectsContinue, response }: Exchange, isContinu
 const pushProxied = ({ node, id, extraHeaders }: Exchange, latencies: Latencies, status: number, to: Array<string>) => {
   const policy = node.answerPolicy
   if (policy.hasUpstreamStatus) to.push("X-Kong-Upstream-Status", String(status))
-  if (policy.hasUpstreamLatency) to.push("X-Kong-Upstream-Latency", String(latencies.upstreamMs))
-  if (policy.hasProxyLatency) to.push("X-Kong-Proxy-Latency", String(latencies.proxyMs))
+  if (policy.hasUpstreamLatency) to.push("X-Kong-Upstream-Latency", String(Math.round(latencies.upstreamMs)))
+  if (policy.hasProxyLatency) to.push("X-Kong-Proxy-Latency", String(Math.round(latencies.proxyMs)))
   if (policy.hasRequestId) to.push("X-Kong-Request-Id", id)
   if (extraHeaders.length > 0) to.push(...extraHeaders)
 }
@@ -81,6 +87,8 @@ export const writeAnswerHead = (exchange: Exchange, answer: IncomingMessage, opt
   if (endsConnection(exchange, options.isContinued)) headers.push("Connection", "close")
   try {
     writeHead(exchange, answer.statusCode ?? 0, answer.statusMessage, headers)
+    exchange.source = "service"
+    noteLatencies(exchange, options.latencies)
     return true
   } catch {
     // What was set before the refusal is of an answer that nobody gets.
@@ -92,6 +100,9 @@ export const writeAnswerHead = (exchange: Exchange, answer: IncomingMessage, opt
 /** `HTTP/1.1 101 …` with its headers, for the connection that stops being HTTP. */
 export const switchingHead = (exchange: Exchange, answer: IncomingMessage, latencies: Latencies): string => {
   const headers = proxiedHeaders(exchange, answer, { takesTrailers: false, latencies, isContinued: true })
+  exchange.status = 101
+  exchange.source = "service"
+  noteLatencies(exchange, latencies)
   headers.push("Connection", "Upgrade", "Upgrade", answer.headers.upgrade ?? "websocket")
   let head = `HTTP/1.1 101 ${answer.statusMessage ?? "Switching Protocols"}\r\n`
   for (let at = 0; at + 1 < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`
@@ -134,6 +145,8 @@ export const answerError = (exchange: Exchange, error: GatewayError, options: Er
   if (isClosing) all.push("Connection", "close")
   try {
     writeHead(exchange, error.status, undefined, all)
+    exchange.responseBodyBytes = Buffer.byteLength(body)
+    if (options.latencies !== undefined) noteLatencies(exchange, options.latencies)
     endWithAnswer(exchange)
     response.end(body)
     limitSending(exchange)

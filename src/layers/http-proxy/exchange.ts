@@ -2,9 +2,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import type { MutableRef } from "effect"
-import type { CompiledConfig } from "../../model/CompiledConfig.ts"
+import type { CompiledConfig, CompiledRoute } from "../../model/CompiledConfig.ts"
+import type { Consumer } from "../../model/Entities.ts"
 import type { ErrorFormat, ErrorRenderers } from "../../model/ErrorBody.ts"
 import type { GatewayError } from "../../model/GatewayError.ts"
+import type { AnswerSource, ObservedRequest, RequestObserver } from "../../services/RequestObservers.ts"
 import type { Resolver } from "../../services/Resolver.ts"
 import type { AnswerPolicy } from "./answerPolicy.ts"
 import type { Peer } from "./peer.ts"
@@ -35,6 +37,8 @@ export interface ProxyNode {
   /** 32 hexadecimal characters. */
   readonly newRequestId: () => string
   readonly isDraining: () => boolean
+  /** Hears of every exchange when it is over. */
+  readonly observe: RequestObserver
   /** A defect of ours, told once per request that meets it. */
   readonly reportDefect: (cause: unknown, requestId: string) => void
 }
@@ -53,7 +57,8 @@ export interface Upgrade {
   readonly head: Buffer
 }
 
-export interface Exchange {
+/** What becomes of a request is written here on its way, and told to the observers at its end. */
+export interface Exchange extends ObservedRequest {
   readonly node: ProxyNode
   readonly listener: ListenerFacts
   readonly request: IncomingMessage
@@ -65,4 +70,14 @@ export interface Exchange {
   readonly startedAtMs: number
   /** Further headers of the answer, name after value: known once a route has matched. */
   extraHeaders: ReadonlyArray<string>
+  clientAddress: string
+  compiled: CompiledRoute | undefined
+  consumer: Consumer | undefined
+  status: number
+  source: AnswerSource
+  endedAtMs: number
+  proxyMs: number
+  upstreamMs: number
+  requestBodyBytes: number
+  responseBodyBytes: number
 }

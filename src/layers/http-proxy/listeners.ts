@@ -76,8 +76,27 @@ const exchangeMaker =
     id: node.newRequestId(),
     startedAtMs: node.nowMs(),
     extraHeaders: none,
+    clientAddress: "",
+    compiled: undefined,
+    consumer: undefined,
+    status: 0,
+    source: "error",
+    endedAtMs: 0,
+    proxyMs: -1,
+    upstreamMs: -1,
+    requestBodyBytes: 0,
+    responseBodyBytes: 0,
     ...more
   })
+
+/** nginx's status of a client that left before it was answered. */
+const clientLeft = 499
+
+const observeEnd = (exchange: Exchange): void => {
+  exchange.endedAtMs = exchange.node.nowMs()
+  if (exchange.status === 0) exchange.status = clientLeft
+  exchange.node.observe(exchange)
+}
 
 /** Errors of a request's own stream are told by its `close` as well; unheard they would end the process. */
 const ignore = (): void => undefined
@@ -116,8 +135,9 @@ export const attach = ({ server, node, isTls, outerPort, traffic }: AttachOption
     make ??= exchangeMaker(node, listener())
     request.on("error", ignore)
     response.on("error", ignore)
-    traffic.began(request.socket, response, more?.upgrade?.socket ?? response)
-    return make(request, response, more)
+    const exchange = make(request, response, more)
+    traffic.began(request.socket, response, more?.upgrade?.socket ?? response, () => observeEnd(exchange))
+    return exchange
   }
 
   server.on("connection", (socket: Duplex) => traffic.opened(socket))

@@ -2,7 +2,8 @@
  * The client's body on its way to an upstream. As long as a copy of all that has come of it is kept, another upstream
  * may be sent it from the beginning (`proxy-behaviour.md` §4; `router.md` §9, `request_buffering`).
  */
-import type { ClientRequest, IncomingMessage } from "node:http"
+import type { ClientRequest } from "node:http"
+import type { Exchange } from "./exchange.ts"
 import { pairsOf } from "./hopByHop.ts"
 import type { Watchdog } from "./watchdog.ts"
 
@@ -34,7 +35,7 @@ class Copy {
 }
 
 export interface RequestBodyOptions {
-  readonly request: IncomingMessage
+  readonly exchange: Pick<Exchange, "request" | "requestBodyBytes">
   /** Whether a copy is worth its keep: the request may be sent twice, and the route has nothing against it. */
   readonly keepsCopy: boolean
   /** What may come after the body. */
@@ -78,7 +79,7 @@ export class RequestBody {
   hold(): void {
     this.#sink = undefined
     this.#options.waiting.disarm()
-    if (this.#isStarted) this.#options.request.pause()
+    if (this.#isStarted) this.#options.exchange.request.pause()
   }
 
   /** Nobody will need it again. */
@@ -87,7 +88,8 @@ export class RequestBody {
   }
 
   #start(): void {
-    const { request, keepsCopy, waiting, waitTimeoutMs } = this.#options
+    const { exchange, keepsCopy, waiting, waitTimeoutMs } = this.#options
+    const { request } = exchange
     this.#isStarted = true
     waiting.arm(waitTimeoutMs)
     if (keepsCopy) this.#copy = new Copy()
@@ -109,13 +111,15 @@ export class RequestBody {
 
   #onData(chunk: Buffer): void {
     const sink = this.#sink
-    this.#options.waiting.touch()
+    const { exchange, sending, waiting, writeTimeoutMs } = this.#options
+    exchange.requestBodyBytes += chunk.length
+    waiting.touch()
     if (this.#copy?.add(chunk) === false) this.#copy = undefined
     // What still arrives when nobody wants it is read and dropped, so that the connection stays usable.
     if (sink === undefined || sink.destroyed || sink.write(chunk)) return
-    this.#options.request.pause()
-    this.#options.waiting.disarm()
-    this.#options.sending.arm(this.#options.writeTimeoutMs)
+    exchange.request.pause()
+    waiting.disarm()
+    sending.arm(writeTimeoutMs)
   }
 
   #onDrain(sink: ClientRequest): void {
@@ -126,18 +130,20 @@ export class RequestBody {
   }
 
   #read(): void {
-    const { request, waiting, waitTimeoutMs } = this.#options
+    const { exchange, waiting, waitTimeoutMs } = this.#options
     waiting.arm(waitTimeoutMs)
-    request.resume()
+    exchange.request.resume()
   }
 
   #finish(): void {
-    const { request, trailerNames, sending, writeTimeoutMs } = this.#options
+    const { exchange, trailerNames, sending, writeTimeoutMs } = this.#options
     const sink = this.#sink
     if (sink === undefined || sink.destroyed) return
     sending.arm(writeTimeoutMs)
     if (trailerNames.length > 0) {
-      sink.addTrailers(pairsOf(request.rawTrailers).filter(([name]) => trailerNames.includes(name.toLowerCase())))
+      sink.addTrailers(
+        pairsOf(exchange.request.rawTrailers).filter(([name]) => trailerNames.includes(name.toLowerCase()))
+      )
     }
     sink.end()
   }

@@ -26,9 +26,11 @@ const walk = (exchange: Exchange): GatewayError | undefined => {
 
   const head = readHead(exchange)
   if (head === undefined) return badRequest
+  exchange.clientAddress = head.peer.clientAddress
 
   const match = config.match(head.facts)
   if (match === undefined) return noRoute
+  exchange.compiled = match.compiled
   if (exchange.node.allowsDebug) exchange.extraHeaders = debugHeaders(exchange.request, match.compiled)
 
   const forwarded = forwardedOf(head, exchange.request.headers, exchange.listener)

@@ -30,8 +30,8 @@ export class Traffic {
     connection.once("close", () => this.#connections.delete(connection))
   }
 
-  /** `life` closes when the exchange is over: the response, or the connection of a WebSocket. */
-  began(connection: Duplex, response: ServerResponse, life: NodeJS.EventEmitter): void {
+  /** `life` closes when the exchange is over: the response, or the connection of a WebSocket. `onEnd` hears of it, once. */
+  began(connection: Duplex, response: ServerResponse, life: NodeJS.EventEmitter, onEnd: () => void): void {
     this.#requests++
     this.#inFlight++
     const answers = this.#answers.get(connection) ?? new Set()
@@ -40,6 +40,7 @@ export class Traffic {
       answers.delete(response)
       if (answers.size === 0) this.#answers.delete(connection)
       this.#inFlight--
+      onEnd()
       if (this.#inFlight === 0) this.#onIdle?.()
     })
   }

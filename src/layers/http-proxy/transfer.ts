@@ -71,7 +71,7 @@ export class Transfer {
   #makeBody(): RequestBody {
     const { compiled, trailerNames, service } = this.#plan
     return new RequestBody({
-      request: this.#exchange.request,
+      exchange: this.#exchange,
       keepsCopy: this.#isIdempotent && compiled.route.request_buffering,
       trailerNames,
       sending: this.#sending,
@@ -230,6 +230,7 @@ export class Transfer {
     let hasWritten = false
     answer.on("data", (chunk: Buffer) => {
       hasWritten = true
+      this.#exchange.responseBodyBytes += chunk.length
       if (response.write(chunk)) this.#receiving.touch()
       else {
         // The client is slow, not the upstream.
@@ -324,8 +325,8 @@ export class Transfer {
   #latencies(): Latencies {
     const { node, startedAtMs } = this.#exchange
     return {
-      proxyMs: Math.round(this.#dispatchedAtMs - startedAtMs),
-      upstreamMs: Math.round(node.nowMs() - this.#dispatchedAtMs)
+      proxyMs: this.#dispatchedAtMs - startedAtMs,
+      upstreamMs: node.nowMs() - this.#dispatchedAtMs
     }
   }
 }

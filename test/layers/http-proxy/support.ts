@@ -18,6 +18,7 @@ import type { ListenAddress } from "../../../src/model/SettingTypes.ts"
 import { LicenseGuard, unlicensed } from "../../../src/services/LicenseGuard.ts"
 import { LiveConfig, type LiveState } from "../../../src/services/LiveConfig.ts"
 import { Proxy } from "../../../src/services/Proxy.ts"
+import { type RequestObserver, RequestObservers } from "../../../src/services/RequestObservers.ts"
 import { type CertificatePair, ServerCertificate } from "../../../src/services/ServerCertificate.ts"
 import { Settings } from "../../../src/services/Settings.ts"
 
@@ -49,6 +50,7 @@ export const loopback: ListenAddress = { host: "127.0.0.1", port: 0, isTls: fals
 export interface ProxyOptions {
   readonly settings?: Partial<SettingValues>
   readonly certificate?: CertificatePair
+  readonly observers?: ReadonlyArray<RequestObserver>
 }
 
 export interface RunningProxy {
@@ -76,6 +78,7 @@ export const startProxy = Effect.fnUntraced(function* (
       Layer.succeed(LicenseGuard, { refusal, state: license }),
       Layer.succeed(LiveConfig, { current, state, apply: () => unused, note: () => unused, passOver: () => unused }),
       Layer.succeed(ServerCertificate, { fallback }),
+      Layer.succeed(RequestObservers, options.observers ?? []),
       DnsResolver.layer,
       FileErrorTemplates.layer,
       PemUpstreamCredentials.layer.pipe(Layer.provide(NodeDisk.layer))

@@ -1,0 +1,133 @@
+/**
+ * The plugin contract. A plugin is a folder with `schema.ts` (what may be configured) and `handler.ts` (what it does to a
+ * request), gathered into one value of this type. Order, scoping and phases: reference `config-model.md` §6.
+ *
+ * Everything that can be decided when a configuration is compiled is decided then: `handler` is called once for each
+ * configured plugin, and what it returns names the phases that it takes part in. A phase that it does not name costs no
+ * request anything, and a request whose route has no plugins meets nothing of this at all.
+ */
+import type { ConfigTable } from "../ConfigTable.ts"
+import type { Consumer, Route, Service } from "../Entities.ts"
+import type { Row } from "../Entity.ts"
+import type { Fault } from "../Fault.ts"
+import type { Fields, struct } from "../Field.ts"
+
+/** What a plugin can be bound to. */
+export type PluginScope = "service" | "route" | "consumer"
+
+export type ConfigOf<F extends Fields> = ReturnType<typeof struct<F>>["Type"]
+
+export interface PluginSchema<F extends Fields = Fields> {
+  /** Of the row's `config`, with their defaults. A field with `sensitive: true` is never shown, in no message and no view. */
+  readonly fields: F
+  /** Rules between fields, asked only of a config whose fields are right one by one. */
+  readonly check?: (config: ConfigOf<F>) => ReadonlyArray<Fault>
+  /** What rows of this plugin can't be bound to; Kong's `no_consumer` and its like. */
+  readonly neverScopedBy?: ReadonlyArray<PluginScope>
+  /** Input-only shorthands and Kong's deprecated names, expanded before validation. */
+  readonly expand?: (config: Row) => Row
+}
+
+/** What a plugin answers itself: nothing further is asked, and no upstream hears of the request. */
+export interface PluginAnswer {
+  readonly status: number
+  /** Name after value. */
+  readonly headers: ReadonlyArray<string>
+  /** Already in the form that goes out; empty for none. */
+  readonly body: string | Uint8Array
+}
+
+/** Who a request is said to come from. */
+export interface Authenticated {
+  /** `undefined` for a credential without a consumer. */
+  readonly consumer: Consumer | undefined
+  /** Id of the credential; `undefined` for an anonymous consumer. */
+  readonly credentialId: string | undefined
+}
+
+/** A request as plugins see it. Reading costs nothing that was not needed anyhow; changes are kept until it goes upstream. */
+export interface PluginRequest {
+  /** `X-Kong-Request-Id`. */
+  readonly id: string
+  readonly method: string
+  /** Normalised, without the query. */
+  readonly path: string
+  /** With its `?`; empty when there is none. */
+  readonly query: string
+  /** After real-ip processing. */
+  readonly clientAddress: string
+  readonly isTls: boolean
+  readonly route: Route
+  readonly service: Service | undefined
+  readonly authenticated: Authenticated | undefined
+  /** The client's header, several values joined by `, `; with what plugins before changed. Names in lower case. */
+  readonly header: (name: string) => string | undefined
+  /** Replaces what the upstream is sent under this name; `undefined` takes it away. */
+  readonly setHeader: (name: string, value: string | undefined) => void
+  /** Replaces the query that the upstream is sent; with its `?`, or empty. */
+  readonly setQuery: (query: string) => void
+  /** The whole body, when it is there and not larger than this; asked for, it is read before the request goes on. */
+  readonly body: (maxBytes: number) => Promise<Uint8Array | undefined>
+  /** Replaces the body that the upstream is sent. Only after `body` gave the whole. */
+  readonly setBody: (body: Uint8Array) => void
+  /** From here on plugins that are bound to a consumer apply, and telemetry counts by it. */
+  readonly authenticate: (who: Authenticated) => void
+  /** One value per request and plugin row, for later phases of the same row. */
+  state: unknown
+}
+
+/** The head of the answer, on its way to the client: an upstream's, a plugin's, or the gateway's own. */
+export interface PluginResponse {
+  readonly status: number
+  readonly source: "service" | "exit" | "error"
+  readonly header: (name: string) => string | undefined
+  readonly setHeader: (name: string, value: string | undefined) => void
+}
+
+/** The phases that one configured plugin takes part in. */
+export interface PluginHandler {
+  /** In the order of priorities, before anything goes upstream. A promise makes the request wait, and only a promise does. */
+  readonly access?: (request: PluginRequest) => PluginAnswer | undefined | Promise<PluginAnswer | undefined>
+  readonly headerFilter?: (request: PluginRequest, response: PluginResponse) => void
+  /** When all is over. What it throws is logged and harms nobody. */
+  readonly log?: (request: PluginRequest, outcome: PluginOutcome) => void
+}
+
+/** How a request ended, for the log phase. */
+export interface PluginOutcome {
+  readonly status: number
+  readonly source: "service" | "exit" | "error"
+  readonly requestMs: number
+  /** -1 when there was none. */
+  readonly proxyMs: number
+  readonly upstreamMs: number
+  readonly requestBodyBytes: number
+  readonly responseBodyBytes: number
+}
+
+/** What a handler is made of. */
+export interface PluginContext<Config> {
+  readonly config: Config
+  /** The row's id. */
+  readonly id: string
+  /** All rows of the configuration that the plugin is a part of: for indexes over credentials and the like. */
+  readonly table: ConfigTable
+  /** Made once per configuration and key, however many rows ask for it: an index over the whole table, for example. */
+  readonly shared: <A>(key: string, make: (table: ConfigTable) => A) => A
+  /** Of the gateway, for headers such as `Server` (`kong/3.9.0`). */
+  readonly product: string
+  readonly randomUuid: () => string
+}
+
+/** A plugin, whatever it is configured with. */
+export interface Plugin<F extends Fields = Fields> {
+  /** As in the row's `name`. */
+  readonly name: string
+  /** Higher runs first; equal ones in reverse alphabetical order of names. */
+  readonly priority: number
+  readonly schema: PluginSchema<F>
+  readonly handler: (context: PluginContext<ConfigOf<F>>) => PluginHandler
+}
+
+/** Keeps the type of the config between schema and handler, and gives both up to whoever only runs plugins. */
+export const definePlugin = <F extends Fields>(plugin: Plugin<F>): Plugin => plugin as unknown as Plugin
