@@ -79,7 +79,7 @@ export * from "./services/NodeHealth.ts"
 export * from "./services/Proxy.ts"
 export * from "./services/ReconnectPolicy.ts"
 export * from "./services/Reload.ts"
-export { type Latency, type RequestCell, RequestCounters } from "./services/RequestCounters.ts"
+export { type Latency, otherId, type RequestCell, RequestCounters } from "./services/RequestCounters.ts"
 export {
   type AnswerSource,
   type ObservedRequest,

@@ -23,6 +23,8 @@ import * as LocalReload from "../services/LocalReload.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
 import { Proxy } from "../services/Proxy.ts"
 import type { Reload } from "../services/Reload.ts"
+import { RequestCounters } from "../services/RequestCounters.ts"
+import { RequestObservers } from "../services/RequestObservers.ts"
 import type { SecureRandom } from "../services/SecureRandom.ts"
 import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
@@ -91,12 +93,23 @@ const impatientDisk = Layer.effect(
 const machine = (parts: DataPlaneParts) =>
   Layer.merge(parts.trustedClock.pipe(Layer.provideMerge(attendedDisk(parts))), parts.secureRandom)
 
+/** Whoever hears of every request, in the order in which they are told: one line for each. */
+const observers = (parts: DataPlaneParts) =>
+  Layer.effect(
+    RequestObservers,
+    Effect.gen(function* () {
+      const counters = yield* RequestCounters
+      return [counters.record, ...(yield* RequestObservers)]
+    })
+  ).pipe(Layer.provide(parts.requestObservers))
+
 /** Everything that answers, in the order in which it opens: status listener, local rungs, licence, proxy. */
 const serving = (parts: DataPlaneParts) => {
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
-    Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer))
+    Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer)),
+    Layer.provideMerge(parts.requestCounters)
   )
   const cache = parts.configCache.pipe(
     Layer.provide(parts.cacheProtection),
@@ -112,7 +125,7 @@ const serving = (parts: DataPlaneParts) => {
   // Behind the rungs, whose configuration may hold the licence; before the proxy, which must not serve without.
   const license = parts.licenseGuard.pipe(Layer.provide(impatientDisk), Layer.provide(parts.fileWatch))
   return parts.proxy.pipe(
-    Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials, parts.requestObservers]),
+    Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials, observers(parts)]),
     Layer.provideMerge(license),
     Layer.provideMerge(rungs)
   )
@@ -168,6 +181,7 @@ export type DataPlaneServices =
   | Identity
   | ConnectionStatus
   | NodeHealth
+  | RequestCounters
   | Disk
   | SecureRandom
   | TrustedClock
