@@ -30,6 +30,7 @@ import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 import { supervise } from "../services/supervise.ts"
+import { TelemetrySpool } from "../services/TelemetrySpool.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
@@ -152,6 +153,7 @@ const operate = Effect.gen(function* () {
   const health = yield* NodeHealth
   const { nodeId, version } = yield* Identity
   const { run } = yield* Connection
+  const { flush } = yield* TelemetrySpool
   MutableRef.set(health.proxy, proxy.counts)
   const show = ({ host, port }: { readonly host: string; readonly port: number }) => `${host}:${port}`
   yield* Effect.logInfo("data plane started").pipe(
@@ -165,6 +167,7 @@ const operate = Effect.gen(function* () {
       yield* Effect.logInfo("draining").pipe(Effect.annotateLogs({ inFlight: proxy.counts().inFlight }))
       yield* proxy.drain
       yield* Effect.logInfo("drained")
+      yield* flush
     })
   )
 })
@@ -182,6 +185,7 @@ export type DataPlaneServices =
   | ConnectionStatus
   | NodeHealth
   | RequestCounters
+  | TelemetrySpool
   | Disk
   | SecureRandom
   | TrustedClock
@@ -194,6 +198,7 @@ const layerFromSettings = (
   return apart(
     Layer.effectDiscard(operate).pipe(
       Layer.provide(connecting(all)),
+      Layer.provideMerge(all.telemetrySpool),
       Layer.provideMerge(serving(all)),
       Layer.provideMerge(machine(all))
     )
