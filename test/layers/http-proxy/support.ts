@@ -15,12 +15,14 @@ import type { Row } from "../../../src/model/Entity.ts"
 import type { GatewayError } from "../../../src/model/GatewayError.ts"
 import { type SettingValues, settingTable } from "../../../src/model/SettingTable.ts"
 import type { ListenAddress } from "../../../src/model/SettingTypes.ts"
+import { Identity } from "../../../src/services/Identity.ts"
 import { LicenseGuard, unlicensed } from "../../../src/services/LicenseGuard.ts"
 import { LiveConfig, type LiveState } from "../../../src/services/LiveConfig.ts"
 import { Proxy } from "../../../src/services/Proxy.ts"
 import { type RequestObserver, RequestObservers } from "../../../src/services/RequestObservers.ts"
 import { type CertificatePair, ServerCertificate } from "../../../src/services/ServerCertificate.ts"
 import { Settings } from "../../../src/services/Settings.ts"
+import { TrustedClock } from "../../../src/services/TrustedClock.ts"
 
 export const id = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
@@ -79,6 +81,8 @@ export const startProxy = Effect.fnUntraced(function* (
       Layer.succeed(LiveConfig, { current, state, apply: () => unused, note: () => unused, passOver: () => unused }),
       Layer.succeed(ServerCertificate, { fallback }),
       Layer.succeed(RequestObservers, options.observers ?? []),
+      Layer.succeed(Identity, { nodeId: id(900), hostname: "gateway.test", version: "3.9.0" }),
+      TrustedClock.layerWall,
       DnsResolver.layer,
       FileErrorTemplates.layer,
       PemUpstreamCredentials.layer.pipe(Layer.provide(NodeDisk.layer))
