@@ -79,13 +79,8 @@ export * from "./services/NodeHealth.ts"
 export * from "./services/Proxy.ts"
 export * from "./services/ReconnectPolicy.ts"
 export * from "./services/Reload.ts"
-export { type Latency, type RequestCell, RequestCounters } from "./services/RequestCounters.ts"
-export {
-  type AnswerSource,
-  type ObservedRequest,
-  type RequestObserver,
-  RequestObservers
-} from "./services/RequestObservers.ts"
+export * from "./services/RequestCounters.ts"
+export * from "./services/RequestObservers.ts"
 export * from "./services/Resolver.ts"
 export * from "./services/Router.ts"
 export * from "./services/Rung.ts"
@@ -94,6 +89,6 @@ export * from "./services/ServerCertificate.ts"
 export * from "./services/Settings.ts"
 export * from "./services/StartError.ts"
 export * from "./services/StatusListener.ts"
-export { type Acknowledgement, type SpoolFacts, TelemetrySpool } from "./services/TelemetrySpool.ts"
+export * from "./services/TelemetrySpool.ts"
 export * from "./services/TrustedClock.ts"
 export * from "./services/UpstreamCredentials.ts"
