@@ -17,6 +17,7 @@ import {
   type PassedOver,
   showPassedOver
 } from "../services/LiveConfig.ts"
+import { Plugins } from "../services/Plugins.ts"
 import { Router } from "../services/Router.ts"
 import { Settings } from "../services/Settings.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
@@ -61,6 +62,7 @@ const told = (faults: ReadonlyArray<Fault>): ReadonlyArray<string> => {
 
 const make = Effect.gen(function* () {
   const router = yield* Router
+  const plugins = yield* Plugins
   const { decodeTable } = yield* ConfigCodec
   const clock = yield* TrustedClock
   const preference = preferenceOf(yield* Settings)
@@ -127,7 +129,7 @@ const make = Effect.gen(function* () {
   })
 
   const makeSnapshot = Effect.fnUntraced(function* (offer: Offer) {
-    const decoded = yield* attempt(offer, "schema", () => decodeTable(offer.raw))
+    const decoded = yield* attempt(offer, "schema", () => decodeTable(offer.raw, plugins))
     if (decoded._tag === "Wrong") return yield* refusal(offer, "schema", decoded.faults)
     // A configuration of nothing but workspaces counts as none, whatever its source calls it (hybrid-protocol-v1.md §6.9).
     const hash = yield* attempt(offer, "schema", () =>
@@ -147,7 +149,7 @@ const make = Effect.gen(function* () {
   })
 
   const swap = Effect.fnUntraced(function* (offer: Offer, snapshot: Snapshot) {
-    const compiled = yield* attempt(offer, "compile", () => router.compile(snapshot.table))
+    const compiled = yield* attempt(offer, "compile", () => router.compile(snapshot.table, plugins))
     const { source: from, routeCount: routesBefore } = yield* SubscriptionRef.get(state)
     const sinceMs = yield* clock.nowMs
     MutableRef.set(current, compiled)
@@ -235,4 +237,7 @@ const make = Effect.gen(function* () {
   return LiveConfig.of({ current, state, apply, note, passOver })
 })
 
-export const layer: Layer.Layer<LiveConfig, never, Router | Settings | TrustedClock> = Layer.effect(LiveConfig, make)
+export const layer: Layer.Layer<LiveConfig, never, Router | Plugins | Settings | TrustedClock> = Layer.effect(
+  LiveConfig,
+  make
+)

@@ -21,12 +21,13 @@ import { Proxy } from "../../../src/services/Proxy.ts"
 import { type RequestObserver, RequestObservers } from "../../../src/services/RequestObservers.ts"
 import { type CertificatePair, ServerCertificate } from "../../../src/services/ServerCertificate.ts"
 import { Settings } from "../../../src/services/Settings.ts"
+import { testCatalogue } from "../../support/plugins.ts"
 
 export const id = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
 /** A compiled config from rows as a person would write them. */
 export const configOf = (table: Row): CompiledConfig => {
-  const decoded = decodeTable({ _format_version: "3.0", ...table })
+  const decoded = decodeTable({ _format_version: "3.0", ...table }, testCatalogue)
   if (decoded._tag === "Wrong") throw new Error(JSON.stringify(decoded.faults))
   return compileConfig(decoded.table)
 }

@@ -1,0 +1,8 @@
+/** The plugins that come with Holdfast, one folder each in `src/plugins/`. */
+import type { Plugin } from "../model/plugin/Plugin.ts"
+import { catalogueOf } from "../model/plugin/PluginCatalogue.ts"
+
+export const builtinPlugins: ReadonlyArray<Plugin> = []
+
+/** One value for all nodes of a process: what is worked out by it can be shared. */
+export const builtinCatalogue = catalogueOf(builtinPlugins)
