@@ -18,6 +18,7 @@ import {
   type PassedOver,
   showPassedOver
 } from "../services/LiveConfig.ts"
+import { Plugins } from "../services/Plugins.ts"
 import { Router } from "../services/Router.ts"
 import { Settings } from "../services/Settings.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
@@ -63,6 +64,7 @@ const told = (faults: ReadonlyArray<Fault>): ReadonlyArray<string> => {
 
 const make = Effect.gen(function* () {
   const router = yield* Router
+  const plugins = yield* Plugins
   const { decodeTable } = yield* ConfigCodec
   const clock = yield* TrustedClock
   const preference = preferenceOf(yield* Settings)
@@ -129,7 +131,7 @@ const make = Effect.gen(function* () {
   })
 
   const makeSnapshot = Effect.fnUntraced(function* (offer: Offer) {
-    const decoded = yield* attempt(offer, "schema", () => decodeTable(offer.raw))
+    const decoded = yield* attempt(offer, "schema", () => decodeTable(offer.raw, plugins))
     if (decoded._tag === "Wrong") return yield* refusal(offer, "schema", decoded.faults)
     // A configuration of nothing but workspaces counts as none, whatever its source calls it (hybrid-protocol-v1.md §6.9).
     const hash = yield* attempt(offer, "schema", () =>
@@ -149,7 +151,7 @@ const make = Effect.gen(function* () {
   })
 
   const swap = Effect.fnUntraced(function* (offer: Offer, snapshot: Snapshot) {
-    const compiled = yield* attempt(offer, "compile", () => router.compile(snapshot.table))
+    const compiled = yield* attempt(offer, "compile", () => router.compile(snapshot.table, plugins))
     const { source: from, routeCount: routesBefore } = yield* SubscriptionRef.get(state)
     const sinceMs = yield* clock.nowMs
     MutableRef.set(current, compiled)
@@ -237,4 +239,7 @@ const make = Effect.gen(function* () {
   return LiveConfig.of({ current, state, apply, note, passOver })
 })
 
-export const layer: Layer.Layer<LiveConfig, never, Router | Settings | TrustedClock> = Layer.effect(LiveConfig, make)
+export const layer: Layer.Layer<LiveConfig, never, Router | Plugins | Settings | TrustedClock> = Layer.effect(
+  LiveConfig,
+  make
+)

@@ -49,6 +49,11 @@ export const settingTable = {
     Type.oneOf(["off", "sqlite"]),
     "Where a control plane keeps its entities: sqlite. A data plane has none: off."
   ),
+  plugins: preset(
+    Type.pluginNames,
+    "bundled",
+    "Plugins that are enabled, comma-separated: bundled for all that the program comes with, names, or off for none."
+  ),
   drain_timeout: preset(Type.number(0, 86_400), "10", "Seconds that requests in flight have to finish after SIGTERM."),
 
   proxy_listen: preset(

@@ -2,6 +2,7 @@
 import { Effect, Layer } from "effect"
 import type { Fault } from "../model/Fault.ts"
 import { formatAddress } from "../model/listenFault.ts"
+import type { Plugin } from "../model/plugin/Plugin.ts"
 import type { SettingValues } from "../model/SettingTable.ts"
 import { settingRules } from "../model/settingRules.ts"
 import type { ClusterHub } from "../services/control/ClusterHub.ts"
@@ -13,6 +14,7 @@ import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
 import { type ControlPlaneParts, controlPlaneParts } from "./controlPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
+import { pluginsLayer } from "./plugins.ts"
 
 /** What the listeners owe: an admin listener without TLS, a cluster listener at all. */
 const listenFaults = ({ admin_listen, cluster_listen }: SettingValues): ReadonlyArray<Fault> => [
@@ -69,19 +71,25 @@ export type ControlPlaneServices = AdminListener | ClusterListener | ConfigStore
 
 /** The control plane of whoever provides the settings: the daemon's. */
 const layerFromSettings = (
-  parts: Partial<ControlPlaneParts> = {}
+  parts: Partial<ControlPlaneParts> = {},
+  plugins: ReadonlyArray<Plugin> = []
 ): Layer.Layer<ControlPlaneServices, StartError, Settings> =>
-  apart(Layer.unwrap(Effect.as(checkSettings, assemble({ ...controlPlaneParts, ...parts }))))
+  apart(
+    Layer.unwrap(Effect.as(checkSettings, assemble({ ...controlPlaneParts, ...parts }))).pipe(
+      Layer.provide(pluginsLayer(plugins))
+    )
+  )
 
 /**
  * A control plane from settings given in code. Any part may be swapped by a layer of one's own for the same service:
- * `ControlPlane.layer({ settings, parts: { ids: Layer.succeed(Ids, { uuid }) } })`. Wrong settings are a `StartError`
- * with all their faults.
+ * `ControlPlane.layer({ settings, parts: { ids: Layer.succeed(Ids, { uuid, secret }) } })`, and `plugins` are plugins of
+ * one's own, whose rows it takes. Wrong settings are a `StartError` with all their faults.
  */
 const layer = ({
   settings = {},
-  parts
+  parts,
+  plugins
 }: ProgramOptions<ControlPlaneParts> = {}): Layer.Layer<ControlPlaneServices, StartError> =>
-  layerFromSettings(parts).pipe(Layer.provide(givenSettings({ ...settings, role: "control_plane" })))
+  layerFromSettings(parts, plugins).pipe(Layer.provide(givenSettings({ ...settings, role: "control_plane" })))
 
 export const ControlPlane = { layer, layerFromSettings }

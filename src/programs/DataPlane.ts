@@ -5,6 +5,7 @@
  */
 import { Context, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import * as SettingClusterKeys from "../layers/cache-keys/SettingClusterKeys.ts"
+import type { Plugin } from "../model/plugin/Plugin.ts"
 import { askRemoteRungs } from "../services/askRemoteRungs.ts"
 import { keepCacheRenewed } from "../services/CacheRenewal.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
@@ -31,6 +32,7 @@ import { supervise } from "../services/supervise.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
+import { pluginsLayer } from "./plugins.ts"
 
 const identityOf = (parts: DataPlaneParts) => parts.clusterIdentity.pipe(Layer.provide(parts.fileWatch))
 
@@ -174,27 +176,30 @@ export type DataPlaneServices =
 
 /** The node of whoever provides the settings: the daemon's. */
 const layerFromSettings = (
-  parts: Partial<DataPlaneParts> = {}
+  parts: Partial<DataPlaneParts> = {},
+  plugins: ReadonlyArray<Plugin> = []
 ): Layer.Layer<DataPlaneServices, StartError, Settings> => {
   const all: DataPlaneParts = { ...dataPlaneParts, ...parts }
   return apart(
     Layer.effectDiscard(operate).pipe(
       Layer.provide(connecting(all)),
       Layer.provideMerge(serving(all)),
-      Layer.provideMerge(machine(all))
+      Layer.provideMerge(machine(all)),
+      Layer.provide(pluginsLayer(plugins))
     )
   )
 }
 
 /**
  * A node from settings given in code. Any part may be swapped by a layer of one's own for the same service:
- * `DataPlane.layer({ settings, parts: { router: Layer.succeed(Router, { compile }) } })`. Closing the layer's scope
- * drains the node. Wrong settings are a `StartError` with all their faults.
+ * `DataPlane.layer({ settings, parts: { router: Layer.succeed(Router, { compile }) } })`, and `plugins` are plugins of
+ * one's own. Closing the layer's scope drains the node. Wrong settings are a `StartError` with all their faults.
  */
 const layer = ({
   settings = {},
-  parts
+  parts,
+  plugins
 }: ProgramOptions<DataPlaneParts> = {}): Layer.Layer<DataPlaneServices, StartError> =>
-  layerFromSettings(parts).pipe(Layer.provide(givenSettings({ ...settings, role: "data_plane" })))
+  layerFromSettings(parts, plugins).pipe(Layer.provide(givenSettings({ ...settings, role: "data_plane" })))
 
 export const DataPlane = { layer, layerFromSettings }

@@ -7,6 +7,7 @@ import { version } from "../../model/version.ts"
 import { ClusterHub } from "../../services/control/ClusterHub.ts"
 import { Payloads } from "../../services/control/Payloads.ts"
 import { Registry } from "../../services/control/Registry.ts"
+import { Plugins } from "../../services/Plugins.ts"
 import { Settings } from "../../services/Settings.ts"
 
 const expectedHash = Effect.gen(function* () {
@@ -14,19 +15,25 @@ const expectedHash = Effect.gen(function* () {
   return payload._tag === "Success" ? payload.success.hash : undefined
 })
 
-const info = Effect.map(
-  Settings,
-  (settings): AdminAnswer => ({
+const info = Effect.gen(function* () {
+  const settings = yield* Settings
+  const catalogue = yield* Plugins
+  const payload = yield* Effect.option(Effect.flatMap(Payloads, ({ newest }) => newest))
+  const answer: AdminAnswer = {
     status: 200,
     body: {
       version: settings.kong_version,
       tagline: "Welcome to Holdfast",
       holdfast_version: version,
       configuration: { role: settings.role, database: "sqlite", router_flavor: "traditional_compatible" },
-      plugins: { available_on_server: {}, enabled_in_cluster: [] }
+      plugins: {
+        available_on_server: Object.fromEntries([...catalogue].map(([name, { priority }]) => [name, { priority }])),
+        enabled_in_cluster: payload._tag === "Some" ? payload.value.plugins.toSorted() : []
+      }
     }
-  })
-)
+  }
+  return answer
+})
 
 const status = Effect.gen(function* () {
   const hash = yield* expectedHash
@@ -80,7 +87,7 @@ const deprecatedStatus = Effect.gen(function* () {
 
 const dataPlanePath = /^\/clustering\/data-planes\/([^/]+)$/
 
-type OverviewServices = Settings | Registry | ClusterHub | Payloads
+type OverviewServices = Settings | Plugins | Registry | ClusterHub | Payloads
 
 /** The answer to a request about the control plane itself; `undefined` when the path is about something else. */
 export const overviewOf = (path: string): Effect.Effect<AdminAnswer, never, OverviewServices> | undefined => {
