@@ -9,15 +9,18 @@ export const checkedName = (name: string): string => {
   return name
 }
 
-const isSendable = /^[\t\x20-\x7e\x80-\xff]*$/
-const isInBytes = /^[\0-\xff]*$/
-const control = /[\0-\x08\x0a-\x1f\x7f]/g
+/** All that a value may be made of is left out here. */
+const notSendable = /[^\t\x20-\x7e\x80-\xff]/
+const everyNotSendable = /[^\t\x20-\x7e\x80-\xff]/g
+const beyondBytes = /[\u0100-\uffff]/
 
-const escapeControl = (byte: string): string => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`
+const escapeByte = (byte: string): string => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`
 
 /** Characters beyond a byte become UTF-8, and line breaks and their like are escaped, as OpenResty does it. */
 export const sendable = (value: string): string =>
-  isSendable.test(value) ? value : (isInBytes.test(value) ? value : toByteString(value)).replace(control, escapeControl)
+  notSendable.test(value)
+    ? (beyondBytes.test(value) ? toByteString(value) : value).replace(everyNotSendable, escapeByte)
+    : value
 
 /** Of an answer these are the gateway's to say: what they promise is what its writer keeps. */
 const framing: ReadonlySet<string> = new Set([
