@@ -4,6 +4,7 @@
  */
 
 import { answerTokens } from "./AnswerHeaders.ts"
+import { metricGroups } from "./metrics/metricGroups.ts"
 import type { SettingType } from "./SettingTypes.ts"
 import * as Type from "./SettingTypes.ts"
 
@@ -199,6 +200,17 @@ export const settingTable = {
     Type.oneOf(["traditional_compatible", "traditional", "expressions"]),
     "traditional_compatible",
     "The rules of routing. Only traditional_compatible is served; another one is accepted with a warning."
+  ),
+
+  prometheus_metrics: preset(
+    Type.offOrSome(metricGroups),
+    "status_code_metrics, latency_metrics, bandwidth_metrics, upstream_health_metrics",
+    "What GET /metrics of a data plane tells of requests and targets, by the names that Kong's prometheus plugin has for it; off for none."
+  ),
+  prometheus_limit: preset(
+    Type.integer(0, 1_000_000),
+    "1000",
+    "Most combinations of service, route and consumer, and most targets, that have series; holdfast_metrics_left_out counts the others."
   ),
 
   declarative_config: optional(

@@ -3,7 +3,7 @@
  * rungs serve, the licence is judged, the proxy listeners open, the control plane is dialled, for ever. The whole is one layer: building it
  * starts the node, closing its scope drains and stops it.
  */
-import { Context, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
+import { Context, Effect, Layer, MutableRef, Option, SubscriptionRef } from "effect"
 import * as SettingClusterKeys from "../layers/cache-keys/SettingClusterKeys.ts"
 import { askRemoteRungs } from "../services/askRemoteRungs.ts"
 import { keepCacheRenewed } from "../services/CacheRenewal.ts"
@@ -23,11 +23,13 @@ import * as LocalReload from "../services/LocalReload.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
 import { Proxy } from "../services/Proxy.ts"
 import type { Reload } from "../services/Reload.ts"
+import { RequestCounters } from "../services/RequestCounters.ts"
 import type { SecureRandom } from "../services/SecureRandom.ts"
 import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 import { supervise } from "../services/supervise.ts"
+import { TelemetrySpool } from "../services/TelemetrySpool.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
@@ -96,6 +98,7 @@ const serving = (parts: DataPlaneParts) => {
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
+    Layer.provideMerge(parts.nodeMetrics),
     Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer))
   )
   const cache = parts.configCache.pipe(
@@ -133,6 +136,15 @@ const connecting = (parts: DataPlaneParts) =>
     })
   )
 
+/** Where requests are counted and telemetry is kept, the metrics tell of both. */
+const tellCounts = Effect.gen(function* () {
+  const { requests, spool } = yield* NodeHealth
+  const counters = yield* Effect.serviceOption(RequestCounters)
+  const kept = yield* Effect.serviceOption(TelemetrySpool)
+  MutableRef.set(requests, Option.getOrUndefined(counters))
+  MutableRef.set(spool, Option.getOrUndefined(kept)?.facts)
+})
+
 const operate = Effect.gen(function* () {
   const proxy = yield* Proxy
   const status = yield* StatusListener
@@ -140,6 +152,7 @@ const operate = Effect.gen(function* () {
   const { nodeId, version } = yield* Identity
   const { run } = yield* Connection
   MutableRef.set(health.proxy, proxy.counts)
+  yield* tellCounts
   const show = ({ host, port }: { readonly host: string; readonly port: number }) => `${host}:${port}`
   yield* Effect.logInfo("data plane started").pipe(
     Effect.annotateLogs({ nodeId, version, proxy: proxy.addresses.map(show), status: status.addresses.map(show) })

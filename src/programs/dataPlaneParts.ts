@@ -16,6 +16,7 @@ import * as GzipConfigReceiver from "../layers/GzipConfigReceiver.ts"
 import * as HttpStatusListener from "../layers/HttpStatusListener.ts"
 import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
 import * as WatchingLicenseGuard from "../layers/license/WatchingLicenseGuard.ts"
+import * as GatheredNodeMetrics from "../layers/metrics/GatheredNodeMetrics.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
 import * as OutletConnection from "../layers/outlet/OutletConnection.ts"
 import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
@@ -58,7 +59,9 @@ export const dataPlaneParts = {
   fileWatch: StatFileWatch.layer,
   /** Judges the licence, and stops the proxy while it says so. */
   licenseGuard: WatchingLicenseGuard.layer,
-  /** Answers probes. */
+  /** One look at every metric, for whoever scrapes or exports. */
+  nodeMetrics: GatheredNodeMetrics.layer,
+  /** Answers probes and scrapes. */
   statusListener: HttpStatusListener.layer,
   /** The certificate of the TLS proxy listeners for names that no configured certificate is for. */
   serverCertificate: GeneratedServerCertificate.layer,
