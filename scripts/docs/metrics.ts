@@ -1,4 +1,5 @@
 /** `docs/metrics.md`, made from the tables of series. */
+import { fleetSeries } from "../../src/model/metrics/fleetSeries.ts"
 import { nodeSeries } from "../../src/model/metrics/nodeSeries.ts"
 import type { SeriesTable } from "../../src/model/metrics/Series.ts"
 
@@ -24,4 +25,5 @@ const section = (title: string, table: SeriesTable): string =>
     ""
   ].join("\n")
 
-export const renderMetrics = (): string => [introduction, section("Of a data plane", nodeSeries)].join("\n")
+export const renderMetrics = (): string =>
+  [introduction, section("Of a data plane", nodeSeries), section("Of a control plane", fleetSeries)].join("\n")

@@ -12,6 +12,8 @@ export interface Setting<A> {
   readonly type: SettingType<A>
   /** The default, written as a user would write it; `undefined` when there is none. */
   readonly preset: string | undefined
+  /** The default of a control plane, where that is another one. */
+  readonly controlPlanePreset?: string
   readonly help: string
   /** True when the value must not be shown: it goes out as six asterisks. */
   readonly isSecret: boolean
@@ -57,11 +59,14 @@ export const settingTable = {
     "0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl reuseport backlog=16384",
     "Addresses on which a data plane proxies."
   ),
-  status_listen: preset(
-    Type.listenAddresses,
-    "127.0.0.1:8007 reuseport backlog=16384",
-    "Addresses of a data plane's status API."
-  ),
+  status_listen: {
+    ...preset(
+      Type.listenAddresses,
+      "127.0.0.1:8007 reuseport backlog=16384",
+      "Addresses of the status API: probes and metrics, without a token."
+    ),
+    controlPlanePreset: "off"
+  },
   admin_listen: preset(
     Type.listenAddresses,
     "127.0.0.1:8001 reuseport backlog=16384",
