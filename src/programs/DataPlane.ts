@@ -24,6 +24,7 @@ import { NodeHealth } from "../services/NodeHealth.ts"
 import { Proxy } from "../services/Proxy.ts"
 import type { Reload } from "../services/Reload.ts"
 import { RequestCounters } from "../services/RequestCounters.ts"
+import { RequestObservers } from "../services/RequestObservers.ts"
 import type { SecureRandom } from "../services/SecureRandom.ts"
 import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
@@ -93,13 +94,24 @@ const impatientDisk = Layer.effect(
 const machine = (parts: DataPlaneParts) =>
   Layer.merge(parts.trustedClock.pipe(Layer.provideMerge(attendedDisk(parts))), parts.secureRandom)
 
+/** Whoever hears of every request, in the order in which they are told: one line for each. */
+const observers = (parts: DataPlaneParts) =>
+  Layer.effect(
+    RequestObservers,
+    Effect.gen(function* () {
+      const counters = yield* RequestCounters
+      return [counters.record, ...(yield* RequestObservers)]
+    })
+  ).pipe(Layer.provide(parts.requestObservers))
+
 /** Everything that answers, in the order in which it opens: status listener, local rungs, licence, proxy. */
 const serving = (parts: DataPlaneParts) => {
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
     Layer.provideMerge(parts.nodeMetrics),
-    Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer))
+    Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer)),
+    Layer.provideMerge(parts.requestCounters)
   )
   const cache = parts.configCache.pipe(
     Layer.provide(parts.cacheProtection),
@@ -115,7 +127,7 @@ const serving = (parts: DataPlaneParts) => {
   // Behind the rungs, whose configuration may hold the licence; before the proxy, which must not serve without.
   const license = parts.licenseGuard.pipe(Layer.provide(impatientDisk), Layer.provide(parts.fileWatch))
   return parts.proxy.pipe(
-    Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials, parts.requestObservers]),
+    Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials, observers(parts)]),
     Layer.provideMerge(license),
     Layer.provideMerge(rungs)
   )
@@ -136,12 +148,10 @@ const connecting = (parts: DataPlaneParts) =>
     })
   )
 
-/** Where requests are counted and telemetry is kept, the metrics tell of both. */
-const tellCounts = Effect.gen(function* () {
-  const { requests, spool } = yield* NodeHealth
-  const counters = yield* Effect.serviceOption(RequestCounters)
+/** Where telemetry is kept, the metrics tell of it. */
+const tellSpool = Effect.gen(function* () {
+  const { spool } = yield* NodeHealth
   const kept = yield* Effect.serviceOption(TelemetrySpool)
-  MutableRef.set(requests, Option.getOrUndefined(counters))
   MutableRef.set(spool, Option.getOrUndefined(kept)?.facts)
 })
 
@@ -152,7 +162,7 @@ const operate = Effect.gen(function* () {
   const { nodeId, version } = yield* Identity
   const { run } = yield* Connection
   MutableRef.set(health.proxy, proxy.counts)
-  yield* tellCounts
+  yield* tellSpool
   const show = ({ host, port }: { readonly host: string; readonly port: number }) => `${host}:${port}`
   yield* Effect.logInfo("data plane started").pipe(
     Effect.annotateLogs({ nodeId, version, proxy: proxy.addresses.map(show), status: status.addresses.map(show) })
@@ -181,6 +191,7 @@ export type DataPlaneServices =
   | Identity
   | ConnectionStatus
   | NodeHealth
+  | RequestCounters
   | Disk
   | SecureRandom
   | TrustedClock

@@ -4,6 +4,7 @@ import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
 import * as EncryptedCache from "../layers/cache-keys/EncryptedCache.ts"
 import * as SettingsCacheKeys from "../layers/cache-keys/SettingsCacheKeys.ts"
 import * as TlsClusterTransport from "../layers/cluster-transport/TlsClusterTransport.ts"
+import * as CountedRequests from "../layers/counted-requests/CountedRequests.ts"
 import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServerCertificate.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as PemUpstreamCredentials from "../layers/credentials/PemUpstreamCredentials.ts"
@@ -71,7 +72,9 @@ export const dataPlaneParts = {
   errorTemplates: FileErrorTemplates.layer,
   /** Finds the addresses of upstream host names. */
   resolver: DnsResolver.layer,
-  /** Who hears of every request when it is over. */
+  /** Counts requests, for telemetry and metrics. */
+  requestCounters: CountedRequests.layer,
+  /** Who hears of every request when it is over, besides those that count it. */
   requestObservers: RequestObservers.none,
   /** Carries the traffic. */
   proxy: HttpProxy.layer,

@@ -2,7 +2,6 @@
 import { Context, Effect, Layer, MutableRef } from "effect"
 import { type LicenseReport, unlicensed } from "./LicenseGuard.ts"
 import type { ProxyCounts } from "./Proxy.ts"
-import type { RequestCounters } from "./RequestCounters.ts"
 import type { SpoolFacts } from "./TelemetrySpool.ts"
 
 /** Of the connection to the control plane, since the node started. */
@@ -32,8 +31,6 @@ export class NodeHealth extends Context.Service<
     /** How the licence stands, once it has been judged. */
     readonly license: MutableRef.MutableRef<LicenseReport>
     readonly connection: MutableRef.MutableRef<ConnectionCounts>
-    /** Set where requests are counted. */
-    readonly requests: MutableRef.MutableRef<RequestCounters["Service"] | undefined>
     /** Set where telemetry is spooled. */
     readonly spool: MutableRef.MutableRef<(() => SpoolFacts) | undefined>
     /** Set while there is an access log: lines. */
@@ -51,7 +48,6 @@ export class NodeHealth extends Context.Service<
       clusterCertificateExpiresAtMs: MutableRef.make<(() => number) | undefined>(undefined),
       license: MutableRef.make(unlicensed),
       connection: MutableRef.make<ConnectionCounts>({ sessions: 0, failedDials: 0 }),
-      requests: MutableRef.make<RequestCounters["Service"] | undefined>(undefined),
       spool: MutableRef.make<(() => SpoolFacts) | undefined>(undefined),
       accessLog: MutableRef.make<(() => DeliveryCounts) | undefined>(undefined),
       tracing: MutableRef.make<(() => DeliveryCounts) | undefined>(undefined)

@@ -20,7 +20,7 @@ export interface MetricFacts {
   readonly node: NodeFacts
   readonly connection: ConnectionCounts
   readonly process: ProcessUse
-  readonly apiCalls: number | undefined
+  readonly apiCalls: number
   /** Of requests and targets. */
   readonly traffic: NodeSamples
   readonly spool: SpoolFacts | undefined

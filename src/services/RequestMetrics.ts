@@ -8,7 +8,7 @@ import { type BoundScale, foldLatencies, kongLatencyScale, upstreamLatencyScale 
 import type { MetricGroup } from "../model/metrics/metricGroups.ts"
 import type { nodeSeries } from "../model/metrics/nodeSeries.ts"
 import type { Sample, SamplesOf } from "../model/metrics/Series.ts"
-import type { Latency, RequestCell } from "./RequestCounters.ts"
+import { type Latency, otherId, type RequestCell } from "./RequestCounters.ts"
 
 type Samples = SamplesOf<typeof nodeSeries>
 
@@ -52,11 +52,14 @@ interface Groups {
   readonly leftOut: number
 }
 
+/** Of a consumer that is gone the id is left; of those that there was no room to tell apart, this. */
+const consumerLabel = (id: string, names: Names): string => (id === otherId ? "other" : (names.consumer(id) ?? id))
+
 const labelsOf = ({ serviceId, routeId, consumerId }: RequestCell, names: Names, hasConsumer: boolean) => {
   const route = routeId === null ? undefined : names.route(routeId)
   const service = serviceId === null ? "" : names.service(serviceId)
   if (route === undefined || service === undefined) return undefined
-  const consumer = hasConsumer && consumerId !== null ? (names.consumer(consumerId) ?? consumerId) : ""
+  const consumer = hasConsumer && consumerId !== null ? consumerLabel(consumerId, names) : ""
   return { service, route: route.name, workspace: route.workspace, consumer }
 }
 
@@ -71,8 +74,9 @@ const groupsOf = (
   const leftOut = new Set<string>()
   for (const cell of cells) {
     const labels = labelsOf(cell, names, hasConsumer)
-    if (labels === undefined) continue
     const key = [cell.serviceId, cell.routeId, hasConsumer ? cell.consumerId : ""].join()
+    if (cell.routeId === otherId) leftOut.add(key)
+    if (labels === undefined) continue
     const known = groups.get(key)
     if (known !== undefined) known.cells.push(cell)
     else if (groups.size < limit) groups.set(key, { ...labels, cells: [cell] })

@@ -41,7 +41,7 @@ const scrape = ({ node = {}, more = {}, config = served, settings = joined }: Gi
       node: yield* nodeFacts(node),
       connection: { sessions: 3, failedDials: 7 },
       process,
-      apiCalls: undefined,
+      apiCalls: 12,
       traffic: {},
       spool: undefined,
       accessLog: undefined,
@@ -79,6 +79,7 @@ describe("metrics", () => {
       assert.deepStrictEqual(Object.fromEntries(Object.entries(samplesOf(text)).filter(isSteady)), {
         'kong_node_info{node_id="n",version="3.9.0"}': 1,
         holdfast_ready: 1,
+        holdfast_api_calls_total: 12,
         holdfast_requests_in_flight: 2,
         [`holdfast_config_info{source="control_plane",hash="${"d".repeat(32)}"}`]: 1,
         holdfast_config_rung: 0,

@@ -1,6 +1,7 @@
 /** Kong's series of requests and targets (proxy-behaviour.md §12), by names and within bounds. */
 import { assert, describe, it } from "vitest"
 import { metricGroups } from "../../src/model/metrics/metricGroups.ts"
+import { otherId } from "../../src/services/RequestCounters.ts"
 import { namesOf, requestSamples, targetSamples } from "../../src/services/RequestMetrics.ts"
 import { readTable } from "../support/readTable.ts"
 import { type GivenCell, requestCell } from "../support/requestCells.ts"
@@ -97,6 +98,16 @@ describe("metrics of requests", () => {
       found.kong_http_requests_total?.map(([labels]) => labels[1]),
       ["r1"]
     )
+    assert.deepEqual(found.holdfast_metrics_left_out, [[[], 1]])
+  })
+
+  it("know what the counters had no room to tell apart", () => {
+    const cells = [
+      { serviceId, routeId, consumerId: otherId, statuses: ok(2) },
+      { serviceId: otherId, routeId: otherId, statuses: ok(9) }
+    ]
+    const found = samples(cells, all)
+    assert.deepEqual(found.kong_http_requests_total, [[["echo", "r1", "200", "service", "team", "other"], 2]])
     assert.deepEqual(found.holdfast_metrics_left_out, [[[], 1]])
   })
 

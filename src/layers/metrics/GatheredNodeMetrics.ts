@@ -7,6 +7,7 @@ import type { Identity } from "../../services/Identity.ts"
 import type { LiveConfig } from "../../services/LiveConfig.ts"
 import { NodeHealth } from "../../services/NodeHealth.ts"
 import { NodeMetrics, nodeSamples } from "../../services/NodeMetrics.ts"
+import { RequestCounters } from "../../services/RequestCounters.ts"
 import { type MetricChoice, type Names, namesOf, requestSamples, targetSamples } from "../../services/RequestMetrics.ts"
 import { Settings } from "../../services/Settings.ts"
 import type { TrustedClock } from "../../services/TrustedClock.ts"
@@ -23,6 +24,7 @@ const rememberNames = (): ((table: ConfigTable) => Names) => {
 
 const make = Effect.gen(function* () {
   const health = yield* NodeHealth
+  const requests = yield* RequestCounters
   const { prometheus_metrics, prometheus_limit } = yield* Settings
   const choice: MetricChoice = { groups: new Set(prometheus_metrics), limit: prometheus_limit }
   const names = rememberNames()
@@ -30,14 +32,13 @@ const make = Effect.gen(function* () {
 
   const samples = Effect.map(gather, (node) => {
     const table = node.live.snapshot?.table ?? emptyTable
-    const requests = MutableRef.get(health.requests)
     return nodeSamples({
       node,
       connection: MutableRef.get(health.connection),
       process: processUse(),
-      apiCalls: requests?.apiCalls(),
+      apiCalls: requests.apiCalls(),
       traffic: {
-        ...(requests === undefined ? {} : requestSamples(requests.cells(), names(table), choice)),
+        ...requestSamples(requests.cells(), names(table), choice),
         ...targetSamples(table, choice)
       },
       spool: MutableRef.get(health.spool)?.(),
@@ -51,5 +52,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   NodeMetrics,
   never,
-  Settings | Identity | LiveConfig | ConnectionStatus | NodeHealth | TrustedClock
+  Settings | Identity | LiveConfig | ConnectionStatus | NodeHealth | RequestCounters | TrustedClock
 > = Layer.effect(NodeMetrics, make)
