@@ -22,6 +22,7 @@ import { Resolver } from "../services/Resolver.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
+import { TelemetryStatus } from "../services/TelemetryStatus.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
 
 type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse>
@@ -64,6 +65,7 @@ const make = Effect.gen(function* () {
   const connection = yield* ConnectionStatus
   const health = yield* NodeHealth
   const resolver = yield* Resolver
+  const telemetry = yield* TelemetryStatus
   const trustedClock = yield* TrustedClock
   const startedAtMs = yield* trustedClock.nowMs
   const startedMs = yield* monotonicMs
@@ -85,6 +87,7 @@ const make = Effect.gen(function* () {
       cacheProblem: MutableRef.get(health.cacheProblem),
       clusterCertificateExpiresAtMs: MutableRef.get(health.clusterCertificateExpiresAtMs)?.(),
       license: MutableRef.get(health.license),
+      telemetry: telemetry.facts(),
       clock: yield* trustedClock.facts
     }
   })
@@ -156,5 +159,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   StatusListener,
   StartError,
-  Settings | Identity | LiveConfig | ConnectionStatus | NodeHealth | Resolver | TrustedClock
+  Settings | Identity | LiveConfig | ConnectionStatus | NodeHealth | Resolver | TelemetryStatus | TrustedClock
 > = Layer.effect(StatusListener, make)

@@ -28,6 +28,8 @@ import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 import { supervise } from "../services/supervise.ts"
+import { TelemetryDelivery } from "../services/TelemetryDelivery.ts"
+import { TelemetryStatus } from "../services/TelemetryStatus.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
@@ -96,7 +98,16 @@ const serving = (parts: DataPlaneParts) => {
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
-    Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer))
+    Layer.provideMerge(
+      Layer.mergeAll(
+        live,
+        parts.identity,
+        parts.resolver,
+        ConnectionStatus.layer,
+        NodeHealth.layer,
+        TelemetryStatus.layer
+      )
+    )
   )
   const cache = parts.configCache.pipe(
     Layer.provide(parts.cacheProtection),
@@ -123,10 +134,17 @@ const connecting = (parts: DataPlaneParts) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const settings = yield* Settings
-      if (settings.cluster_control_plane === undefined) return Layer.succeed(Connection, { run: Effect.never })
-      return parts.connection.pipe(
-        Layer.provide([parts.configReceiver, parts.heartbeat, parts.reconnectPolicy]),
-        Layer.provide(parts.clusterDialer),
+      if (settings.cluster_control_plane === undefined)
+        return Layer.merge(
+          Layer.succeed(Connection, { run: Effect.never }),
+          TelemetryDelivery.layerLocal("there is no control plane")
+        )
+      const connection = parts.connection.pipe(
+        Layer.provide([parts.configReceiver, parts.heartbeat, parts.clusterDialer])
+      )
+      const delivery = parts.telemetryDelivery.pipe(Layer.provide([parts.telemetrySpool, parts.telemetryDialer]))
+      return Layer.merge(connection, delivery).pipe(
+        Layer.provide(parts.reconnectPolicy),
         Layer.provide(parts.clusterTransport),
         Layer.provide(identityOf(parts))
       )
@@ -139,12 +157,14 @@ const operate = Effect.gen(function* () {
   const health = yield* NodeHealth
   const { nodeId, version } = yield* Identity
   const { run } = yield* Connection
+  const delivery = yield* TelemetryDelivery
   MutableRef.set(health.proxy, proxy.counts)
   const show = ({ host, port }: { readonly host: string; readonly port: number }) => `${host}:${port}`
   yield* Effect.logInfo("data plane started").pipe(
     Effect.annotateLogs({ nodeId, version, proxy: proxy.addresses.map(show), status: status.addresses.map(show) })
   )
   yield* supervise("connection", run)
+  yield* supervise("delivery of telemetry", delivery.run)
   // Added last, so run first: traffic drains while the status listener still answers and the session still lives.
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
@@ -168,6 +188,7 @@ export type DataPlaneServices =
   | Identity
   | ConnectionStatus
   | NodeHealth
+  | TelemetryStatus
   | Disk
   | SecureRandom
   | TrustedClock

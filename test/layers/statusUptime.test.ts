@@ -7,6 +7,7 @@ import { Identity } from "../../src/services/Identity.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"
 import { Resolver } from "../../src/services/Resolver.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
+import { TelemetryStatus } from "../../src/services/TelemetryStatus.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { liveLayer } from "../support/live.ts"
 import { settingsLayer } from "../support/settings.ts"
@@ -29,6 +30,7 @@ it.live("uptime_seconds stays what it is when the node's idea of now is correcte
           liveLayer,
           ConnectionStatus.layer,
           NodeHealth.layer,
+          TelemetryStatus.layer,
           clock,
           Layer.succeed(Resolver, {
             resolve: () => undefined,
