@@ -4,6 +4,7 @@ import { emptyConfig } from "../model/CompiledConfig.ts"
 import { hashTable } from "../model/ConfigHash.ts"
 import { isEmptyTable } from "../model/ConfigTable.ts"
 import { type Fault, formatFault } from "../model/Fault.ts"
+import { PluginsRefused } from "../model/plugin/PluginsRefused.ts"
 import { type Snapshot, type Source, type Version, zeroHash } from "../model/Snapshot.ts"
 import { inOrder, isAtLeastAsGood, moveBetween, preferenceOf } from "../model/SourcePreference.ts"
 import { isShortOfMemory, messageOf } from "../model/thrown.ts"
@@ -47,6 +48,7 @@ const attempt = <A>(offer: Offer, stage: Stage, step: () => A): Effect.Effect<A,
       return Effect.succeed(step())
     } catch (cause) {
       if (isShortOfMemory(cause)) return Effect.die(cause)
+      if (cause instanceof PluginsRefused) return Effect.fail(refusal(offer, stage, cause.faults))
       return Effect.fail(refusal(offer, stage, [{ path: [], message: `can't be processed (${messageOf(cause)})` }]))
     }
   })
