@@ -18,6 +18,7 @@ import {
   type PassedOver,
   showPassedOver
 } from "../services/LiveConfig.ts"
+import { monotonicMs } from "../services/monotonic.ts"
 import { Plugins } from "../services/Plugins.ts"
 import { Router } from "../services/Router.ts"
 import { Settings } from "../services/Settings.ts"
@@ -79,6 +80,8 @@ const make = Effect.gen(function* () {
     routeCount: 0,
     snapshot: undefined,
     acceptedCount: 0,
+    applyTimes: { count: 0, sumMs: 0, lastMs: 0 },
+    rejectedCount: 0,
     lastRejection: undefined
   })
   const oneAtATime = yield* Semaphore.make(1)
@@ -94,7 +97,11 @@ const make = Effect.gen(function* () {
       reasons,
       faults: rejected.faults
     }
-    yield* SubscriptionRef.update(state, (known) => ({ ...known, lastRejection }))
+    yield* SubscriptionRef.update(state, (known) => ({
+      ...known,
+      rejectedCount: known.rejectedCount + 1,
+      lastRejection
+    }))
     const { source, hash = "unknown", stage = "read" } = rejected
     yield* Effect.logError("configuration rejected; the running one stays").pipe(
       Effect.annotateLogs({ source, hash, stage, reasons })
@@ -150,12 +157,13 @@ const make = Effect.gen(function* () {
       yield* Effect.logWarning("entities that are kept but not served").pipe(Effect.annotateLogs({ entities: names }))
   })
 
-  const swap = Effect.fnUntraced(function* (offer: Offer, snapshot: Snapshot) {
+  const swap = Effect.fnUntraced(function* (offer: Offer, snapshot: Snapshot, beganMs: number) {
     const compiled = yield* attempt(offer, "compile", () => router.compile(snapshot.table, plugins))
     const { source: from, routeCount: routesBefore } = yield* SubscriptionRef.get(state)
     const sinceMs = yield* clock.nowMs
     MutableRef.set(current, compiled)
     running = snapshot
+    const lastMs = (yield* monotonicMs) - beganMs
     const { source, hash, receivedAtMs } = snapshot
     const routeCount = compiled.routeCount
     yield* SubscriptionRef.update(state, (known) => ({
@@ -167,7 +175,8 @@ const make = Effect.gen(function* () {
       routeCount,
       snapshot,
       passedOver: relevant(known.passedOver, source),
-      acceptedCount: known.acceptedCount + 1
+      acceptedCount: known.acceptedCount + 1,
+      applyTimes: { count: known.applyTimes.count + 1, sumMs: known.applyTimes.sumMs + lastMs, lastMs }
     }))
     yield* tellMove(from, source)
     yield* Effect.logInfo("configuration serves").pipe(Effect.annotateLogs({ from, source, hash, routes: routeCount }))
@@ -226,8 +235,9 @@ const make = Effect.gen(function* () {
       yield* refuseWorse(offer)
       if (running !== undefined && offer.hash !== undefined && offer.hash === running.hash)
         return yield* keep(running, offer)
+      const beganMs = yield* monotonicMs
       const snapshot = yield* makeSnapshot(offer)
-      yield* swap(offer, snapshot)
+      yield* swap(offer, snapshot, beganMs)
       return { snapshot, isNew: true } satisfies Applied
     },
     Effect.tapError(tell),

@@ -12,6 +12,7 @@ import type { Payloads } from "../services/control/Payloads.ts"
 import type { Registry } from "../services/control/Registry.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
+import { StatusListener } from "../services/StatusListener.ts"
 import { type ControlPlaneParts, controlPlaneParts } from "./controlPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
 import { pluginsLayer } from "./plugins.ts"
@@ -39,10 +40,12 @@ const checkSettings = Effect.gen(function* () {
 const announce = Effect.gen(function* () {
   const admin = yield* AdminListener
   const cluster = yield* ClusterListener
+  const status = yield* StatusListener
   yield* Effect.logInfo("control plane ready").pipe(
     Effect.annotateLogs({
       admin: admin.addresses.map(formatAddress).join(", "),
-      cluster: cluster.addresses.map(formatAddress).join(", ")
+      cluster: cluster.addresses.map(formatAddress).join(", "),
+      status: status.addresses.map(formatAddress).join(", ")
     })
   )
 })
@@ -58,7 +61,8 @@ const assemble = (parts: ControlPlaneParts) => {
   )
   const watch = parts.fileWatch.pipe(Layer.provide(parts.disk))
   const identity = parts.clusterIdentity.pipe(Layer.provide([watch, parts.disk, parts.trustedClock]))
-  const listeners = Layer.merge(parts.adminListener, parts.clusterListener.pipe(Layer.provide(identity)))
+  const observed = Layer.merge(parts.adminListener, parts.statusListener).pipe(Layer.provide(parts.fleetMetrics))
+  const listeners = Layer.merge(observed, parts.clusterListener.pipe(Layer.provide(identity)))
   return Layer.effectDiscard(announce).pipe(
     Layer.merge(parts.pushLoop),
     Layer.provideMerge(listeners),
@@ -67,7 +71,14 @@ const assemble = (parts: ControlPlaneParts) => {
 }
 
 /** What a running control plane offers to whoever started it. */
-export type ControlPlaneServices = AdminListener | ClusterListener | ConfigStore | Registry | Payloads | ClusterHub
+export type ControlPlaneServices =
+  | AdminListener
+  | ClusterListener
+  | StatusListener
+  | ConfigStore
+  | Registry
+  | Payloads
+  | ClusterHub
 
 /** The control plane of whoever provides the settings: the daemon's. */
 const layerFromSettings = (

@@ -3,7 +3,7 @@
  * rungs serve, the licence is judged, the proxy listeners open, the control plane is dialled, for ever. The whole is one layer: building it
  * starts the node, closing its scope drains and stops it.
  */
-import { Context, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
+import { Context, Effect, Layer, MutableRef, Option, SubscriptionRef } from "effect"
 import * as SettingClusterKeys from "../layers/cache-keys/SettingClusterKeys.ts"
 import type { Plugin } from "../model/plugin/Plugin.ts"
 import { askRemoteRungs } from "../services/askRemoteRungs.ts"
@@ -24,11 +24,14 @@ import * as LocalReload from "../services/LocalReload.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
 import { Proxy } from "../services/Proxy.ts"
 import type { Reload } from "../services/Reload.ts"
+import { RequestCounters } from "../services/RequestCounters.ts"
+import { RequestObservers } from "../services/RequestObservers.ts"
 import type { SecureRandom } from "../services/SecureRandom.ts"
 import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 import { supervise } from "../services/supervise.ts"
+import { TelemetrySpool } from "../services/TelemetrySpool.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
@@ -93,12 +96,24 @@ const impatientDisk = Layer.effect(
 const machine = (parts: DataPlaneParts) =>
   Layer.merge(parts.trustedClock.pipe(Layer.provideMerge(attendedDisk(parts))), parts.secureRandom)
 
+/** Whoever hears of every request, in the order in which they are told: one line for each. */
+const observers = (parts: DataPlaneParts) =>
+  Layer.effect(
+    RequestObservers,
+    Effect.gen(function* () {
+      const counters = yield* RequestCounters
+      return [counters.record, ...(yield* RequestObservers)]
+    })
+  ).pipe(Layer.provide(parts.requestObservers))
+
 /** Everything that answers, in the order in which it opens: status listener, local rungs, licence, proxy. */
 const serving = (parts: DataPlaneParts) => {
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
-    Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer))
+    Layer.provideMerge(parts.nodeMetrics),
+    Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer)),
+    Layer.provideMerge(parts.requestCounters)
   )
   const cache = parts.configCache.pipe(
     Layer.provide(parts.cacheProtection),
@@ -114,7 +129,7 @@ const serving = (parts: DataPlaneParts) => {
   // Behind the rungs, whose configuration may hold the licence; before the proxy, which must not serve without.
   const license = parts.licenseGuard.pipe(Layer.provide(impatientDisk), Layer.provide(parts.fileWatch))
   return parts.proxy.pipe(
-    Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials, parts.requestObservers]),
+    Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials, observers(parts)]),
     Layer.provideMerge(license),
     Layer.provideMerge(rungs)
   )
@@ -135,6 +150,13 @@ const connecting = (parts: DataPlaneParts) =>
     })
   )
 
+/** Where telemetry is kept, the metrics tell of it. */
+const tellSpool = Effect.gen(function* () {
+  const { spool } = yield* NodeHealth
+  const kept = yield* Effect.serviceOption(TelemetrySpool)
+  MutableRef.set(spool, Option.getOrUndefined(kept)?.facts)
+})
+
 const operate = Effect.gen(function* () {
   const proxy = yield* Proxy
   const status = yield* StatusListener
@@ -142,6 +164,7 @@ const operate = Effect.gen(function* () {
   const { nodeId, version } = yield* Identity
   const { run } = yield* Connection
   MutableRef.set(health.proxy, proxy.counts)
+  yield* tellSpool
   const show = ({ host, port }: { readonly host: string; readonly port: number }) => `${host}:${port}`
   yield* Effect.logInfo("data plane started").pipe(
     Effect.annotateLogs({ nodeId, version, proxy: proxy.addresses.map(show), status: status.addresses.map(show) })
@@ -170,6 +193,7 @@ export type DataPlaneServices =
   | Identity
   | ConnectionStatus
   | NodeHealth
+  | RequestCounters
   | Disk
   | SecureRandom
   | TrustedClock

@@ -13,6 +13,7 @@ import type { ListenAddress } from "../../model/SettingTypes.ts"
 import { codeOf } from "../../model/thrown.ts"
 import type { ClusterHub } from "../../services/control/ClusterHub.ts"
 import type { ConfigStore } from "../../services/control/ConfigStore.ts"
+import type { FleetMetrics } from "../../services/control/FleetMetrics.ts"
 import { AdminListener } from "../../services/control/Listeners.ts"
 import type { Payloads } from "../../services/control/Payloads.ts"
 import type { Registry } from "../../services/control/Registry.ts"
@@ -25,7 +26,7 @@ import { overviewOf } from "./overview.ts"
 import { pluginFactsOf } from "./plugins.ts"
 import { tagsOf } from "./tags.ts"
 
-type AdminServices = Settings | Plugins | ConfigStore | Registry | ClusterHub | Payloads
+type AdminServices = Settings | Plugins | ConfigStore | Registry | ClusterHub | Payloads | FleetMetrics
 type Request = HttpServerRequest.HttpServerRequest
 
 /** What requests in flight get to finish when the listener stops. */

@@ -3,8 +3,10 @@ import { Clock, Effect } from "effect"
 import { type AdminAnswer, answers } from "../../model/AdminErrors.ts"
 import type { Row } from "../../model/Entity.ts"
 import { type DataPlaneRecord, type FleetView, shownDataPlane, shownInStatus } from "../../model/Fleet.ts"
+import { metricsContentType } from "../../model/metrics/PrometheusText.ts"
 import { version } from "../../model/version.ts"
 import { ClusterHub } from "../../services/control/ClusterHub.ts"
+import { FleetMetrics } from "../../services/control/FleetMetrics.ts"
 import { Payloads } from "../../services/control/Payloads.ts"
 import { Registry } from "../../services/control/Registry.ts"
 import { Plugins } from "../../services/Plugins.ts"
@@ -87,7 +89,14 @@ const deprecatedStatus = Effect.gen(function* () {
 
 const dataPlanePath = /^\/clustering\/data-planes\/([^/]+)$/
 
-type OverviewServices = Settings | Plugins | Registry | ClusterHub | Payloads
+/** Behind the admin token; `status_listen` has the same without one. */
+const metrics = Effect.gen(function* () {
+  const body = yield* Effect.flatMap(FleetMetrics, ({ text }) => text)
+  const answer: AdminAnswer = { status: 200, body, headers: { "content-type": metricsContentType } }
+  return answer
+})
+
+type OverviewServices = Settings | Plugins | Registry | ClusterHub | Payloads | FleetMetrics
 
 /** The answer to a request about the control plane itself; `undefined` when the path is about something else. */
 export const overviewOf = (path: string): Effect.Effect<AdminAnswer, never, OverviewServices> | undefined => {
@@ -96,6 +105,8 @@ export const overviewOf = (path: string): Effect.Effect<AdminAnswer, never, Over
       return info
     case "/status":
       return status
+    case "/metrics":
+      return metrics
     case "/clustering/status":
       return deprecatedStatus
     case "/clustering/data-planes":
