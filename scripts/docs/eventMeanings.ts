@@ -198,6 +198,9 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "setting not served": both(
     "A setting that matters is understood and not served, or means nothing in this role: see `setting`."
   ),
+  "plugins that are not known here are not enabled": both(
+    "The setting `plugins` names some that this program doesn't have: see `plugins`. A configuration that uses one is refused."
+  ),
   "settings of Kong's that mean nothing here": both("`KONG_…` variables and lines of the file that have no effect."),
   "cluster certificate expires soon": both(
     "30, 7 and 1 days before its end. Replace the files of `cluster_cert` and `cluster_cert_key`; no restart is needed."

@@ -45,7 +45,12 @@ describe("the live configuration", () => {
       yield* live.apply(offer())
       const running = MutableRef.get(live.current)
       const rejected = yield* Effect.flip(
-        live.apply(offer({ hash: hash("2"), raw: { ...table(), plugins: [{ name: "acl" }] } }))
+        live.apply(
+          offer({
+            hash: hash("2"),
+            raw: { ...table(), plugins: [{ id: "acacacac-0000-4000-8000-000000000001", name: "acl" }] }
+          })
+        )
       )
       assert.match(rejected.message, /plugin 'acl' not enabled/)
       assert.strictEqual(MutableRef.get(live.current), running)
