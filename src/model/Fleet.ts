@@ -33,10 +33,24 @@ export interface FleetView {
   readonly telemetry: NodeTelemetry | undefined
 }
 
+export const configurationStates = [
+  "disconnected",
+  "in_sync",
+  "incompatible",
+  "not_sent",
+  "applying",
+  "refused_by_node"
+] as const
+
+export type ConfigurationState = (typeof configurationStates)[number]
+
 /** In words that say what to do next. */
-const configurationState = (node: DataPlaneRecord, view: FleetView): string => {
+export const configurationState = (
+  node: DataPlaneRecord,
+  view: { readonly isConnected: boolean; readonly expectedHash: string | undefined }
+): ConfigurationState => {
   // First: what a node that is gone runs, if it runs, nobody knows.
-  if (view.connectedSinceMs === undefined) return "disconnected"
+  if (!view.isConnected) return "disconnected"
   if (view.expectedHash !== undefined && node.configHash === view.expectedHash) return "in_sync"
   if (node.syncStatus !== "normal" && node.syncStatus !== "unknown") return "incompatible"
   if (node.notSent !== undefined) return "not_sent"
@@ -66,7 +80,10 @@ export const shownDataPlane = (node: DataPlaneRecord, view: FleetView): Row => (
   connected: view.connectedSinceMs !== undefined,
   connected_since: view.connectedSinceMs === undefined ? null : seconds(view.connectedSinceMs),
   expected_config_hash: view.expectedHash ?? null,
-  configuration_state: configurationState(node, view),
+  configuration_state: configurationState(node, {
+    isConnected: view.connectedSinceMs !== undefined,
+    expectedHash: view.expectedHash
+  }),
   not_sent: node.notSent ?? null,
   last_error:
     node.lastError === undefined

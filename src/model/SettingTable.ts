@@ -4,6 +4,7 @@
  */
 
 import { answerTokens } from "./AnswerHeaders.ts"
+import { metricGroups } from "./metrics/metricGroups.ts"
 import type { SettingType } from "./SettingTypes.ts"
 import * as Type from "./SettingTypes.ts"
 
@@ -11,6 +12,8 @@ export interface Setting<A> {
   readonly type: SettingType<A>
   /** The default, written as a user would write it; `undefined` when there is none. */
   readonly preset: string | undefined
+  /** The default of a control plane, where that is another one. */
+  readonly controlPlanePreset?: string
   readonly help: string
   /** True when the value must not be shown: it goes out as six asterisks. */
   readonly isSecret: boolean
@@ -49,6 +52,11 @@ export const settingTable = {
     Type.oneOf(["off", "sqlite"]),
     "Where a control plane keeps its entities: sqlite. A data plane has none: off."
   ),
+  plugins: preset(
+    Type.pluginNames,
+    "bundled",
+    "Plugins that are enabled, comma-separated: bundled for all that the program comes with, names, or off for none."
+  ),
   drain_timeout: preset(Type.number(0, 86_400), "10", "Seconds that requests in flight have to finish after SIGTERM."),
 
   proxy_listen: preset(
@@ -56,11 +64,14 @@ export const settingTable = {
     "0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl reuseport backlog=16384",
     "Addresses on which a data plane proxies."
   ),
-  status_listen: preset(
-    Type.listenAddresses,
-    "127.0.0.1:8007 reuseport backlog=16384",
-    "Addresses of a data plane's status API."
-  ),
+  status_listen: {
+    ...preset(
+      Type.listenAddresses,
+      "127.0.0.1:8007 reuseport backlog=16384",
+      "Addresses of the status API: probes and metrics, without a token."
+    ),
+    controlPlanePreset: "off"
+  },
   admin_listen: preset(
     Type.listenAddresses,
     "127.0.0.1:8001 reuseport backlog=16384",
@@ -225,6 +236,17 @@ export const settingTable = {
     Type.oneOf(["traditional_compatible", "traditional", "expressions"]),
     "traditional_compatible",
     "The rules of routing. Only traditional_compatible is served; another one is accepted with a warning."
+  ),
+
+  prometheus_metrics: preset(
+    Type.offOrSome(metricGroups),
+    "status_code_metrics, latency_metrics, bandwidth_metrics, upstream_health_metrics",
+    "What GET /metrics of a data plane tells of requests and targets, by the names that Kong's prometheus plugin has for it; off for none."
+  ),
+  prometheus_limit: preset(
+    Type.integer(0, 1_000_000),
+    "1000",
+    "Most combinations of service, route and consumer, and most targets, that have series; holdfast_metrics_left_out counts the others."
   ),
 
   declarative_config: optional(

@@ -14,6 +14,7 @@ const headings: ReadonlyArray<readonly [first: SettingName, title: string]> = [
   ["cluster_max_payload", "Cluster messages and members"],
   ["telemetry", "Telemetry"],
   ["konnect_mode", "Konnect and other gateways' names"],
+  ["prometheus_metrics", "Metrics, access log and traces"],
   ["declarative_config", "Configuration without a control plane"],
   ["license_data", "Licences"],
   ["config_cache_encryption", "Encryption of the cache"],

@@ -5,6 +5,7 @@
  */
 import { Context, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import * as SettingClusterKeys from "../layers/cache-keys/SettingClusterKeys.ts"
+import type { Plugin } from "../model/plugin/Plugin.ts"
 import { askRemoteRungs } from "../services/askRemoteRungs.ts"
 import { keepCacheRenewed } from "../services/CacheRenewal.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
@@ -23,6 +24,8 @@ import * as LocalReload from "../services/LocalReload.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
 import { Proxy } from "../services/Proxy.ts"
 import type { Reload } from "../services/Reload.ts"
+import { RequestCounters } from "../services/RequestCounters.ts"
+import { RequestObservers } from "../services/RequestObservers.ts"
 import type { SecureRandom } from "../services/SecureRandom.ts"
 import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
@@ -33,6 +36,7 @@ import { TelemetryStatus } from "../services/TelemetryStatus.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
+import { pluginsLayer } from "./plugins.ts"
 
 const identityOf = (parts: DataPlaneParts) => parts.clusterIdentity.pipe(Layer.provide(parts.fileWatch))
 
@@ -93,11 +97,22 @@ const impatientDisk = Layer.effect(
 const machine = (parts: DataPlaneParts) =>
   Layer.merge(parts.trustedClock.pipe(Layer.provideMerge(attendedDisk(parts))), parts.secureRandom)
 
+/** Whoever hears of every request, in the order in which they are told: one line for each. */
+const observers = (parts: DataPlaneParts) =>
+  Layer.effect(
+    RequestObservers,
+    Effect.gen(function* () {
+      const counters = yield* RequestCounters
+      return [counters.record, ...(yield* RequestObservers)]
+    })
+  ).pipe(Layer.provide(parts.requestObservers))
+
 /** Everything that answers, in the order in which it opens: status listener, local rungs, licence, proxy. */
 const serving = (parts: DataPlaneParts) => {
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
+    Layer.provideMerge(parts.nodeMetrics),
     Layer.provideMerge(
       Layer.mergeAll(
         live,
@@ -107,7 +122,8 @@ const serving = (parts: DataPlaneParts) => {
         NodeHealth.layer,
         TelemetryStatus.layer
       )
-    )
+    ),
+    Layer.provideMerge(parts.requestCounters)
   )
   const cache = parts.configCache.pipe(
     Layer.provide(parts.cacheProtection),
@@ -123,7 +139,7 @@ const serving = (parts: DataPlaneParts) => {
   // Behind the rungs, whose configuration may hold the licence; before the proxy, which must not serve without.
   const license = parts.licenseGuard.pipe(Layer.provide(impatientDisk), Layer.provide(parts.fileWatch))
   return parts.proxy.pipe(
-    Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials, parts.requestObservers]),
+    Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials, observers(parts)]),
     Layer.provideMerge(license),
     Layer.provideMerge(rungs)
   )
@@ -188,6 +204,7 @@ export type DataPlaneServices =
   | Identity
   | ConnectionStatus
   | NodeHealth
+  | RequestCounters
   | TelemetryStatus
   | Disk
   | SecureRandom
@@ -195,27 +212,30 @@ export type DataPlaneServices =
 
 /** The node of whoever provides the settings: the daemon's. */
 const layerFromSettings = (
-  parts: Partial<DataPlaneParts> = {}
+  parts: Partial<DataPlaneParts> = {},
+  plugins: ReadonlyArray<Plugin> = []
 ): Layer.Layer<DataPlaneServices, StartError, Settings> => {
   const all: DataPlaneParts = { ...dataPlaneParts, ...parts }
   return apart(
     Layer.effectDiscard(operate).pipe(
       Layer.provide(connecting(all)),
       Layer.provideMerge(serving(all)),
-      Layer.provideMerge(machine(all))
+      Layer.provideMerge(machine(all)),
+      Layer.provide(pluginsLayer(plugins))
     )
   )
 }
 
 /**
  * A node from settings given in code. Any part may be swapped by a layer of one's own for the same service:
- * `DataPlane.layer({ settings, parts: { router: Layer.succeed(Router, { compile }) } })`. Closing the layer's scope
- * drains the node. Wrong settings are a `StartError` with all their faults.
+ * `DataPlane.layer({ settings, parts: { router: Layer.succeed(Router, { compile }) } })`, and `plugins` are plugins of
+ * one's own. Closing the layer's scope drains the node. Wrong settings are a `StartError` with all their faults.
  */
 const layer = ({
   settings = {},
-  parts
+  parts,
+  plugins
 }: ProgramOptions<DataPlaneParts> = {}): Layer.Layer<DataPlaneServices, StartError> =>
-  layerFromSettings(parts).pipe(Layer.provide(givenSettings({ ...settings, role: "data_plane" })))
+  layerFromSettings(parts, plugins).pipe(Layer.provide(givenSettings({ ...settings, role: "data_plane" })))
 
 export const DataPlane = { layer, layerFromSettings }

@@ -1,10 +1,12 @@
 /** Every part of a control plane that can be swapped, with the layer that stands there by default. */
 import { Effect, Layer } from "effect"
 import * as NodeAdminListener from "../layers/admin/NodeAdminListener.ts"
+import * as ControlPlaneStatusListener from "../layers/ControlPlaneStatusListener.ts"
 import * as HttpsClusterListener from "../layers/cluster-listener/HttpsClusterListener.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as ExportedPayloads from "../layers/ExportedPayloads.ts"
 import * as MemoryClusterHub from "../layers/MemoryClusterHub.ts"
+import * as GatheredFleetMetrics from "../layers/metrics/GatheredFleetMetrics.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
 import * as PushLoop from "../layers/PushLoop.ts"
 import * as RandomIds from "../layers/RandomIds.ts"
@@ -53,6 +55,10 @@ export const controlPlaneParts = {
   fileWatch: StatFileWatch.layer,
   /** Who the control plane is towards its data planes. */
   clusterIdentity: PemClusterIdentity.layer,
+  /** One look at every metric, for whoever scrapes. */
+  fleetMetrics: GatheredFleetMetrics.layer,
+  /** Answers probes and scrapes, where status_listen is set. */
+  statusListener: ControlPlaneStatusListener.layer,
   adminListener: NodeAdminListener.layer,
   clusterListener: HttpsClusterListener.layer
 }

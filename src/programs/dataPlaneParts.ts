@@ -4,6 +4,7 @@ import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
 import * as EncryptedCache from "../layers/cache-keys/EncryptedCache.ts"
 import * as SettingsCacheKeys from "../layers/cache-keys/SettingsCacheKeys.ts"
 import * as TlsClusterTransport from "../layers/cluster-transport/TlsClusterTransport.ts"
+import * as CountedRequests from "../layers/counted-requests/CountedRequests.ts"
 import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServerCertificate.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as PemUpstreamCredentials from "../layers/credentials/PemUpstreamCredentials.ts"
@@ -16,6 +17,7 @@ import * as GzipConfigReceiver from "../layers/GzipConfigReceiver.ts"
 import * as HttpStatusListener from "../layers/HttpStatusListener.ts"
 import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
 import * as WatchingLicenseGuard from "../layers/license/WatchingLicenseGuard.ts"
+import * as GatheredNodeMetrics from "../layers/metrics/GatheredNodeMetrics.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
 import * as OutletConnection from "../layers/outlet/OutletConnection.ts"
 import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
@@ -60,7 +62,9 @@ export const dataPlaneParts = {
   fileWatch: StatFileWatch.layer,
   /** Judges the licence, and stops the proxy while it says so. */
   licenseGuard: WatchingLicenseGuard.layer,
-  /** Answers probes. */
+  /** One look at every metric, for whoever scrapes or exports. */
+  nodeMetrics: GatheredNodeMetrics.layer,
+  /** Answers probes and scrapes. */
   statusListener: HttpStatusListener.layer,
   /** The certificate of the TLS proxy listeners for names that no configured certificate is for. */
   serverCertificate: GeneratedServerCertificate.layer,
@@ -70,7 +74,9 @@ export const dataPlaneParts = {
   errorTemplates: FileErrorTemplates.layer,
   /** Finds the addresses of upstream host names. */
   resolver: DnsResolver.layer,
-  /** Who hears of every request when it is over. */
+  /** Counts requests, for telemetry and metrics. */
+  requestCounters: CountedRequests.layer,
+  /** Who hears of every request when it is over, besides those that count it. */
   requestObservers: RequestObservers.none,
   /** Carries the traffic. */
   proxy: HttpProxy.layer,

@@ -2,11 +2,12 @@
 import { Context } from "effect"
 import type { CompiledConfig } from "../model/CompiledConfig.ts"
 import type { ConfigTable } from "../model/ConfigTable.ts"
+import type { PluginCatalogue } from "../model/plugin/PluginCatalogue.ts"
 
 export class Router extends Context.Service<
   Router,
   {
     /** Pure, and free to throw only on a defect: a table that passed validation compiles. */
-    readonly compile: (table: ConfigTable) => CompiledConfig
+    readonly compile: (table: ConfigTable, plugins: PluginCatalogue) => CompiledConfig
   }
 >()("holdfast/services/Router") {}

@@ -1,7 +1,9 @@
 import { createServer } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, MutableRef, SubscriptionRef } from "effect"
+import * as CountedRequests from "../../src/layers/counted-requests/CountedRequests.ts"
 import * as HttpStatusListener from "../../src/layers/HttpStatusListener.ts"
+import * as GatheredNodeMetrics from "../../src/layers/metrics/GatheredNodeMetrics.ts"
 import type { Row } from "../../src/model/Entity.ts"
 import type { License } from "../../src/model/License.ts"
 import { standingOf } from "../../src/model/LicenseStanding.ts"
@@ -22,6 +24,7 @@ const dnsStats = { names: 2, hits: 9, stale: 1, misses: 3, queries: 4, failures:
 
 const layer = (status_listen = "127.0.0.1:0", live = liveLayer) =>
   HttpStatusListener.layer.pipe(
+    Layer.provide(GatheredNodeMetrics.layer.pipe(Layer.provide(CountedRequests.layer))),
     Layer.provideMerge(
       Layer.mergeAll(
         live,

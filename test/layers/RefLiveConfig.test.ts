@@ -9,6 +9,7 @@ import { Router } from "../../src/services/Router.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { joined, liveLayer, liveLayerFor } from "../support/live.ts"
 import { eventsInto, type LoggedEvent } from "../support/logged.ts"
+import { testPlugins } from "../support/plugins.ts"
 import { settingsLayer } from "../support/settings.ts"
 import { deepText, table } from "../support/tables.ts"
 
@@ -138,7 +139,7 @@ describe("the live configuration", () => {
         RefLiveConfig.layer.pipe(
           Layer.provide(TrustedClock.layerWall),
 
-          Layer.provide(settingsLayer()),
+          Layer.provide([settingsLayer(), testPlugins]),
           Layer.provide(
             Layer.succeed(Router, {
               compile: ({ routes }) => {
@@ -220,7 +221,7 @@ describe("what the state says", () => {
       Effect.provide(
         RefLiveConfig.layer.pipe(
           Layer.provide(TrustedClock.layerWall),
-          Layer.provide(settingsLayer()),
+          Layer.provide([settingsLayer(), testPlugins]),
           Layer.provide(
             Layer.succeed(Router, {
               compile: () => {
@@ -285,7 +286,7 @@ describe("what the state says", () => {
     }).pipe(
       Effect.provide(
         RefLiveConfig.layer.pipe(
-          Layer.provide([settingsLayer(joined), TrustedClock.layerWall]),
+          Layer.provide([settingsLayer(joined), testPlugins, TrustedClock.layerWall]),
           Layer.provide(Layer.succeed(Router, { compile: () => ({ ...emptyConfig, warnings: ["one", "two"] }) }))
         )
       ),

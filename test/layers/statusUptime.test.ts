@@ -5,6 +5,7 @@ import * as HttpStatusListener from "../../src/layers/HttpStatusListener.ts"
 import { ConnectionStatus } from "../../src/services/ConnectionStatus.ts"
 import { Identity } from "../../src/services/Identity.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"
+import { NodeMetrics } from "../../src/services/NodeMetrics.ts"
 import { Resolver } from "../../src/services/Resolver.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
 import { TelemetryStatus } from "../../src/services/TelemetryStatus.ts"
@@ -25,6 +26,7 @@ it.live("uptime_seconds stays what it is when the node's idea of now is correcte
       }))
     )
     const layer = HttpStatusListener.layer.pipe(
+      Layer.provide(Layer.succeed(NodeMetrics, { samples: Effect.succeed({}) })),
       Layer.provideMerge(
         Layer.mergeAll(
           liveLayer,

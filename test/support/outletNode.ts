@@ -16,6 +16,7 @@ import { ReconnectPolicy } from "../../src/services/ReconnectPolicy.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { joined, liveLayerFor, memoryCache, settle } from "./live.ts"
 import { makeNetwork, type Network } from "./outletNetwork.ts"
+import { testPlugins } from "./plugins.ts"
 import { settingsLayer } from "./settings.ts"
 import { table } from "./tables.ts"
 
@@ -76,7 +77,7 @@ export const withNode = <A, E>(
       Layer.provideMerge(
         Layer.mergeAll(liveLayerFor({ ...joined, ...options.settings }), NodeHealth.layer, ConnectionStatus.layer)
       ),
-      Layer.provide(settings)
+      Layer.provide([settings, testPlugins])
     )
     return yield* Effect.gen(function* () {
       const { run } = yield* Connection

@@ -3,11 +3,14 @@ import { Clock, Effect } from "effect"
 import { type AdminAnswer, answers } from "../../model/AdminErrors.ts"
 import type { Row } from "../../model/Entity.ts"
 import { type DataPlaneRecord, type FleetView, shownDataPlane, shownInStatus } from "../../model/Fleet.ts"
+import { metricsContentType } from "../../model/metrics/PrometheusText.ts"
 import { version } from "../../model/version.ts"
 import { ClusterHub } from "../../services/control/ClusterHub.ts"
+import { FleetMetrics } from "../../services/control/FleetMetrics.ts"
 import { Payloads } from "../../services/control/Payloads.ts"
 import { Registry } from "../../services/control/Registry.ts"
 import { TelemetryStore } from "../../services/control/TelemetryStore.ts"
+import { Plugins } from "../../services/Plugins.ts"
 import { Settings } from "../../services/Settings.ts"
 
 const expectedHash = Effect.gen(function* () {
@@ -15,19 +18,25 @@ const expectedHash = Effect.gen(function* () {
   return payload._tag === "Success" ? payload.success.hash : undefined
 })
 
-const info = Effect.map(
-  Settings,
-  (settings): AdminAnswer => ({
+const info = Effect.gen(function* () {
+  const settings = yield* Settings
+  const catalogue = yield* Plugins
+  const payload = yield* Effect.option(Effect.flatMap(Payloads, ({ newest }) => newest))
+  const answer: AdminAnswer = {
     status: 200,
     body: {
       version: settings.kong_version,
       tagline: "Welcome to Holdfast",
       holdfast_version: version,
       configuration: { role: settings.role, database: "sqlite", router_flavor: "traditional_compatible" },
-      plugins: { available_on_server: {}, enabled_in_cluster: [] }
+      plugins: {
+        available_on_server: Object.fromEntries([...catalogue].map(([name, { priority }]) => [name, { priority }])),
+        enabled_in_cluster: payload._tag === "Some" ? payload.value.plugins.toSorted() : []
+      }
     }
-  })
-)
+  }
+  return answer
+})
 
 const status = Effect.gen(function* () {
   const hash = yield* expectedHash
@@ -86,7 +95,14 @@ const deprecatedStatus = Effect.gen(function* () {
 
 const dataPlanePath = /^\/clustering\/data-planes\/([^/]+)$/
 
-type OverviewServices = Settings | Registry | ClusterHub | Payloads | TelemetryStore
+/** Behind the admin token; `status_listen` has the same without one. */
+const metrics = Effect.gen(function* () {
+  const body = yield* Effect.flatMap(FleetMetrics, ({ text }) => text)
+  const answer: AdminAnswer = { status: 200, body, headers: { "content-type": metricsContentType } }
+  return answer
+})
+
+type OverviewServices = Settings | Plugins | Registry | ClusterHub | Payloads | FleetMetrics | TelemetryStore
 
 /** The answer to a request about the control plane itself; `undefined` when the path is about something else. */
 export const overviewOf = (path: string): Effect.Effect<AdminAnswer, never, OverviewServices> | undefined => {
@@ -95,6 +111,8 @@ export const overviewOf = (path: string): Effect.Effect<AdminAnswer, never, Over
       return info
     case "/status":
       return status
+    case "/metrics":
+      return metrics
     case "/clustering/status":
       return deprecatedStatus
     case "/clustering/data-planes":
