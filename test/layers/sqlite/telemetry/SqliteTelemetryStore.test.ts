@@ -204,11 +204,12 @@ it.effect("a node's last word: its newest epoch, what waits there, and all that 
     const dropped = { records: 1, requests: 10 }
     yield* commit([billing(1, 1, { epoch: uuidOf(8), dropped })])
     yield* telemetry.commit(node, {
-      records: [billing(3, 2, { dropped }), analytics(7, [])],
+      records: [billing(3, 2, { dropped }), analytics(7, []), { ...analytics(1, []), epoch: uuidOf(8) }],
       spool: { bytes: 5, records: 6, oldest_ms: 7 }
     })
     assert.deepStrictEqual((yield* telemetry.nodes).get(node), {
       receivedMs: nowMs,
+      committed: 4,
       epoch: uuidOf(9),
       acknowledged: { billing: 3, analytics: 7 },
       spooled: { bytes: 5, records: 6, oldestMs: 7 },
@@ -247,7 +248,9 @@ describe("retention", () => {
       assert.strictEqual(yield* count, 12)
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(yield* count, 0)
-    }).pipe((test) => stored(test, kept), Effect.provide(skewedClock(skew)))
+    }).pipe((test) =>
+      Effect.andThen(TestClock.setTime(nowMs), Effect.provide(test, store(kept).pipe(Layer.provide(skewedClock(skew)))))
+    )
   })
 })
 
