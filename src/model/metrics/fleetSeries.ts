@@ -36,6 +36,7 @@ export const fleetSeries = {
   holdfast_pushes_total: counter("Configurations that were sent, to each data plane"),
   holdfast_push_bytes_total: counter("What they took on the wire"),
 
+  holdfast_telemetry_records_total: counter("Telemetry records of the data plane that were committed", ["node_id"]),
   holdfast_telemetry_last_received_timestamp_seconds: gauge(
     "When telemetry of the data plane was committed last, in seconds since the epoch",
     ["node_id"]

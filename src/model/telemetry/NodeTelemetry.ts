@@ -4,7 +4,9 @@ import type { Drops } from "./TelemetryRecord.ts"
 
 export interface NodeTelemetry {
   readonly receivedMs: number
-  /** Of the newest record. */
+  /** Records, since the control plane started. */
+  readonly committed: number
+  /** Of the newest billing record; `undefined` before the first. */
   readonly epoch: string | undefined
   /** The sequences that are acknowledged of that epoch; 0 before the first. */
   readonly acknowledged: { readonly billing: number; readonly analytics: number }

@@ -14,7 +14,7 @@ export const telemetryPath = "/v1/telemetry"
 export const batchTargetBytes = 262_144
 /** The largest frame, compressed, and the largest batch, as JSON; of either side. */
 export const frameMaxBytes = 2_097_152
-export const batchMaxBytes = 8_388_608
+export const batchMaxBytes = 4_194_304
 
 const count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 

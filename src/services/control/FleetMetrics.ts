@@ -83,6 +83,7 @@ const ofTelemetry = (telemetry: ReadonlyMap<string, NodeTelemetry>): FleetSample
   const each = (valueOf: (node: NodeTelemetry) => number) =>
     [...telemetry].map(([id, node]): Sample => [[id], valueOf(node)])
   return {
+    holdfast_telemetry_records_total: each(({ committed }) => committed),
     holdfast_telemetry_last_received_timestamp_seconds: each(({ receivedMs }) => receivedMs / 1000),
     holdfast_telemetry_spooled_records: each(({ spooled }) => spooled.records),
     holdfast_telemetry_spooled_bytes: each(({ spooled }) => spooled.bytes),

@@ -92,6 +92,7 @@ describe("metrics of a fleet", () => {
   it("have every series of the table, and no other", () => {
     const known = {
       receivedMs: 5_000,
+      committed: 4,
       epoch: undefined,
       acknowledged: { billing: 3, analytics: 1 },
       spooled: { bytes: 400, records: 2, oldestMs: undefined },

@@ -18,16 +18,19 @@ const make = Effect.gen(function* () {
   const retention = { analyticsDays: telemetry_retention, billingDays: billing_retention }
   const commit = makeCommit(sql, retention)
   const { requests, usage, nodes } = makeQueries(sql)
+  /** Records by node, since the start. */
+  const committed = new Map<string, number>()
   yield* supervise("purging telemetry", makePurge(sql, retention))
   return TelemetryStore.of({
     commit: (nodeId, batch) =>
       Effect.gen(function* () {
-        const marks = yield* sql.withTransaction(commit(nodeId, batch, yield* Clock.currentTimeMillis))
+        const { fresh, marks } = yield* sql.withTransaction(commit(nodeId, batch, yield* Clock.currentTimeMillis))
+        committed.set(nodeId, (committed.get(nodeId) ?? 0) + fresh)
         return marks.map(({ epoch, lane, sequence }) => ({ epoch, lane, sequence }))
       }).pipe(Effect.mapError(failed)),
     requests: (query) => Effect.catchTag(requests(query), "SqlError", (error) => Effect.fail(failed(error))),
     usage: (period) => Effect.mapError(usage(period), failed),
-    nodes: Effect.mapError(nodes, failed)
+    nodes: nodes((node) => committed.get(node) ?? 0).pipe(Effect.mapError(failed))
   })
 })
 

@@ -30,6 +30,8 @@ export interface AnalyticsMinute {
 }
 
 export interface Additions {
+  /** Records that were not known. */
+  readonly fresh: number
   /** Of every epoch and lane of the batch, as it stands afterwards. */
   readonly marks: ReadonlyArray<Mark>
   readonly billing: ReadonlyArray<BillingMinute>
@@ -83,32 +85,38 @@ const addCells = (sums: Map<string, Sum>, minute: number, { cells }: AnalyticsRe
   }
 }
 
-/** `known`: the marks of this node for the epochs of the batch. */
-export const additionsOf = (
-  records: ReadonlyArray<TelemetryRecord>,
+/** Adds up records, each after those of its epoch and lane that come before it. `known`: the marks of this node. */
+export const makeAdditions = (
   known: ReadonlyArray<Mark>,
   { analyticsDays, billingDays, nowMs }: Retention & { readonly nowMs: number }
-): Additions => {
+) => {
   const marks = new Map(known.map((mark) => [markKey(mark), mark]))
   const billing = new Map<number, BillingMinute>()
   const sums = new Map<string, Sum>()
-  // Whatever order they come in: a mark passes nothing over that stands in the same batch.
-  for (const record of [...records].sort((one, other) => one.sequence - other.sequence)) {
-    const mark = marks.get(markKey(record)) ?? unknownMark(record)
-    marks.set(markKey(record), mark)
-    if (record.sequence <= mark.sequence) continue
-    if (record.lane === "billing") {
-      const after = billed(mark, record)
-      const minute = countedMinute(record.fromMs, { nowMs, keptDays: billingDays })
-      const apiCalls = add(billing.get(minute)?.apiCalls ?? 0, after.apiCalls - mark.apiCalls)
-      billing.set(minute, { minute, apiCalls, services: record.services })
-      marks.set(markKey(record), after)
-    } else {
-      addCells(sums, countedMinute(record.fromMs, { nowMs, keptDays: analyticsDays }), record)
-      marks.set(markKey(record), { ...mark, sequence: record.sequence })
-    }
+  let fresh = 0
+
+  const addBilling = (mark: Mark, record: BillingRecord): Mark => {
+    const after = billed(mark, record)
+    const minute = countedMinute(record.fromMs, { nowMs, keptDays: billingDays })
+    const apiCalls = add(billing.get(minute)?.apiCalls ?? 0, after.apiCalls - mark.apiCalls)
+    billing.set(minute, { minute, apiCalls, services: record.services })
+    return after
   }
-  return {
+
+  const addAnalytics = (mark: Mark, record: AnalyticsRecord): Mark => {
+    addCells(sums, countedMinute(record.fromMs, { nowMs, keptDays: analyticsDays }), record)
+    return { ...mark, sequence: record.sequence }
+  }
+
+  const take = (record: TelemetryRecord): void => {
+    const mark = marks.get(markKey(record)) ?? unknownMark(record)
+    if (record.sequence <= mark.sequence) return
+    fresh++
+    marks.set(markKey(record), record.lane === "billing" ? addBilling(mark, record) : addAnalytics(mark, record))
+  }
+
+  const end = (): Additions => ({
+    fresh,
     marks: [...marks.values()],
     billing: [...billing.values()],
     analytics: [...sums.values()].map(({ key, statuses, latency }) => ({
@@ -116,5 +124,11 @@ export const additionsOf = (
       statuses,
       latency: histogramOf(latency)
     }))
-  }
+  })
+
+  return { take, end }
 }
+
+/** Whatever order they come in: a mark passes nothing over that stands in the same batch. */
+export const inSequence = (records: ReadonlyArray<TelemetryRecord>): ReadonlyArray<TelemetryRecord> =>
+  [...records].sort((one, other) => one.sequence - other.sequence)

@@ -6,10 +6,11 @@ import { minuteOf } from "../../../model/telemetry/Minutes.ts"
 import type { TelemetryBatch } from "../../../model/telemetry/TelemetryWire.ts"
 import {
   type AnalyticsMinute,
-  additionsOf,
   type BillingMinute,
   type CellKey,
+  inSequence,
   type Mark,
+  makeAdditions,
   markKey,
   type Retention,
   sumStatuses
@@ -17,6 +18,7 @@ import {
 
 /** Rows that are read or written at once: what comes between two gets its turn. */
 const rowsAtOnce = 200
+const recordsAtOnce = 4
 
 interface AnalyticsRow {
   readonly minute: number
@@ -33,6 +35,10 @@ const chunksOf = <A>(items: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> =
   )
 
 const nameOf = (key: CellKey): string => key.join(" ")
+
+/** A spool offers billing oldest epoch first; analytics of an older life may come long after it. */
+const newestEpoch = (records: TelemetryBatch["records"]): string | null =>
+  (records.findLast(({ lane }) => lane === "billing") ?? null)?.epoch ?? null
 
 const merged = ({ key, statuses, latency }: AnalyticsMinute, row: AnalyticsRow | undefined): AnalyticsMinute => {
   if (row === undefined) return { key, statuses, latency }
@@ -60,7 +66,7 @@ export const makeCommit = (sql: SqlClient.SqlClient, retention: Retention) => {
 
   const writeNode = (node: string, { records, spool }: TelemetryBatch, nowMs: number) =>
     sql`INSERT INTO telemetry_nodes (node, received_ms, epoch, spool_bytes, spool_records, spool_oldest_ms)
-      VALUES (${node}, ${nowMs}, ${records.at(-1)?.epoch ?? null}, ${spool.bytes}, ${spool.records}, ${spool.oldest_ms})
+      VALUES (${node}, ${nowMs}, ${newestEpoch(records)}, ${spool.bytes}, ${spool.records}, ${spool.oldest_ms})
       ON CONFLICT (node) DO UPDATE SET received_ms = excluded.received_ms,
         epoch = coalesce(excluded.epoch, epoch), spool_bytes = excluded.spool_bytes,
         spool_records = excluded.spool_records, spool_oldest_ms = excluded.spool_oldest_ms`
@@ -88,14 +94,23 @@ export const makeCommit = (sql: SqlClient.SqlClient, retention: Retention) => {
     yield* Effect.yieldNow
   })
 
+  const addUp = Effect.fnUntraced(function* (known: ReadonlyArray<Mark>, { records }: TelemetryBatch, nowMs: number) {
+    const additions = makeAdditions(known, { ...retention, nowMs })
+    for (const [at, record] of inSequence(records).entries()) {
+      additions.take(record)
+      if (at % recordsAtOnce === 0) yield* Effect.yieldNow
+    }
+    return additions.end()
+  })
+
   return Effect.fnUntraced(function* (node: string, batch: TelemetryBatch, nowMs: number) {
     const known = yield* marksOf(node, batch)
-    const { marks, billing, analytics } = additionsOf(batch.records, known, { ...retention, nowMs })
+    const { fresh, marks, billing, analytics } = yield* addUp(known, batch, nowMs)
     yield* Effect.forEach(chunksOf(marks), (some) => writeMarks(node, some, minuteOf(nowMs)), { discard: true })
     yield* Effect.forEach(chunksOf(billing), (some) => addBilling(node, some), { discard: true })
     yield* Effect.forEach(chunksOf(analytics), addAnalytics, { discard: true })
     yield* writeNode(node, batch, nowMs)
     const asked = new Set(batch.records.map(markKey))
-    return marks.filter((mark) => asked.has(markKey(mark)))
+    return { fresh, marks: marks.filter((mark) => asked.has(markKey(mark))) }
   })
 }

@@ -122,7 +122,7 @@ export const makeQueries = (sql: SqlClient.SqlClient) => {
     return { fromMs, toMs, services: highest, apiCalls } satisfies Usage
   })
 
-  const nodes = Effect.gen(function* () {
+  const nodes = Effect.fnUntraced(function* (committedOf: (node: string) => number) {
     const found = yield* sql<{
       readonly node: string
       readonly receivedMs: number
@@ -145,6 +145,7 @@ export const makeQueries = (sql: SqlClient.SqlClient) => {
         row.node,
         {
           receivedMs: row.receivedMs,
+          committed: committedOf(row.node),
           epoch: row.epoch ?? undefined,
           acknowledged: { billing: row.billing, analytics: row.analytics },
           spooled: { bytes: row.bytes, records: row.records, oldestMs: row.oldestMs ?? undefined },
