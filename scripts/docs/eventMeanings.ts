@@ -20,6 +20,19 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "asked to drain: not ready until the next start": dp(
     "Somebody posted to `/status/ready`: the node answers that it is not ready, and goes on serving."
   ),
+  "telemetry is delivered": dp(
+    "The control plane acknowledged a batch, for the first time or again; `spooled` is what still waits."
+  ),
+  "telemetry can't be delivered; it waits on this node": dp(
+    "Nothing is acknowledged, because of `cause`. Told once; it is tried again for ever, and nothing else waits for it. The status says what is spooled."
+  ),
+  "telemetry stays on this node": dp(
+    "There is nobody who takes it, because of `reason`: a control plane of Kong's, or an older one. It is asked again every five minutes, but not with `konnect_mode`."
+  ),
+  "telemetry not stored": cp(
+    "The store failed (`cause`), a full disk say. Nothing of the batch was taken; the node keeps it and sends it again."
+  ),
+  "telemetry connection failed": cp("A defect of Holdfast's own; the node connects again. Please report it."),
   "configuration serves": dp("A new configuration answers requests from this moment on; `source` says where from."),
   "the configuration has no route left; every request is answered 404": dp(
     "There were routes before (`routesBefore`), and what came now has none. It serves, for a node does what it is told; far more often than a wish it is a broken pipeline."

@@ -7,10 +7,10 @@ const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 const usableBytes = 256 - (256 % letters.length)
 
 /** Each byte is one letter or none, so that all letters are equally likely; asks for more bytes until there are enough. */
-export const secretText = (randomBytes: (count: number) => Uint8Array): string => {
+export const secretText = (bytesOf: (count: number) => Uint8Array): string => {
   let text = ""
   while (text.length < secretTextLength) {
-    for (const byte of randomBytes(secretTextLength)) {
+    for (const byte of bytesOf(secretTextLength)) {
       if (byte < usableBytes && text.length < secretTextLength) text += letters[byte % letters.length]
     }
   }

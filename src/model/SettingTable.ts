@@ -192,18 +192,44 @@ export const settingTable = {
     "Longest time in seconds that a control plane's Retry-After keeps a data plane away; up to 5 s of jitter come on top."
   ),
 
-  konnect_mode: preset(
+  telemetry: preset(
     Type.onOff,
-    "off",
-    "Whether the control plane is told why a data plane refused a configuration, as Konnect expects."
+    "on",
+    "Whether a data plane counts its requests for its control plane, by ids alone: analytics and billing."
   ),
   cluster_telemetry_endpoint: optional(
     Type.hostPort,
-    "Accepted from Konnect's settings; nothing is sent there, for the format is not public."
+    "host:port where a data plane delivers telemetry; otherwise where cluster_control_plane says."
   ),
   cluster_telemetry_server_name: optional(
     Type.text,
-    "Accepted from Konnect's settings, as cluster_telemetry_endpoint."
+    "Name or address that a data plane expects there in the pki modes; otherwise the host of cluster_telemetry_endpoint, or as for the configuration."
+  ),
+  cluster_telemetry_listen: preset(
+    Type.listenAddresses,
+    "off",
+    "Addresses on which a control plane takes telemetry and nothing else, besides cluster_listen, which takes both."
+  ),
+  telemetry_retention: preset(
+    Type.integer(1, 3650),
+    "90",
+    "Days for which a control plane keeps analytics: requests by minute, service, route and consumer."
+  ),
+  billing_retention: preset(
+    Type.integer(1, 36_500),
+    "800",
+    "Days for which a control plane keeps billing: API calls by minute and node."
+  ),
+  billing_dev_portals: preset(
+    Type.integer(0, 2_147_483_647),
+    "0",
+    "How many developer portals a control plane tells of in GET /billing/usage."
+  ),
+
+  konnect_mode: preset(
+    Type.onOff,
+    "off",
+    "Whether the control plane is Konnect's: it is told why a data plane refused a configuration, and telemetry stays local."
   ),
   vitals: preset(Type.onOff, "off", "Accepted from Konnect's settings; there are no vitals, on or off."),
   router_flavor: preset(

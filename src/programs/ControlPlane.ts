@@ -10,6 +10,7 @@ import type { ConfigStore } from "../services/control/ConfigStore.ts"
 import { AdminListener, ClusterListener } from "../services/control/Listeners.ts"
 import type { Payloads } from "../services/control/Payloads.ts"
 import type { Registry } from "../services/control/Registry.ts"
+import type { TelemetryStore } from "../services/control/TelemetryStore.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
@@ -45,17 +46,22 @@ const announce = Effect.gen(function* () {
     Effect.annotateLogs({
       admin: admin.addresses.map(formatAddress).join(", "),
       cluster: cluster.addresses.map(formatAddress).join(", "),
-      status: status.addresses.map(formatAddress).join(", ")
+      status: status.addresses.map(formatAddress).join(", "),
+      ...(cluster.telemetryAddresses.length === 0
+        ? {}
+        : { telemetry: cluster.telemetryAddresses.map(formatAddress).join(", ") })
     })
   )
 })
 
 const assemble = (parts: ControlPlaneParts) => {
-  const records = Layer.merge(parts.configStore.pipe(Layer.provide(parts.ids)), parts.registry).pipe(
-    Layer.provide(parts.database)
-  )
+  const records = Layer.mergeAll(
+    parts.configStore.pipe(Layer.provide(parts.ids)),
+    parts.registry,
+    parts.telemetryStore
+  ).pipe(Layer.provide(parts.database))
   const core = parts.payloads.pipe(
-    Layer.provide(parts.compression),
+    Layer.provideMerge(parts.compression),
     Layer.provideMerge(records),
     Layer.merge(parts.clusterHub)
   )
@@ -79,6 +85,7 @@ export type ControlPlaneServices =
   | Registry
   | Payloads
   | ClusterHub
+  | TelemetryStore
 
 /** The control plane of whoever provides the settings: the daemon's. */
 const layerFromSettings = (

@@ -3,7 +3,7 @@
  * rungs serve, the licence is judged, the proxy listeners open, the control plane is dialled, for ever. The whole is one layer: building it
  * starts the node, closing its scope drains and stops it.
  */
-import { Context, Effect, Layer, MutableRef, Option, SubscriptionRef } from "effect"
+import { Context, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import * as SettingClusterKeys from "../layers/cache-keys/SettingClusterKeys.ts"
 import type { Plugin } from "../model/plugin/Plugin.ts"
 import { askRemoteRungs } from "../services/askRemoteRungs.ts"
@@ -31,7 +31,8 @@ import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 import { supervise } from "../services/supervise.ts"
-import { TelemetrySpool } from "../services/TelemetrySpool.ts"
+import { TelemetryDelivery } from "../services/TelemetryDelivery.ts"
+import { TelemetryStatus } from "../services/TelemetryStatus.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
@@ -112,7 +113,16 @@ const serving = (parts: DataPlaneParts) => {
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
     Layer.provideMerge(parts.nodeMetrics),
-    Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        live,
+        parts.identity,
+        parts.resolver,
+        ConnectionStatus.layer,
+        NodeHealth.layer,
+        TelemetryStatus.layer
+      )
+    ),
     Layer.provideMerge(parts.requestCounters)
   )
   const cache = parts.configCache.pipe(
@@ -140,22 +150,22 @@ const connecting = (parts: DataPlaneParts) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const settings = yield* Settings
-      if (settings.cluster_control_plane === undefined) return Layer.succeed(Connection, { run: Effect.never })
-      return parts.connection.pipe(
-        Layer.provide([parts.configReceiver, parts.heartbeat, parts.reconnectPolicy]),
-        Layer.provide(parts.clusterDialer),
+      if (settings.cluster_control_plane === undefined)
+        return Layer.merge(
+          Layer.succeed(Connection, { run: Effect.never }),
+          TelemetryDelivery.layerLocal("there is no control plane")
+        )
+      const connection = parts.connection.pipe(
+        Layer.provide([parts.configReceiver, parts.heartbeat, parts.clusterDialer])
+      )
+      const delivery = parts.telemetryDelivery.pipe(Layer.provide([parts.telemetrySpool, parts.telemetryDialer]))
+      return Layer.merge(connection, delivery).pipe(
+        Layer.provide(parts.reconnectPolicy),
         Layer.provide(parts.clusterTransport),
         Layer.provide(identityOf(parts))
       )
     })
   )
-
-/** Where telemetry is kept, the metrics tell of it. */
-const tellSpool = Effect.gen(function* () {
-  const { spool } = yield* NodeHealth
-  const kept = yield* Effect.serviceOption(TelemetrySpool)
-  MutableRef.set(spool, Option.getOrUndefined(kept)?.facts)
-})
 
 const operate = Effect.gen(function* () {
   const proxy = yield* Proxy
@@ -163,13 +173,14 @@ const operate = Effect.gen(function* () {
   const health = yield* NodeHealth
   const { nodeId, version } = yield* Identity
   const { run } = yield* Connection
+  const delivery = yield* TelemetryDelivery
   MutableRef.set(health.proxy, proxy.counts)
-  yield* tellSpool
   const show = ({ host, port }: { readonly host: string; readonly port: number }) => `${host}:${port}`
   yield* Effect.logInfo("data plane started").pipe(
     Effect.annotateLogs({ nodeId, version, proxy: proxy.addresses.map(show), status: status.addresses.map(show) })
   )
   yield* supervise("connection", run)
+  yield* supervise("delivery of telemetry", delivery.run)
   // Added last, so run first: traffic drains while the status listener still answers and the session still lives.
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
@@ -194,6 +205,7 @@ export type DataPlaneServices =
   | ConnectionStatus
   | NodeHealth
   | RequestCounters
+  | TelemetryStatus
   | Disk
   | SecureRandom
   | TrustedClock

@@ -25,11 +25,13 @@ import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
 import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
 import * as TrustedClockOnDisk from "../layers/TrustedClockOnDisk.ts"
+import * as SpoolDelivery from "../layers/telemetry-delivery/SpoolDelivery.ts"
 import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
 import { ReconnectPolicy } from "../services/ReconnectPolicy.ts"
 import { RequestObservers } from "../services/RequestObservers.ts"
 import { RemoteRungs } from "../services/Rung.ts"
+import { TelemetrySpool } from "../services/TelemetrySpool.ts"
 import type { PartsOf } from "./parts.ts"
 
 export const dataPlaneParts = {
@@ -90,7 +92,13 @@ export const dataPlaneParts = {
   /** Takes what the control plane sends. */
   configReceiver: GzipConfigReceiver.layer,
   /** Connects to the control plane, for ever. */
-  connection: OutletConnection.layer
+  connection: OutletConnection.layer,
+  /** Keeps what is counted until a control plane has it. */
+  telemetrySpool: TelemetrySpool.none,
+  /** Opens the WebSocket over which telemetry is delivered. */
+  telemetryDialer: WebSocketDialer.layerForTelemetry,
+  /** Brings what is spooled to the control plane, for ever. */
+  telemetryDelivery: SpoolDelivery.layer
 }
 
 /** See `DataPlane.layer`. */
