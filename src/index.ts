@@ -38,18 +38,39 @@ export * as WebSocketDialer from "./layers/WebSocketDialer.ts"
 export * as ZlibCompression from "./layers/ZlibCompression.ts"
 
 export type { CompiledConfig } from "./model/CompiledConfig.ts"
+export type { ConfigTable } from "./model/ConfigTable.ts"
 export { type Fault, formatFault } from "./model/Fault.ts"
+export * as Field from "./model/Field.ts"
 export { effectiveSettings, type ParsedSettings, parseSettings, type SettingSources } from "./model/parseSettings.ts"
+export {
+  type Authenticated,
+  type ConfigOf,
+  definePlugin,
+  type Plugin,
+  type PluginAnswer,
+  type PluginConnection,
+  type PluginContext,
+  type PluginHandler,
+  type PluginNode,
+  type PluginOutcome,
+  type PluginRequest,
+  type PluginResponse,
+  type PluginSchema,
+  type PluginScope
+} from "./model/plugin/Plugin.ts"
+export type { PluginCatalogue } from "./model/plugin/PluginCatalogue.ts"
 export { type SettingName, type SettingValues, settingTable } from "./model/SettingTable.ts"
 export type { RungSource, Snapshot, Source } from "./model/Snapshot.ts"
 export type { Preference } from "./model/SourcePreference.ts"
+export { isExpired } from "./model/Ttl.ts"
 export { version } from "./model/version.ts"
 
+export { builtinPlugins } from "./programs/builtinPlugins.ts"
 export { ControlPlane, type ControlPlaneServices } from "./programs/ControlPlane.ts"
 export { type ControlPlaneParts, controlPlaneParts } from "./programs/controlPlaneParts.ts"
 export { DataPlane, type DataPlaneServices } from "./programs/DataPlane.ts"
 export { type DataPlaneParts, dataPlaneParts } from "./programs/dataPlaneParts.ts"
-export { type Running, startControlPlane, startDataPlane } from "./programs/Embedded.ts"
+export { type EmbeddedOptions, type Running, startControlPlane, startDataPlane } from "./programs/Embedded.ts"
 export type { GivenSettings, ProgramOptions } from "./programs/parts.ts"
 
 export * from "./services/CacheKeys.ts"
@@ -67,7 +88,6 @@ export * from "./services/ConnectionStatus.ts"
 export * from "./services/control/ClusterHub.ts"
 export * from "./services/control/ConfigStore.ts"
 export * from "./services/control/FleetMetrics.ts"
-export * from "./services/control/FleetTelemetry.ts"
 export * from "./services/control/Ids.ts"
 export * from "./services/control/Listeners.ts"
 export * from "./services/control/Payloads.ts"
@@ -84,6 +104,7 @@ export * from "./services/LicenseGuard.ts"
 export * from "./services/LiveConfig.ts"
 export * from "./services/NodeHealth.ts"
 export * from "./services/NodeMetrics.ts"
+export * from "./services/Plugins.ts"
 export * from "./services/Proxy.ts"
 export * from "./services/ReconnectPolicy.ts"
 export * from "./services/Reload.ts"

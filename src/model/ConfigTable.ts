@@ -75,13 +75,17 @@ const label = (entity: Entity, row: unknown): string | undefined => {
   return typeof found === "string" ? found : undefined
 }
 
-/** Names the row that a fault is about, where the row has a name. */
+/** Names the row that a fault is about, where the row has a name and the fault doesn't tell it anyhow. */
 const named = (entity: Entity, index: number, row: unknown, fault: Fault): Fault => {
   const found = label(entity, row)
   return within(
     entity.name,
     index
-  )(found === undefined ? fault : { ...fault, message: `${fault.message} (${entity.singular} "${found}")` })
+  )(
+    found === undefined || fault.message.includes(`'${found}'`)
+      ? fault
+      : { ...fault, message: `${fault.message} (${entity.singular} "${found}")` }
+  )
 }
 
 /** A regular expression in a route's path, before 3.0, was whatever is not a plain path (`config-model.md` §4.1). */

@@ -195,7 +195,22 @@ export const settingTable = {
   telemetry: preset(
     Type.onOff,
     "on",
-    "Whether a data plane counts its requests for its control plane, by ids alone: analytics and billing."
+    "Whether a data plane with a control plane keeps analytics and billing for it, by ids alone; one on its own never does."
+  ),
+  analytics_flush_interval: preset(
+    Type.number(0.1, 3600),
+    "10",
+    "Seconds that one window of analytics lasts. Kong's default is 1; the longer a window, the longer an outage that the spool holds."
+  ),
+  telemetry_spool_max_bytes: preset(
+    Type.integer(1_048_576, 1_099_511_627_776),
+    "268435456",
+    "Most bytes of telemetry that wait in <prefix>/telemetry for the control plane; beyond that the oldest analytics is dropped."
+  ),
+  telemetry_spool_max_age: preset(
+    Type.integer(60, 315_360_000),
+    "2592000",
+    "Seconds after which telemetry that nobody took is dropped, but for the newest billing record of each life of the process."
   ),
   cluster_telemetry_endpoint: optional(
     Type.hostPort,

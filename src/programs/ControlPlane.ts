@@ -7,7 +7,6 @@ import type { SettingValues } from "../model/SettingTable.ts"
 import { settingRules } from "../model/settingRules.ts"
 import type { ClusterHub } from "../services/control/ClusterHub.ts"
 import type { ConfigStore } from "../services/control/ConfigStore.ts"
-import * as FleetTelemetry from "../services/control/FleetTelemetry.ts"
 import { AdminListener, ClusterListener } from "../services/control/Listeners.ts"
 import type { Payloads } from "../services/control/Payloads.ts"
 import type { Registry } from "../services/control/Registry.ts"
@@ -68,9 +67,7 @@ const assemble = (parts: ControlPlaneParts) => {
   )
   const watch = parts.fileWatch.pipe(Layer.provide(parts.disk))
   const identity = parts.clusterIdentity.pipe(Layer.provide([watch, parts.disk, parts.trustedClock]))
-  const observed = Layer.merge(parts.adminListener, parts.statusListener).pipe(
-    Layer.provide(parts.fleetMetrics.pipe(Layer.provide(FleetTelemetry.layerOfStore)))
-  )
+  const observed = Layer.merge(parts.adminListener, parts.statusListener).pipe(Layer.provide(parts.fleetMetrics))
   const listeners = Layer.merge(observed, parts.clusterListener.pipe(Layer.provide(identity)))
   return Layer.effectDiscard(announce).pipe(
     Layer.merge(parts.pushLoop),

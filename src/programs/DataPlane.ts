@@ -32,6 +32,7 @@ import type { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 import { supervise } from "../services/supervise.ts"
 import { TelemetryDelivery } from "../services/TelemetryDelivery.ts"
+import { TelemetrySpool } from "../services/TelemetrySpool.ts"
 import { TelemetryStatus } from "../services/TelemetryStatus.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
@@ -158,7 +159,7 @@ const connecting = (parts: DataPlaneParts) =>
       const connection = parts.connection.pipe(
         Layer.provide([parts.configReceiver, parts.heartbeat, parts.clusterDialer])
       )
-      const delivery = parts.telemetryDelivery.pipe(Layer.provide([parts.telemetrySpool, parts.telemetryDialer]))
+      const delivery = parts.telemetryDelivery.pipe(Layer.provide(parts.telemetryDialer))
       return Layer.merge(connection, delivery).pipe(
         Layer.provide(parts.reconnectPolicy),
         Layer.provide(parts.clusterTransport),
@@ -174,6 +175,7 @@ const operate = Effect.gen(function* () {
   const { nodeId, version } = yield* Identity
   const { run } = yield* Connection
   const delivery = yield* TelemetryDelivery
+  const { flush } = yield* TelemetrySpool
   MutableRef.set(health.proxy, proxy.counts)
   const show = ({ host, port }: { readonly host: string; readonly port: number }) => `${host}:${port}`
   yield* Effect.logInfo("data plane started").pipe(
@@ -188,6 +190,7 @@ const operate = Effect.gen(function* () {
       yield* Effect.logInfo("draining").pipe(Effect.annotateLogs({ inFlight: proxy.counts().inFlight }))
       yield* proxy.drain
       yield* Effect.logInfo("drained")
+      yield* flush
     })
   )
 })
@@ -206,6 +209,7 @@ export type DataPlaneServices =
   | NodeHealth
   | RequestCounters
   | TelemetryStatus
+  | TelemetrySpool
   | Disk
   | SecureRandom
   | TrustedClock
@@ -219,6 +223,7 @@ const layerFromSettings = (
   return apart(
     Layer.effectDiscard(operate).pipe(
       Layer.provide(connecting(all)),
+      Layer.provideMerge(all.telemetrySpool),
       Layer.provideMerge(serving(all)),
       Layer.provideMerge(machine(all)),
       Layer.provide(pluginsLayer(plugins))

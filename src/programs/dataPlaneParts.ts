@@ -26,12 +26,12 @@ import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
 import * as TrustedClockOnDisk from "../layers/TrustedClockOnDisk.ts"
 import * as SpoolDelivery from "../layers/telemetry-delivery/SpoolDelivery.ts"
+import * as DiskTelemetrySpool from "../layers/telemetry-spool/DiskTelemetrySpool.ts"
 import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
 import { ReconnectPolicy } from "../services/ReconnectPolicy.ts"
 import { RequestObservers } from "../services/RequestObservers.ts"
 import { RemoteRungs } from "../services/Rung.ts"
-import { TelemetrySpool } from "../services/TelemetrySpool.ts"
 import type { PartsOf } from "./parts.ts"
 
 export const dataPlaneParts = {
@@ -80,6 +80,8 @@ export const dataPlaneParts = {
   requestObservers: RequestObservers.none,
   /** Carries the traffic. */
   proxy: HttpProxy.layer,
+  /** Keeps what was counted until the control plane has it. */
+  telemetrySpool: DiskTelemetrySpool.layer,
   /** Who the node is towards its control plane. */
   clusterIdentity: PemClusterIdentity.layerToleratingExpiry,
   /** Opens every connection to a control plane, through the forward proxy where there is one. */
@@ -93,8 +95,6 @@ export const dataPlaneParts = {
   configReceiver: GzipConfigReceiver.layer,
   /** Connects to the control plane, for ever. */
   connection: OutletConnection.layer,
-  /** Keeps what is counted until a control plane has it. */
-  telemetrySpool: TelemetrySpool.none,
   /** Opens the WebSocket over which telemetry is delivered. */
   telemetryDialer: WebSocketDialer.layerForTelemetry,
   /** Brings what is spooled to the control plane, for ever. */

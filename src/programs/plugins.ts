@@ -17,10 +17,11 @@ const faultsOf = (mine: ReadonlyArray<Plugin>): ReadonlyArray<Fault> =>
     return mine.findIndex((other) => other.name === name) < index ? [at("expected each name once")] : []
   })
 
-const isFaults = (result: PluginCatalogue | ReadonlyArray<Fault>): result is ReadonlyArray<Fault> =>
-  Array.isArray(result)
-
-const refuse = (faults: ReadonlyArray<Fault>) => Effect.fail(new StartError({ faults, exitCode: 2 }))
+/** A configuration that names one of them is refused: that a node of Kong's settings starts all the same costs no safety. */
+const tellUnknown = (names: ReadonlyArray<string>) =>
+  names.length === 0
+    ? Effect.void
+    : Effect.logWarning("plugins that are not known here are not enabled").pipe(Effect.annotateLogs({ plugins: names }))
 
 /** One of one's own replaces a built-in of the same name. */
 export const pluginsLayer = (mine: ReadonlyArray<Plugin> = []): Layer.Layer<Plugins, StartError, Settings> =>
@@ -28,12 +29,11 @@ export const pluginsLayer = (mine: ReadonlyArray<Plugin> = []): Layer.Layer<Plug
     Plugins,
     Effect.gen(function* () {
       const faults = faultsOf(mine)
-      if (faults.length > 0) return yield* refuse(faults)
-      const known: PluginCatalogue =
-        mine.length === 0
-          ? builtinCatalogue
-          : new Map([...builtinCatalogue, ...mine.map((own) => [own.name, own] as const)])
-      const enabled = enabledOf(known, (yield* Settings).plugins)
-      return isFaults(enabled) ? yield* refuse(enabled) : enabled
+      if (faults.length > 0) return yield* new StartError({ faults, exitCode: 2 })
+      const own = mine.map((plugin) => [plugin.name, plugin] as const)
+      const known: PluginCatalogue = own.length === 0 ? builtinCatalogue : new Map([...builtinCatalogue, ...own])
+      const { plugins, unknown } = enabledOf(known, (yield* Settings).plugins)
+      yield* tellUnknown(unknown)
+      return plugins
     })
   )

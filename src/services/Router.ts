@@ -7,7 +7,10 @@ import type { PluginCatalogue } from "../model/plugin/PluginCatalogue.ts"
 export class Router extends Context.Service<
   Router,
   {
-    /** Pure, and free to throw only on a defect: a table that passed validation compiles. */
+    /**
+     * Pure. A table that passed validation compiles, unless a plugin's handler can't be made: then this throws
+     * `PluginsRefused`, for nothing may be served without. Whatever else it throws is a defect.
+     */
     readonly compile: (table: ConfigTable, plugins: PluginCatalogue) => CompiledConfig
   }
 >()("holdfast/services/Router") {}

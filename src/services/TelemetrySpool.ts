@@ -7,7 +7,7 @@
  * when room is short analytics goes first, oldest first, and what went is counted in the next billing record; the newest
  * billing record of an epoch is never dropped.
  */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect } from "effect"
 import type { Drops, Lane, TelemetryRecord } from "../model/telemetry/TelemetryRecord.ts"
 
 /** All records of one epoch and lane up to this one. */
@@ -41,8 +41,8 @@ export class TelemetrySpool extends Context.Service<
     readonly facts: () => SpoolFacts
   }
 >()("holdfast/services/TelemetrySpool") {
-  /** Nothing is ever in it. */
-  static readonly none = Layer.succeed(TelemetrySpool, {
+  /** Of a node whose telemetry nobody takes. */
+  static readonly unused: TelemetrySpool["Service"] = {
     take: () => Effect.never,
     acknowledge: () => Effect.void,
     flush: Effect.void,
@@ -53,5 +53,5 @@ export class TelemetrySpool extends Context.Service<
       dropped: { records: 0, requests: 0 },
       problem: undefined
     })
-  })
+  }
 }

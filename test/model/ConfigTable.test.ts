@@ -94,8 +94,8 @@ describe("config table (config-model.md §1, §3)", () => {
   })
 
   it("rejects a configuration that names a plugin, whole, with the plugin's name", () => {
-    assert.deepEqual(faultsOf({ ...table(), plugins: [{ name: "rate-limiting" }] }), [
-      "plugins[0]: plugin 'rate-limiting' not enabled; add it to the 'plugins' configuration property"
+    assert.deepEqual(faultsOf({ ...table(), plugins: [{ id: serviceId, name: "rate-limiting" }] }), [
+      "plugins[0].name: plugin 'rate-limiting' not enabled; add it to the 'plugins' configuration property"
     ])
   })
 

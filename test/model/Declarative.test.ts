@@ -91,8 +91,8 @@ describe("declarative documents (config-model.md §4, §5)", () => {
         ]
       }),
       [
-        "services[1].plugins[0]: plugin 'cors' not enabled; add it to the 'plugins' configuration property",
-        `services[1].routes[0].paths[0]: expected '/' and a path without '//', or '~/' and a regular expression; valid percent triplets (route "bad"), got "x"`
+        `services[1].routes[0].paths[0]: expected '/' and a path without '//', or '~/' and a regular expression; valid percent triplets (route "bad"), got "x"`,
+        "services[1].plugins[0].name: plugin 'cors' not enabled; add it to the 'plugins' configuration property"
       ]
     )
   })

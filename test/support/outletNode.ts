@@ -31,7 +31,7 @@ export const push = (digit: string, path = "/a", more: Row = {}, timestamp = 0):
 
 /** Refused, for nobody knows the plugin. */
 export const badPush = (digit: string, timestamp = 0): Uint8Array =>
-  push(digit, "/a", { plugins: [{ name: "acl" }] }, timestamp)
+  push(digit, "/a", { plugins: [{ id: "acacacac-0000-4000-8000-000000000001", name: "acl" }] }, timestamp)
 
 export type NodeServices = LiveConfig | ConnectionStatus | NodeHealth | ConfigCache
 

@@ -26,6 +26,7 @@ import type { ProxyNode } from "./exchange.ts"
 import { attach, listen, makeServer, type Server, type TlsParts } from "./listeners.ts"
 import { makePeerReader } from "./peer.ts"
 import { Connections } from "./plugins/Connections.ts"
+import { HeaderNames } from "./plugins/HeaderNames.ts"
 import { makeCertificates } from "./secureContexts.ts"
 import { Traffic } from "./traffic.ts"
 import { makeUpstreamHeaderPolicy } from "./upstreamHeaders.ts"
@@ -111,6 +112,7 @@ const make = Effect.gen(function* () {
       nowMs: () => runSync(clock.nowMs)
     },
     connections: new Connections(),
+    headerNames: new HeaderNames(),
     peerOf: makePeerReader(settings),
     errorDefaultType: settings.error_default_type,
     errorRenderers: errorRenderers(parts.templates),

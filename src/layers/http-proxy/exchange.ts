@@ -12,6 +12,7 @@ import type { Resolver } from "../../services/Resolver.ts"
 import type { AnswerPolicy } from "./answerPolicy.ts"
 import type { Peer } from "./peer.ts"
 import type { Connections } from "./plugins/Connections.ts"
+import type { HeaderNames } from "./plugins/HeaderNames.ts"
 import type { PluginRun } from "./plugins/PluginRun.ts"
 import type { UpstreamHeaderPolicy } from "./upstreamHeaders.ts"
 import type { UpstreamPools } from "./upstreamPools.ts"
@@ -26,6 +27,7 @@ export interface ProxyNode {
   /** The node as plugins see it. */
   readonly pluginNode: PluginNode
   readonly connections: Connections
+  readonly headerNames: HeaderNames
   readonly peerOf: (request: IncomingMessage) => Peer
   readonly errorDefaultType: ErrorFormat
   readonly errorRenderers: ErrorRenderers

@@ -111,7 +111,7 @@ export interface UpstreamHeaderInput {
 
 /** What plugins set, but for what the gateway manages. */
 const pushChanges = ({ node, plugins }: Exchange, to: Array<string>): void => {
-  for (const [lowerName, { name, value }] of plugins?.request.changes ?? []) {
+  for (const { lowerName, name, value } of plugins?.request.changes?.list ?? []) {
     if (value !== undefined && !node.upstreamHeaderPolicy.managed.has(lowerName)) to.push(name, value)
   }
 }
@@ -127,9 +127,9 @@ export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<strin
   const sent: Array<string> = []
   const changes = exchange.plugins?.request.changes
   const isKept = (name: string) =>
-    !managed.has(name) && !listed.has(name) && !(joinsCookies && name === "cookie") && changes?.has(name) !== true
+    !managed.has(name) && !listed.has(name) && !(joinsCookies && name === "cookie") && changes?.find(name) === undefined
   copyHeaders(request.rawHeaders, isKept, sent)
-  if (joinsCookies && changes?.has("cookie") !== true) sent.push("Cookie", headers.cookie ?? "")
+  if (joinsCookies && changes?.find("cookie") === undefined) sent.push("Cookie", headers.cookie ?? "")
   if (changes !== undefined) pushChanges(exchange, sent)
   const prefix = forwardedPrefixOf(head, headers, stripped)
   sent.push(

@@ -37,7 +37,7 @@ const hostChooser = (compiled: CompiledRoute, head: RequestHead, isTls: boolean)
 }
 
 const hostByPlugin = ({ plugins }: Exchange): ((address: Address) => string) | undefined => {
-  const host = plugins?.request.changes?.get("host")?.value
+  const host = plugins?.request.changes?.find("host")?.value
   return host === undefined ? undefined : () => host
 }
 

@@ -18,7 +18,7 @@ export type PluginScope = "service" | "route" | "consumer"
 export type ConfigOf<F extends Fields> = ReturnType<typeof struct<F>>["Type"]
 
 export interface PluginSchema<F extends Fields = Fields> {
-  /** Of the row's `config`, with their defaults. A field with `sensitive: true` is never shown, in no message and no view. */
+  /** Of the row's `config`, with their defaults. A field with `sensitive: true` stands in no message; the admin API gives it back. */
   readonly fields: F
   /** Rules between fields, asked only of a config whose fields are right one by one. */
   readonly check?: (config: ConfigOf<F>) => ReadonlyArray<Fault>

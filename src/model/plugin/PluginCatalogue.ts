@@ -4,7 +4,7 @@
  * at once, and no value of a sensitive field in any of them. Rules: reference `config-model.md` §3 and §6.
  */
 import { plugins } from "../Entities.ts"
-import { type Decoded, decodeRow, define, type Entity, type Row } from "../Entity.ts"
+import { type Decoded, decodeRow, define, type Entity, isRecord, type Row } from "../Entity.ts"
 import { type Fault, within } from "../Fault.ts"
 import type { Fields } from "../Field.ts"
 import type { Plugin, PluginSchema } from "./Plugin.ts"
@@ -21,23 +21,17 @@ export const catalogueOf = (plugins: ReadonlyArray<Plugin>): PluginCatalogue =>
 /** What the setting `plugins` means all of. */
 const all = "bundled"
 
-/** Those of the known that the setting `plugins` enables, or what it names and nobody knows. */
-export const enabledOf = (
-  known: PluginCatalogue,
-  names: ReadonlyArray<string>
-): PluginCatalogue | ReadonlyArray<Fault> => {
-  const asked = names.filter((name) => name !== all)
-  const faults = asked
-    .filter((name) => !known.has(name))
-    .map((name) => ({
-      path: ["plugins"],
-      message: `expected bundled, off, or some of ${[...known.keys()].join(", ") || "none: this program has no plugins"}`,
-      value: name
-    }))
-  if (faults.length > 0) return faults
-  if (names.includes(all)) return known
-  return new Map([...known].filter(([name]) => asked.includes(name)))
+export interface Enabled {
+  readonly plugins: PluginCatalogue
+  /** Named by the setting, and not among those that the program knows. */
+  readonly unknown: ReadonlyArray<string>
 }
+
+/** What the setting `plugins` enables of the plugins that a program knows. */
+export const enabledOf = (known: PluginCatalogue, names: ReadonlyArray<string>): Enabled => ({
+  plugins: names.includes(all) ? known : new Map([...known].filter(([name]) => names.includes(name))),
+  unknown: names.filter((name) => name !== all && !known.has(name))
+})
 
 /** A plugin's config as an entity without a name of its own: so that forms, merges and faults treat it as any. */
 export const configEntity = ({ fields, check, expand }: PluginSchema): Entity =>
@@ -56,9 +50,9 @@ export const rowFields = (catalogue: PluginCatalogue, name: unknown): Fields => 
   return { ...plugins.fields, config: { ...plugins.fields.config, shape: "record", fields: found.schema.fields } }
 }
 
-const notEnabled = (name: unknown): Fault => ({
+const notEnabled = (name: string): Fault => ({
   path: ["name"],
-  message: `plugin '${String(name)}' not enabled; add it to the 'plugins' configuration property`
+  message: `plugin '${name}' not enabled; add it to the 'plugins' configuration property`
 })
 
 const scopeFaults = ({ name, schema }: Plugin, row: Row): ReadonlyArray<Fault> =>
@@ -66,12 +60,14 @@ const scopeFaults = ({ name, schema }: Plugin, row: Row): ReadonlyArray<Fault> =
     .filter((scope) => row[scope] !== null && row[scope] !== undefined)
     .map((scope) => ({ path: [scope], message: `expected no value: ${name} is never bound to a ${scope}` }))
 
-const wrong = (...faults: ReadonlyArray<Fault>): Decoded<Row> => ({ _tag: "Wrong", faults })
+interface Judged {
+  /** Filled; empty where something is wrong. */
+  readonly config: Row
+  readonly faults: ReadonlyArray<Fault>
+}
 
-/** Judges what is right as a row of `plugins` by its plugin, and fills its config. */
-type DecodePlugin = (row: Row) => Decoded<Row>
-
-const makeDecodePlugin = (catalogue: PluginCatalogue): DecodePlugin => {
+/** What a row says about its plugin, whether or not all else in the row is right. */
+const makeJudge = (catalogue: PluginCatalogue): ((row: Row) => Judged) => {
   const entities = new Map<string, Entity>()
   const entityOf = ({ name, schema }: Plugin): Entity => {
     const entity = entities.get(name) ?? configEntity(schema)
@@ -80,11 +76,12 @@ const makeDecodePlugin = (catalogue: PluginCatalogue): DecodePlugin => {
   }
   return (row) => {
     const plugin = typeof row.name === "string" ? catalogue.get(row.name) : undefined
-    if (plugin === undefined) return wrong(notEnabled(row.name))
+    if (plugin === undefined) return { config: {}, faults: typeof row.name === "string" ? [notEnabled(row.name)] : [] }
     const scopes = scopeFaults(plugin, row)
     const config = decodeRow(entityOf(plugin), row.config ?? {})
-    if (config._tag === "Wrong") return wrong(...scopes, ...config.faults.map(within("config")))
-    return scopes.length > 0 ? wrong(...scopes) : { _tag: "Right", row: { ...row, config: config.row } }
+    return config._tag === "Right"
+      ? { config: config.row, faults: scopes }
+      : { config: {}, faults: [...scopes, ...config.faults.map(within("config"))] }
   }
 }
 
@@ -95,9 +92,12 @@ export type DecodeRow = (entity: Entity, input: unknown) => Decoded<Row>
  * each plugin, however many rows are judged: one of these is for a whole table, or for the life of a process.
  */
 export const makeDecodeRow = (catalogue: PluginCatalogue): DecodeRow => {
-  const decodePlugin = makeDecodePlugin(catalogue)
+  const judge = makeJudge(catalogue)
   return (entity, input) => {
     const decoded = decodeRow(entity, input)
-    return decoded._tag === "Right" && entity.name === plugins.name ? decodePlugin(decoded.row) : decoded
+    if (entity.name !== plugins.name || !isRecord(input)) return decoded
+    const { config, faults } = judge(input)
+    if (decoded._tag === "Wrong") return { _tag: "Wrong", faults: [...decoded.faults, ...faults] }
+    return faults.length > 0 ? { _tag: "Wrong", faults } : { _tag: "Right", row: { ...decoded.row, config } }
   }
 }

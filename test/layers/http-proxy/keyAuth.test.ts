@@ -7,6 +7,7 @@ import { Effect } from "effect"
 import { decodeTable } from "../../../src/model/ConfigTable.ts"
 import { compileConfig } from "../../../src/model/compileConfig.ts"
 import type { Row } from "../../../src/model/Entity.ts"
+import { licenseExpired } from "../../../src/model/GatewayError.ts"
 import { builtinCatalogue } from "../../../src/programs/builtinPlugins.ts"
 import type { ObservedRequest } from "../../../src/services/RequestObservers.ts"
 import { guarded, people } from "./pluginSupport.ts"
@@ -268,6 +269,25 @@ describe("key-auth", () => {
       const { port } = yield* startProxy(compileConfig({ ...decoded.table, consumers: [] }, builtinCatalogue))
       const answer = yield* Effect.promise(() => send(port, { headers: { apikey: "bob-key" } }))
       assert.deepStrictEqual([answer.status, answer.body.includes("through")], [500, false])
+    })
+  )
+
+  it.live("stays shut while the licence stops the node, and is as it was when it serves again", () =>
+    Effect.gen(function* () {
+      const upstream = yield* startUpstream((_, response) => response.end("through"))
+      const { port, refuse } = yield* startProxy(guarded(upstream.port))
+      const ask = (apikey: string) => Effect.promise(() => send(port, { headers: { apikey } }))
+      refuse(licenseExpired)
+      const refused = [yield* ask("bob-key"), yield* ask("wrong")]
+      assert.deepStrictEqual(
+        refused.map(({ status, body }) => [status, body.includes("license expired")]),
+        [
+          [503, true],
+          [503, true]
+        ]
+      )
+      refuse(undefined)
+      assert.deepStrictEqual([(yield* ask("wrong")).status, (yield* ask("bob-key")).body], [401, "through"])
     })
   )
 

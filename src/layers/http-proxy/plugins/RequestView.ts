@@ -4,13 +4,8 @@ import type { Authenticated, PluginConnection, PluginNode, PluginRequest } from 
 import type { Exchange } from "../exchange.ts"
 import type { RequestHead } from "../requestHead.ts"
 import { BodyAhead } from "./BodyAhead.ts"
-import { checkedName, sendable } from "./fields.ts"
-
-/** What the upstream is sent under a name in place of what the client sent; nothing, without a value. */
-export interface HeaderChange {
-  readonly name: string
-  readonly value: string | undefined
-}
+import { sendable } from "./fields.ts"
+import { HeaderChanges } from "./HeaderChanges.ts"
 
 const none: ReadonlyArray<string> = []
 
@@ -20,7 +15,7 @@ export class RequestView implements PluginRequest {
   readonly #compiled: CompiledRoute
   readonly #onSilence: () => void
   readonly #states: Array<unknown> = []
-  #changes: Map<string, HeaderChange> | undefined
+  #changes: HeaderChanges | undefined
   #ahead: BodyAhead | undefined
   #connection: PluginConnection | undefined
   #authenticated: Authenticated | undefined
@@ -38,8 +33,7 @@ export class RequestView implements PluginRequest {
 
   // --- for the request path ---
 
-  /** By names in lower case. */
-  get changes(): ReadonlyMap<string, HeaderChange> | undefined {
+  get changes(): HeaderChanges | undefined {
     return this.#changes
   }
 
@@ -118,7 +112,7 @@ export class RequestView implements PluginRequest {
   }
 
   headerValues(name: string): ReadonlyArray<string> {
-    const change = this.#changes?.get(name)
+    const change = this.#changes?.find(name)
     if (change !== undefined) return change.value === undefined ? none : [change.value]
     if (name === "host") return this.#head.rawHost === "" ? none : [this.#head.rawHost]
     const { rawHeaders } = this.#exchange.request
@@ -139,15 +133,15 @@ export class RequestView implements PluginRequest {
       const name = rawHeaders[at] ?? ""
       if (!name.startsWith(":")) names.add(name.toLowerCase())
     }
-    for (const name of this.#changes?.keys() ?? []) names.add(name)
+    for (const { lowerName } of this.#changes?.list ?? []) names.add(lowerName)
     const found = [...names].map((name) => [name, this.headerValues(name)] as const)
     return new Map(found.filter(([, values]) => values.length > 0))
   }
 
   setHeader(name: string, value: string | undefined): void {
-    const change = { name: checkedName(name), value: value === undefined ? undefined : sendable(value) }
-    this.#changes ??= new Map()
-    this.#changes.set(name.toLowerCase(), change)
+    const lowerName = this.#exchange.node.headerNames.lower(name)
+    this.#changes ??= new HeaderChanges()
+    this.#changes.set({ lowerName, name, value: value === undefined ? undefined : sendable(value) })
   }
 
   setQuery(query: string): void {
