@@ -47,7 +47,7 @@ export const AnalyticsCell = Schema.Struct({
 })
 
 /** A window with more is told in several records: each is read and stored in one go. */
-export const cellsMax = 2_000
+export const cellsMax = 1_000
 
 export const AnalyticsRecord = Schema.Struct({
   lane: Schema.Literal("analytics"),

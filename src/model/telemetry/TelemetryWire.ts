@@ -13,8 +13,8 @@ export const telemetryPath = "/v1/telemetry"
 /** How much a data plane takes out of its spool for one batch, as JSON: a thousand cells or so. */
 export const batchTargetBytes = 262_144
 /** The largest frame, compressed, and the largest batch, as JSON; of either side. */
-export const frameMaxBytes = 2_097_152
-export const batchMaxBytes = 4_194_304
+export const frameMaxBytes = 1_048_576
+export const batchMaxBytes = 2_097_152
 
 const count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
