@@ -49,7 +49,7 @@ export const handOf = (state: State.DiskState): Hand => {
       const bytes = new Uint8Array(file.bytes)
       const bit = Math.min(bytes.length * 8 - 1, Math.floor(at * bytes.length * 8))
       bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7))
-      Object.assign(file, { bytes, flushed: bytes })
+      Object.assign(file, { bytes, flushed: bytes, settledBytes: bytes.length })
     }
   }
 }

@@ -25,6 +25,8 @@ export interface StoredFile {
   bytes: Uint8Array
   /** What the platter has: the same array once everything is flushed. */
   flushed: Uint8Array
+  /** So many of the first bytes were flushed and stand there since: what is appended later can't harm them. */
+  settledBytes: number
   /** A flush failed: the system thinks the pages clean and will not write them (what `fsync` does on Linux). */
   isForgotten: boolean
   modifiedAtMs: number
@@ -111,7 +113,7 @@ export const createFile = (state: DiskState, path: string, mode: number, nowMs: 
   const found = fileAt(state, path)
   if (typeof found === "object") {
     state.usedBytes -= found.bytes.length
-    return Object.assign(found, { ...touched(found, nowMs), bytes: nothing, mode, isForgotten: false })
+    return Object.assign(found, { ...touched(found, nowMs), bytes: nothing, settledBytes: 0, mode, isForgotten: false })
   }
   const refusal = found === "ENOENT" ? folderAt(state, folderOf(path)) : found
   if (refusal !== undefined) return refusal
@@ -120,6 +122,7 @@ export const createFile = (state: DiskState, path: string, mode: number, nowMs: 
     mode,
     bytes: nothing,
     flushed: nothing,
+    settledBytes: 0,
     isForgotten: false,
     modifiedAtMs: nowMs,
     version: 0
@@ -145,7 +148,9 @@ export const append = (state: DiskState, file: StoredFile, bytes: Uint8Array, no
 }
 
 export const flush = (file: StoredFile): void => {
-  if (!file.isForgotten) file.flushed = file.bytes
+  if (file.isForgotten) return
+  file.flushed = file.bytes
+  file.settledBytes = file.bytes.length
 }
 
 export const rename = (state: DiskState, from: string, to: string): Code | undefined => {
@@ -245,12 +250,12 @@ export const afterKill = (state: DiskState): DiskState => {
 }
 
 /** One of the contents that may be found: the flushed, the written, a part of it, a part of it and zeros to its length. */
-const tornContent = ({ flushed, bytes }: StoredFile, random: () => number): Uint8Array => {
+const tornContent = ({ flushed, bytes, settledBytes }: StoredFile, random: () => number): Uint8Array => {
   if (flushed === bytes) return bytes
   const kind = Math.floor(random() * 4)
   if (kind === 0) return flushed
   if (kind === 1) return bytes
-  const part = bytes.subarray(0, Math.floor(random() * bytes.length))
+  const part = bytes.subarray(0, settledBytes + Math.floor(random() * (bytes.length - settledBytes)))
   return kind === 2 ? part : joined(part, new Uint8Array(bytes.length - part.length))
 }
 
@@ -276,7 +281,7 @@ export const afterPowerCut = (before: DiskState, random: () => number): DiskStat
   for (const entry of new Set(found.values())) {
     if (entry === "folder") continue
     const bytes = tornContent(entry, random)
-    Object.assign(entry, { bytes, flushed: bytes, isForgotten: false })
+    Object.assign(entry, { bytes, flushed: bytes, settledBytes: bytes.length, isForgotten: false })
     usedBytes += bytes.length
   }
   return { entries: found, flushedEntries: new Map(found), pending: [], usedBytes, nextId: state.nextId }

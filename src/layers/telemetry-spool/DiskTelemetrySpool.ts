@@ -60,6 +60,7 @@ const make = Effect.gen(function* () {
     telling,
     nowMs: clock.nowMs,
     segmentMaxBytes: Math.min(segmentMaxBytes, Math.floor(maxBytes / 16)),
+    logMaxBytes: Math.floor(maxBytes / 4),
     changed: () => void news.openUnsafe()
   })
   const gather = makeReading({
@@ -82,7 +83,7 @@ const make = Effect.gen(function* () {
     const nowMs = yield* clock.nowMs
     const closed = windows.close(nowMs)
     if (closed !== undefined) writer.finish(closed)
-    const dropped = shelf.makeRoom(0, nowMs)
+    const dropped = shelf.makeRoom(writer.logBytes(), nowMs)
     writer.discard(dropped)
     if (dropped.length > 0) yield* telling.dropped
   })

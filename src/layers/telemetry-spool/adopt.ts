@@ -104,15 +104,19 @@ const kindsInOrder: ReadonlyArray<FileName["kind"]> = ["foreign", "unfinished", 
 
 const keyOf = ({ epoch, lane }: Pick<Span, "epoch" | "lane">) => `${epoch} ${lane}`
 
-/** What fails for want of a writable disk, or of an answer, may succeed later; what can't be read now never will. */
-const mayPass = ({ operation, code }: DiskError): boolean =>
-  code === "ETIMEDOUT" || (operation !== "read" && operation !== "stat")
+/** What fails for want of a writable disk, or of an answer, may succeed later; what can't be read may, but seldom. */
+const isUnreadable = ({ operation, code }: DiskError): boolean =>
+  code !== "ETIMEDOUT" && (operation === "read" || operation === "stat")
+
+/** So often a file that can't be read is tried before it is left where it is. */
+const triesMax = 3
 
 /** May be run again where it failed, and goes on with what is left. */
 export const makeAdoption = ({ disk, folder, ownEpoch, found, damaged, leftAside }: Adopting) => {
   /** The newest sequence of each epoch and lane that stands in a segment. */
   const newest = new Map<string, number>()
   const sealedPaths = new Set<string>()
+  const failures = new Map<string, number>()
 
   const take = (piece: Piece): void => {
     if (piece.file === undefined || sealedPaths.has(piece.file)) return
@@ -190,7 +194,9 @@ export const makeAdoption = ({ disk, folder, ownEpoch, found, damaged, leftAside
     for (const kind of kindsInOrder) {
       for (const named of all.filter(({ name }) => name.kind === kind)) {
         yield* Effect.catch(one(named), (error) => {
-          if (!mayPass(error)) return leftAside(named.path, error.message)
+          const count = (failures.get(named.path) ?? 0) + 1
+          failures.set(named.path, count)
+          if (isUnreadable(error) && count >= triesMax) return leftAside(named.path, error.message)
           failed ??= error
           return Effect.void
         })

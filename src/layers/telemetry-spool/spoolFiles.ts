@@ -33,12 +33,17 @@ export interface SpoolFilesOptions {
   readonly epoch: string
   readonly shelf: Shelf
   readonly segmentMaxBytes: number
+  readonly logMaxBytes: number
 }
 
-export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes }: SpoolFilesOptions) => {
+export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes, logMaxBytes }: SpoolFilesOptions) => {
   const logPath = join(folder, openName(epoch))
   let log: WindowLog | undefined
   let isLogThere = false
+  /** The window that is too large for a log. */
+  let unlogged: OpenWindow | undefined
+  /** Files with nothing in them that counts, which may hold the last bytes of a full disk. */
+  const litter = new Set<string>()
   const segments = new Map<Lane, Segment>()
 
   const leave = ({ file }: { readonly file: OpenFile }) => Effect.ignore(file.close)
@@ -56,28 +61,48 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes }: 
 
   // --- the open window ---
 
+  /** Where that fails, it is still there. */
+  const removeLog = Effect.gen(function* () {
+    yield* leaveLog
+    if (!isLogThere) return
+    yield* removeFile(disk, logPath)
+    isLogThere = false
+  })
+
   /** In the place of the former log in one step: what that held stands in segments by now. */
   const beginLog = Effect.fnUntraced(function* (window: OpenWindow) {
     yield* leaveLog
+    const bytes = bytesOf(heading + lineOf(window.head) + lineOf(window.whole()))
+    unlogged = bytes.length > logMaxBytes ? window : undefined
+    if (unlogged !== undefined) return yield* removeLog
     yield* disk.makeFolder(folder)
     const beside = besideOf(logPath)
-    const bytes = bytesOf(heading + lineOf(window.head) + lineOf(window.whole()))
     const file = yield* disk.create(beside, ownerOnly)
+    litter.add(beside)
+    const renamed = Effect.sync(() => {
+      litter.delete(beside)
+      isLogThere = true
+    })
     yield* file.write(bytes).pipe(
       Effect.andThen(file.sync),
       Effect.andThen(disk.rename(beside, logPath)),
+      Effect.tap(() => renamed),
       Effect.andThen(disk.syncFolder(folder)),
-      Effect.tapError(() => Effect.andThen(leave({ file }), Effect.ignore(disk.remove(beside))))
+      Effect.tapError(() => leave({ file }))
     )
-    isLogThere = true
     log = { window, file, bytes: bytes.length, isFlushed: true }
   })
 
-  /** Brings what was added to the window into its log; the whole window, where that has none yet. */
+  /**
+   * Brings what was added to the window into its log; the whole window, where that has none yet, or one that grew too long. A
+   * window that is too large even so has none, and is written when it is over.
+   */
   const writeOpen = Effect.fnUntraced(function* (window: OpenWindow, entry: unknown) {
+    if (unlogged === window) return
+    const bytes = entry === undefined ? undefined : bytesOf(lineOf(entry))
     if (log === undefined || log.window !== window) return yield* beginLog(window)
-    if (entry === undefined) return
-    const bytes = bytesOf(lineOf(entry))
+    if (bytes === undefined) return
+    if (log.bytes + bytes.length > logMaxBytes) return yield* beginLog(window)
     log.isFlushed = false
     log.bytes += bytes.length
     yield* Effect.tapError(log.file.write(bytes), () => leaveLog)
@@ -90,14 +115,6 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes }: 
       current.isFlushed = true
     })
     return Effect.tapError(Effect.andThen(current.file.sync, done), () => leaveLog)
-  })
-
-  /** Where that fails, the next window's log takes its place. */
-  const removeLog = Effect.gen(function* () {
-    yield* leaveLog
-    if (!isLogThere) return
-    isLogThere = false
-    yield* Effect.ignore(disk.remove(logPath))
   })
 
   // --- segments ---
@@ -122,12 +139,17 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes }: 
     return segment
   })
 
-  /** What has nothing in it that counts may hold the last bytes of a full disk. */
-  const giveUp = (segment: Segment) =>
-    Effect.andThen(
-      leaveSegment(segment),
-      shelf.has(segment.piece) ? Effect.void : Effect.ignore(disk.remove(segment.path))
-    )
+  const giveUp = (segment: Segment) => {
+    if (!shelf.has(segment.piece)) litter.add(segment.path)
+    return leaveSegment(segment)
+  }
+
+  const removeLitter = Effect.gen(function* () {
+    for (const path of litter) {
+      yield* removeFile(disk, path)
+      litter.delete(path)
+    }
+  })
 
   const isOver = ({ piece }: Segment): boolean =>
     piece.bytes >= segmentMaxBytes || (piece.last >= piece.first && !shelf.has(piece))
@@ -153,6 +175,7 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes }: 
   const settle = ({ piece: held }: Segment, piece: Piece): void => {
     shelf.remove(piece)
     const isFirst = held.last < held.first
+    if (isFirst) held.first = piece.first
     held.last = piece.last
     held.requests += piece.requests
     held.bytes += piece.bytes
@@ -173,6 +196,7 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes }: 
     // All that the segment held went meanwhile, acknowledged say, and its file goes next, with this piece in it.
     if (shelf.has(piece) && !isNewName && !shelf.has(segment.piece)) return yield* writePiece(piece)
     if (shelf.has(piece)) settle(segment, piece)
+    else if (!shelf.has(segment.piece)) yield* giveUp(segment)
   })
 
   return {
@@ -180,6 +204,7 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes }: 
     flushLog,
     removeLog,
     writePiece,
+    removeLitter,
     isLogOf: (window: OpenWindow): boolean => log?.window === window,
     logBytes: () => log?.bytes ?? 0,
     isLogFlushed: () => log === undefined || log.isFlushed,

@@ -9,7 +9,7 @@ import { noAnswer } from "../../services/DiskSilence.ts"
 import { monotonicMs } from "../../services/monotonic.ts"
 import { supervise } from "../../services/supervise.ts"
 import { fileMaxBytes, makeAdoption, recordsOf, writeSealed } from "./adopt.ts"
-import { readLines } from "./lines.ts"
+import { lineOf, readLines } from "./lines.ts"
 import { type Piece, recordsIn, type Shelf } from "./Shelf.ts"
 import { makeSpoolFiles, removeFile } from "./spoolFiles.ts"
 import type { Telling } from "./telling.ts"
@@ -31,13 +31,14 @@ export interface WriterOptions {
   readonly telling: Telling
   readonly nowMs: Effect.Effect<number>
   readonly segmentMaxBytes: number
+  readonly logMaxBytes: number
   /** Something may have come to the shelf, or may be offered now. */
   readonly changed: () => void
 }
 
 export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
-  const { disk, silence, folder, epoch, shelf, windows, telling, nowMs, segmentMaxBytes, changed } = options
-  const files = makeSpoolFiles({ disk, folder, epoch, shelf, segmentMaxBytes })
+  const { disk, silence, folder, epoch, shelf, windows, telling, nowMs, changed } = options
+  const files = makeSpoolFiles(options)
   const work = yield* Latch.make(true)
   /** Everything that was asked for is done, or could not be. */
   const isSettled = yield* Latch.make()
@@ -70,6 +71,7 @@ export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
   }
 
   const removeGone = Effect.gen(function* () {
+    yield* files.removeLitter
     for (let piece = gone[0]; piece !== undefined; piece = gone[0]) {
       yield* files.letGo(piece)
       if (piece.file !== undefined) yield* removeFile(disk, piece.file)
@@ -112,15 +114,16 @@ export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
     }
     yield* makeRoom(0)
     for (const piece of pieces) yield* files.writePiece(piece)
-    yield* files.removeLog
+    yield* files.removeLitter
     changed()
   })
 
   const writeOpen = Effect.gen(function* () {
     const window = windows.current()
-    if (window === undefined) return
+    // What the last one's held stands in segments, or was acknowledged; the next one's takes its place.
+    if (window === undefined) return yield* files.removeLog
     const line = windows.collect(yield* nowMs)
-    if (line !== undefined) yield* makeRoom(0)
+    if (line !== undefined) yield* makeRoom(lineOf(line).length)
     yield* files.writeOpen(window, line)
     const now = yield* monotonicMs
     if (now - flushedAtMs < flushIntervalMs) return
