@@ -5,6 +5,7 @@
  * Nothing here installs a signal handler, ends the process or starts another one.
  */
 
+export * as BufferedAccessLog from "./layers/access-log/BufferedAccessLog.ts"
 export * as ConsoleLog from "./layers/ConsoleLog.ts"
 export * as ControlPlaneStatusListener from "./layers/ControlPlaneStatusListener.ts"
 export * as CryptoSecureRandom from "./layers/CryptoSecureRandom.ts"
@@ -51,6 +52,7 @@ export { type DataPlaneParts, dataPlaneParts } from "./programs/dataPlaneParts.t
 export { type Running, startControlPlane, startDataPlane } from "./programs/Embedded.ts"
 export type { GivenSettings, ProgramOptions } from "./programs/parts.ts"
 
+export * from "./services/AccessLog.ts"
 export * from "./services/CacheKeys.ts"
 export * from "./services/CacheProtection.ts"
 export * from "./services/ClusterDialer.ts"

@@ -3,6 +3,7 @@
  * the setting (`hybrid-protocol-v1.md` §13, `proxy-behaviour.md`).
  */
 
+import { accessLogFormats } from "./AccessLog.ts"
 import { answerTokens } from "./AnswerHeaders.ts"
 import { metricGroups } from "./metrics/metricGroups.ts"
 import type { SettingType } from "./SettingTypes.ts"
@@ -216,6 +217,22 @@ export const settingTable = {
     Type.integer(0, 1_000_000),
     "1000",
     "Most combinations of service, route and consumer, and most targets, that have series; holdfast_metrics_left_out counts the others."
+  ),
+
+  proxy_access_log: preset(
+    Type.text,
+    "off",
+    "Where a data plane writes one line for each request: off, /dev/stdout, /dev/stderr, or a path, of <prefix> unless it is absolute. SIGUSR1 opens it anew."
+  ),
+  proxy_access_log_format: preset(
+    Type.oneOf(accessLogFormats),
+    "combined",
+    "How such a line looks: nginx's combined format, or JSON with route, service, consumer and latencies."
+  ),
+  proxy_access_log_query: preset(
+    Type.onOff,
+    "off",
+    "Whether targets and referers stand in the access log with their queries, which may hold secrets."
   ),
 
   declarative_config: optional(

@@ -28,6 +28,11 @@ const notices: ReadonlyArray<Notice> = [
     message: "what the control plane sends is refused while a source listed before it serves"
   },
   {
+    setting: "proxy_access_log",
+    isDue: ({ proxy_access_log }) => /\s/.test(proxy_access_log),
+    message: "what stands behind the path is not looked at: proxy_access_log_format says what a line looks like"
+  },
+  {
     setting: "declarative_config",
     isDue: ({ declarative_config, config_sources }) =>
       declarative_config !== undefined && config_sources?.includes("declarative_file") === false,
@@ -48,7 +53,8 @@ const ofDataPlane: ReadonlyArray<SettingName> = [
   "config_cache_key_file",
   "config_cache_key",
   "cluster_cert_key_previous",
-  "cluster_use_proxy"
+  "cluster_use_proxy",
+  "proxy_access_log"
 ]
 
 /** No value is shown: some of them are secrets, and some may be one by mistake. */

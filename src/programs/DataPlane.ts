@@ -5,6 +5,7 @@
  */
 import { Context, Effect, Layer, MutableRef, Option, SubscriptionRef } from "effect"
 import * as SettingClusterKeys from "../layers/cache-keys/SettingClusterKeys.ts"
+import { AccessLog } from "../services/AccessLog.ts"
 import { askRemoteRungs } from "../services/askRemoteRungs.ts"
 import { keepCacheRenewed } from "../services/CacheRenewal.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
@@ -100,7 +101,8 @@ const observers = (parts: DataPlaneParts) =>
     RequestObservers,
     Effect.gen(function* () {
       const counters = yield* RequestCounters
-      return [counters.record, ...(yield* RequestObservers)]
+      const { observe: log } = yield* AccessLog
+      return [counters.record, ...(log === undefined ? [] : [log]), ...(yield* RequestObservers)]
     })
   ).pipe(Layer.provide(parts.requestObservers))
 
@@ -128,6 +130,8 @@ const serving = (parts: DataPlaneParts) => {
   const license = parts.licenseGuard.pipe(Layer.provide(impatientDisk), Layer.provide(parts.fileWatch))
   return parts.proxy.pipe(
     Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials, observers(parts)]),
+    // Not the disk that is listened to: a log that can't be written says nothing about the disk of the cache.
+    Layer.provideMerge(parts.accessLog.pipe(Layer.provide(parts.disk))),
     Layer.provideMerge(license),
     Layer.provideMerge(rungs)
   )
@@ -181,6 +185,7 @@ const operate = Effect.gen(function* () {
 
 /** What a running node offers to whoever started it. */
 export type DataPlaneServices =
+  | AccessLog
   | Proxy
   | StatusListener
   | LiveConfig

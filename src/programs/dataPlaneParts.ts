@@ -1,5 +1,6 @@
 /** Every part of a data plane that can be swapped, with the layer that stands there by default. */
 
+import * as BufferedAccessLog from "../layers/access-log/BufferedAccessLog.ts"
 import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
 import * as EncryptedCache from "../layers/cache-keys/EncryptedCache.ts"
 import * as SettingsCacheKeys from "../layers/cache-keys/SettingsCacheKeys.ts"
@@ -74,6 +75,8 @@ export const dataPlaneParts = {
   resolver: DnsResolver.layer,
   /** Counts requests, for telemetry and metrics. */
   requestCounters: CountedRequests.layer,
+  /** Writes a line for each request, where that is asked for. */
+  accessLog: BufferedAccessLog.layer,
   /** Who hears of every request when it is over, besides those that count it. */
   requestObservers: RequestObservers.none,
   /** Carries the traffic. */

@@ -31,5 +31,6 @@ export const requestCell = ({
   upstreamLatency: latency(upstreamMs),
   requestBodyBytes: 0,
   responseBodyBytes: 0,
+  classes: [0, 0, 0, 0, 0],
   ...given
 })
