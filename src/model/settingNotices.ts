@@ -2,6 +2,7 @@
 import type { Fault } from "./Fault.ts"
 import { parseSettings } from "./parseSettings.ts"
 import type { SettingName, SettingValues } from "./SettingTable.ts"
+import { servedInstrumentations } from "./tracing/instrumentations.ts"
 
 interface Notice {
   readonly setting: SettingName
@@ -26,6 +27,17 @@ const notices: ReadonlyArray<Notice> = [
     isDue: ({ cluster_control_plane, config_sources }) =>
       cluster_control_plane !== undefined && config_sources !== undefined && config_sources[0] !== "control_plane",
     message: "what the control plane sends is refused while a source listed before it serves"
+  },
+  {
+    setting: "tracing_instrumentations",
+    isDue: ({ tracing_instrumentations: names }) => names.some((name) => !servedInstrumentations.has(name)),
+    message: "request, balancer and all have spans; the others have none"
+  },
+  {
+    setting: "opentelemetry_traces_endpoint",
+    isDue: ({ tracing_instrumentations: names, opentelemetry_traces_endpoint: endpoint }) =>
+      endpoint !== undefined && !names.some((name) => servedInstrumentations.has(name)),
+    message: "nothing is sent there, for tracing_instrumentations names nothing that has spans"
   },
   {
     setting: "proxy_access_log",
@@ -54,7 +66,9 @@ const ofDataPlane: ReadonlyArray<SettingName> = [
   "config_cache_key",
   "cluster_cert_key_previous",
   "cluster_use_proxy",
-  "proxy_access_log"
+  "proxy_access_log",
+  "opentelemetry_traces_endpoint",
+  "opentelemetry_metrics_endpoint"
 ]
 
 /** No value is shown: some of them are secrets, and some may be one by mistake. */

@@ -32,6 +32,7 @@ import type { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 import { supervise } from "../services/supervise.ts"
 import { TelemetrySpool } from "../services/TelemetrySpool.ts"
+import { Tracing } from "../services/Tracing.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
@@ -102,7 +103,13 @@ const observers = (parts: DataPlaneParts) =>
     Effect.gen(function* () {
       const counters = yield* RequestCounters
       const { observe: log } = yield* AccessLog
-      return [counters.record, ...(log === undefined ? [] : [log]), ...(yield* RequestObservers)]
+      const { tracer } = yield* Tracing
+      return [
+        counters.record,
+        ...(log === undefined ? [] : [log]),
+        ...(tracer === undefined ? [] : [tracer.observe]),
+        ...(yield* RequestObservers)
+      ]
     })
   ).pipe(Layer.provide(parts.requestObservers))
 
@@ -132,6 +139,7 @@ const serving = (parts: DataPlaneParts) => {
     Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials, observers(parts)]),
     // Not the disk that is listened to: a log that can't be written says nothing about the disk of the cache.
     Layer.provideMerge(parts.accessLog.pipe(Layer.provide(parts.disk))),
+    Layer.provide(Layer.merge(parts.tracing, parts.metricsExport).pipe(Layer.provide(parts.httpClient))),
     Layer.provideMerge(license),
     Layer.provideMerge(rungs)
   )

@@ -47,7 +47,7 @@ const factsOf = (request: ObservedRequest, atMs: number) => {
     upstreamMs: request.upstreamMs,
     referer: one(headers.referer),
     userAgent: one(headers["user-agent"]),
-    traceId: undefined
+    traceId: request.trace?.traceId
   }
 }
 

@@ -18,6 +18,7 @@ import { Resolver } from "../../services/Resolver.ts"
 import { ServerCertificate } from "../../services/ServerCertificate.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
+import { Tracing } from "../../services/Tracing.ts"
 import { UpstreamCredentials } from "../../services/UpstreamCredentials.ts"
 import { makeAnswerPolicy } from "./answerPolicy.ts"
 import type { ProxyNode } from "./exchange.ts"
@@ -83,6 +84,7 @@ const make = Effect.gen(function* () {
   const { refusal } = yield* LicenseGuard
   const { resolve } = yield* Resolver
   const observers = yield* RequestObservers
+  const { tracer } = yield* Tracing
   const parts = yield* loadParts
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const warn = (message: string, facts: Readonly<Record<string, unknown>>) =>
@@ -98,7 +100,7 @@ const make = Effect.gen(function* () {
     errorDefaultType: settings.error_default_type,
     errorRenderers: errorRenderers(parts.templates),
     answerPolicy: makeAnswerPolicy(settings),
-    upstreamHeaderPolicy: makeUpstreamHeaderPolicy(settings),
+    upstreamHeaderPolicy: makeUpstreamHeaderPolicy(settings, tracer !== undefined),
     allowsDebug: settings.allow_debug_header,
     clientBodyTimeoutMs: settings.client_body_timeout * 1000,
     sendTimeoutMs: settings.send_timeout * 1000,
@@ -107,6 +109,7 @@ const make = Effect.gen(function* () {
     nowMs: () => performance.now(),
     newRequestId: () => randomUUID().replaceAll("-", ""),
     isDraining: () => isDraining,
+    tracer,
     observe: observing(observers, (cause, requestId) =>
       warn("an observer of requests failed", { requestId, cause: String(cause) })
     ),
@@ -167,6 +170,7 @@ export const layer: Layer.Layer<
   | LicenseGuard
   | Resolver
   | RequestObservers
+  | Tracing
   | ServerCertificate
   | ErrorTemplates
   | UpstreamCredentials

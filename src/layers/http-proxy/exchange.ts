@@ -6,8 +6,10 @@ import type { CompiledConfig, CompiledRoute } from "../../model/CompiledConfig.t
 import type { Consumer } from "../../model/Entities.ts"
 import type { ErrorFormat, ErrorRenderers } from "../../model/ErrorBody.ts"
 import type { GatewayError } from "../../model/GatewayError.ts"
+import type { TraceContext } from "../../model/tracing/TraceContext.ts"
 import type { AnswerSource, ObservedRequest, RequestObserver } from "../../services/RequestObservers.ts"
 import type { Resolver } from "../../services/Resolver.ts"
+import type { RequestTracer } from "../../services/Tracing.ts"
 import type { AnswerPolicy } from "./answerPolicy.ts"
 import type { Peer } from "./peer.ts"
 import type { UpstreamHeaderPolicy } from "./upstreamHeaders.ts"
@@ -37,6 +39,8 @@ export interface ProxyNode {
   /** 32 hexadecimal characters. */
   readonly newRequestId: () => string
   readonly isDraining: () => boolean
+  /** `undefined` where nothing is traced. */
+  readonly tracer: RequestTracer | undefined
   /** Hears of every exchange when it is over. */
   readonly observe: RequestObserver
   /** A defect of ours, told once per request that meets it. */
@@ -73,6 +77,7 @@ export interface Exchange extends ObservedRequest {
   clientAddress: string
   compiled: CompiledRoute | undefined
   consumer: Consumer | undefined
+  trace: TraceContext | undefined
   status: number
   source: AnswerSource
   endedAtMs: number

@@ -79,6 +79,7 @@ const exchangeMaker =
     clientAddress: "",
     compiled: undefined,
     consumer: undefined,
+    trace: undefined,
     status: 0,
     source: "error",
     endedAtMs: 0,

@@ -1,6 +1,8 @@
 /** The headers of the request to the upstream: the client's, less what ends here, plus ours (`proxy-behaviour.md` §1). */
 import type { IncomingMessage } from "node:http"
 import type { SettingValues } from "../../model/SettingTable.ts"
+import { traceparentOf } from "../../model/tracing/TraceContext.ts"
+import type { RequestTracer } from "../../services/Tracing.ts"
 import type { Exchange } from "./exchange.ts"
 import { type Forwarded, forwardedForOf, forwardedPrefixOf } from "./forwarded.ts"
 import { connectionNames, copyHeaders } from "./hopByHop.ts"
@@ -36,10 +38,14 @@ export interface UpstreamHeaderPolicy {
   readonly hasRequestId: boolean
 }
 
-export const makeUpstreamHeaderPolicy = ({
-  headers_upstream: names
-}: Pick<SettingValues, "headers_upstream">): UpstreamHeaderPolicy => ({
-  managed: new Set([...alwaysManaged, ...names.map((name) => name.toLowerCase())]),
+/** Passed through as they come, unless requests are traced here. */
+const traceHeaders: ReadonlyArray<string> = ["traceparent", "tracestate"]
+
+export const makeUpstreamHeaderPolicy = (
+  { headers_upstream: names }: Pick<SettingValues, "headers_upstream">,
+  isTraced: boolean
+): UpstreamHeaderPolicy => ({
+  managed: new Set([...alwaysManaged, ...names.map((name) => name.toLowerCase()), ...(isTraced ? traceHeaders : [])]),
   hasRequestId: names.includes("X-Kong-Request-Id")
 })
 
@@ -102,6 +108,13 @@ export interface UpstreamHeaderInput {
   readonly trailerNames: ReadonlyArray<string>
 }
 
+const pushTrace = (exchange: Exchange, tracer: RequestTracer, to: Array<string>): void => {
+  const trace = tracer.begin(exchange)
+  exchange.trace = trace
+  to.push("traceparent", traceparentOf(trace))
+  if (trace.traceState !== undefined) to.push("tracestate", trace.traceState)
+}
+
 /** All but `Host`, which depends on the target that a try is for. */
 export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<string> => {
   const { exchange, head, forwarded, stripped, framing, trailerNames } = input
@@ -131,5 +144,6 @@ export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<strin
     ...framingHeaders(framing, head.facts.method),
     ...(trailerNames.length === 0 ? [] : ["Trailer", trailerNames.join(", ")])
   )
+  if (node.tracer !== undefined) pushTrace(exchange, node.tracer, sent)
   return sent
 }
