@@ -36,22 +36,44 @@ export * as RefLiveConfig from "./layers/RefLiveConfig.ts"
 export * as StatFileWatch from "./layers/StatFileWatch.ts"
 export * as TraditionalCompatibleRouter from "./layers/TraditionalCompatibleRouter.ts"
 export * as TrustedClockOnDisk from "./layers/TrustedClockOnDisk.ts"
+export * as SpoolDelivery from "./layers/telemetry-delivery/SpoolDelivery.ts"
 export * as WebSocketDialer from "./layers/WebSocketDialer.ts"
 export * as ZlibCompression from "./layers/ZlibCompression.ts"
 
 export type { CompiledConfig } from "./model/CompiledConfig.ts"
+export type { ConfigTable } from "./model/ConfigTable.ts"
 export { type Fault, formatFault } from "./model/Fault.ts"
+export * as Field from "./model/Field.ts"
 export { effectiveSettings, type ParsedSettings, parseSettings, type SettingSources } from "./model/parseSettings.ts"
+export {
+  type Authenticated,
+  type ConfigOf,
+  definePlugin,
+  type Plugin,
+  type PluginAnswer,
+  type PluginConnection,
+  type PluginContext,
+  type PluginHandler,
+  type PluginNode,
+  type PluginOutcome,
+  type PluginRequest,
+  type PluginResponse,
+  type PluginSchema,
+  type PluginScope
+} from "./model/plugin/Plugin.ts"
+export type { PluginCatalogue } from "./model/plugin/PluginCatalogue.ts"
 export { type SettingName, type SettingValues, settingTable } from "./model/SettingTable.ts"
 export type { RungSource, Snapshot, Source } from "./model/Snapshot.ts"
 export type { Preference } from "./model/SourcePreference.ts"
+export { isExpired } from "./model/Ttl.ts"
 export { version } from "./model/version.ts"
 
+export { builtinPlugins } from "./programs/builtinPlugins.ts"
 export { ControlPlane, type ControlPlaneServices } from "./programs/ControlPlane.ts"
 export { type ControlPlaneParts, controlPlaneParts } from "./programs/controlPlaneParts.ts"
 export { DataPlane, type DataPlaneServices } from "./programs/DataPlane.ts"
 export { type DataPlaneParts, dataPlaneParts } from "./programs/dataPlaneParts.ts"
-export { type Running, startControlPlane, startDataPlane } from "./programs/Embedded.ts"
+export { type EmbeddedOptions, type Running, startControlPlane, startDataPlane } from "./programs/Embedded.ts"
 export type { GivenSettings, ProgramOptions } from "./programs/parts.ts"
 
 export * from "./services/AccessLog.ts"
@@ -70,11 +92,11 @@ export * from "./services/ConnectionStatus.ts"
 export * from "./services/control/ClusterHub.ts"
 export * from "./services/control/ConfigStore.ts"
 export * from "./services/control/FleetMetrics.ts"
-export * from "./services/control/FleetTelemetry.ts"
 export * from "./services/control/Ids.ts"
 export * from "./services/control/Listeners.ts"
 export * from "./services/control/Payloads.ts"
 export * from "./services/control/Registry.ts"
+export * from "./services/control/TelemetryStore.ts"
 export * from "./services/DeclarativeConfig.ts"
 export * from "./services/Disk.ts"
 export * from "./services/ErrorTemplates.ts"
@@ -87,6 +109,7 @@ export * from "./services/LiveConfig.ts"
 export * from "./services/MetricsExport.ts"
 export * from "./services/NodeHealth.ts"
 export * from "./services/NodeMetrics.ts"
+export * from "./services/Plugins.ts"
 export * from "./services/Proxy.ts"
 export * from "./services/ReconnectPolicy.ts"
 export * from "./services/Reload.ts"
@@ -100,7 +123,10 @@ export * from "./services/ServerCertificate.ts"
 export * from "./services/Settings.ts"
 export * from "./services/StartError.ts"
 export * from "./services/StatusListener.ts"
+export * from "./services/TelemetryDelivery.ts"
+export * from "./services/TelemetryDialer.ts"
 export * from "./services/TelemetrySpool.ts"
+export * from "./services/TelemetryStatus.ts"
 export * from "./services/Tracing.ts"
 export * from "./services/TrustedClock.ts"
 export * from "./services/UpstreamCredentials.ts"

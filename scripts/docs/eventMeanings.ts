@@ -20,6 +20,19 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "asked to drain: not ready until the next start": dp(
     "Somebody posted to `/status/ready`: the node answers that it is not ready, and goes on serving."
   ),
+  "telemetry is delivered": dp(
+    "The control plane acknowledged a batch, for the first time or again; `spooled` is what still waits."
+  ),
+  "telemetry can't be delivered; it waits on this node": dp(
+    "Nothing is acknowledged, because of `cause`. Told once; it is tried again for ever, and nothing else waits for it. The status says what is spooled."
+  ),
+  "telemetry stays on this node": dp(
+    "There is nobody who takes it, because of `reason`: a control plane of Kong's, or an older one. It is asked again every five minutes, but not with `konnect_mode`."
+  ),
+  "telemetry not stored": cp(
+    "The store failed (`cause`), a full disk say. Nothing of the batch was taken; the node keeps it and sends it again."
+  ),
+  "telemetry connection failed": cp("A defect of Holdfast's own; the node connects again. Please report it."),
   "configuration serves": dp("A new configuration answers requests from this moment on; `source` says where from."),
   "the configuration has no route left; every request is answered 404": dp(
     "There were routes before (`routesBefore`), and what came now has none. It serves, for a node does what it is told; far more often than a wish it is a broken pipeline."
@@ -185,6 +198,9 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "setting not served": both(
     "A setting that matters is understood and not served, or means nothing in this role: see `setting`."
   ),
+  "plugins that are not known here are not enabled": both(
+    "The setting `plugins` names some that this program doesn't have: see `plugins`. A configuration that uses one is refused."
+  ),
   "settings of Kong's that mean nothing here": both("`KONG_…` variables and lines of the file that have no effect."),
   "cluster certificate expires soon": both(
     "30, 7 and 1 days before its end. Replace the files of `cluster_cert` and `cluster_cert_key`; no restart is needed."
@@ -226,5 +242,19 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "configuration not sent": cp("The node could not take it (`reason`); it runs on with what it has."),
   "session failed": cp("A defect of Holdfast's own ended one session; the node comes back. Please report it."),
   "admin request failed": cp("The store failed, or a defect of Holdfast's own: the client was answered 500."),
-  "records of data planes not saved": cp("What is known of the fleet could not be written; it is tried every second.")
+  "records of data planes not saved": cp("What is known of the fleet could not be written; it is tried every second."),
+  "telemetry can't be written; it waits in memory": dp(
+    "The disk is full, read-only or does not answer (`cause`). Counting goes on, and what waits is delivered from memory; should the process end first, it is lost."
+  ),
+  "telemetry is written again": dp("What had waited in memory is on disk."),
+  "telemetry is dropped, for it waits too long or needs too much room": dp(
+    "The spool is over `telemetry_spool_max_bytes` or holds what is older than `telemetry_spool_max_age`: the oldest analytics goes first. Billing stays exact. `records` and `requests` are what went since the process started."
+  ),
+  "telemetry is no longer dropped": dp("The control plane took what waited, and half of the room is free again."),
+  "a file of telemetry is left aside": dp(
+    "Another version wrote it, or it can't be read (`reason`). It stays where it is, and nothing of it is delivered."
+  ),
+  "records of telemetry are lost": dp(
+    "They are damaged, or their file is gone. Billing loses nothing by it as long as a newer record of the same life is there."
+  )
 }

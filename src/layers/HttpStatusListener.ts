@@ -23,6 +23,7 @@ import { Resolver } from "../services/Resolver.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
+import type { TelemetryStatus } from "../services/TelemetryStatus.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
 
 type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse>
@@ -134,5 +135,13 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   StatusListener,
   StartError,
-  Settings | Identity | LiveConfig | ConnectionStatus | NodeHealth | NodeMetrics | Resolver | TrustedClock
+  | Settings
+  | Identity
+  | LiveConfig
+  | ConnectionStatus
+  | NodeHealth
+  | NodeMetrics
+  | Resolver
+  | TelemetryStatus
+  | TrustedClock
 > = Layer.effect(StatusListener, make)

@@ -4,6 +4,7 @@ import { emptyConfig } from "../model/CompiledConfig.ts"
 import { hashTable } from "../model/ConfigHash.ts"
 import { isEmptyTable } from "../model/ConfigTable.ts"
 import { type Fault, formatFault } from "../model/Fault.ts"
+import { PluginsRefused } from "../model/plugin/PluginsRefused.ts"
 import { type Snapshot, type Source, type Version, zeroHash } from "../model/Snapshot.ts"
 import { inOrder, isAtLeastAsGood, moveBetween, preferenceOf } from "../model/SourcePreference.ts"
 import { isShortOfMemory, messageOf } from "../model/thrown.ts"
@@ -18,6 +19,7 @@ import {
   showPassedOver
 } from "../services/LiveConfig.ts"
 import { monotonicMs } from "../services/monotonic.ts"
+import { Plugins } from "../services/Plugins.ts"
 import { Router } from "../services/Router.ts"
 import { Settings } from "../services/Settings.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
@@ -47,6 +49,7 @@ const attempt = <A>(offer: Offer, stage: Stage, step: () => A): Effect.Effect<A,
       return Effect.succeed(step())
     } catch (cause) {
       if (isShortOfMemory(cause)) return Effect.die(cause)
+      if (cause instanceof PluginsRefused) return Effect.fail(refusal(offer, stage, cause.faults))
       return Effect.fail(refusal(offer, stage, [{ path: [], message: `can't be processed (${messageOf(cause)})` }]))
     }
   })
@@ -62,6 +65,7 @@ const told = (faults: ReadonlyArray<Fault>): ReadonlyArray<string> => {
 
 const make = Effect.gen(function* () {
   const router = yield* Router
+  const plugins = yield* Plugins
   const { decodeTable } = yield* ConfigCodec
   const clock = yield* TrustedClock
   const preference = preferenceOf(yield* Settings)
@@ -134,7 +138,7 @@ const make = Effect.gen(function* () {
   })
 
   const makeSnapshot = Effect.fnUntraced(function* (offer: Offer) {
-    const decoded = yield* attempt(offer, "schema", () => decodeTable(offer.raw))
+    const decoded = yield* attempt(offer, "schema", () => decodeTable(offer.raw, plugins))
     if (decoded._tag === "Wrong") return yield* refusal(offer, "schema", decoded.faults)
     // A configuration of nothing but workspaces counts as none, whatever its source calls it (hybrid-protocol-v1.md §6.9).
     const hash = yield* attempt(offer, "schema", () =>
@@ -154,7 +158,7 @@ const make = Effect.gen(function* () {
   })
 
   const swap = Effect.fnUntraced(function* (offer: Offer, snapshot: Snapshot, beganMs: number) {
-    const compiled = yield* attempt(offer, "compile", () => router.compile(snapshot.table))
+    const compiled = yield* attempt(offer, "compile", () => router.compile(snapshot.table, plugins))
     const { source: from, routeCount: routesBefore } = yield* SubscriptionRef.get(state)
     const sinceMs = yield* clock.nowMs
     MutableRef.set(current, compiled)
@@ -245,4 +249,7 @@ const make = Effect.gen(function* () {
   return LiveConfig.of({ current, state, apply, note, passOver })
 })
 
-export const layer: Layer.Layer<LiveConfig, never, Router | Settings | TrustedClock> = Layer.effect(LiveConfig, make)
+export const layer: Layer.Layer<LiveConfig, never, Router | Plugins | Settings | TrustedClock> = Layer.effect(
+  LiveConfig,
+  make
+)

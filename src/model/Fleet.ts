@@ -5,6 +5,7 @@
 import type { SyncStatus } from "./Compatibility.ts"
 import type { Row } from "./Entity.ts"
 import { zeroHash } from "./Snapshot.ts"
+import { type NodeTelemetry, shownTelemetry } from "./telemetry/NodeTelemetry.ts"
 
 export interface DataPlaneRecord {
   readonly id: string
@@ -29,6 +30,7 @@ export interface FleetView {
   readonly purgeDelayMs: number
   /** When a connected node connected; absent for the others. */
   readonly connectedSinceMs: number | undefined
+  readonly telemetry: NodeTelemetry | undefined
 }
 
 export const configurationStates = [
@@ -86,7 +88,8 @@ export const shownDataPlane = (node: DataPlaneRecord, view: FleetView): Row => (
   last_error:
     node.lastError === undefined
       ? null
-      : { at: seconds(node.lastError.atMs), name: node.lastError.name, message: node.lastError.message }
+      : { at: seconds(node.lastError.atMs), name: node.lastError.name, message: node.lastError.message },
+  telemetry: shownTelemetry(view.telemetry)
 })
 
 /** One node as the deprecated `GET /clustering/status` shows it. */

@@ -54,6 +54,11 @@ export const settingTable = {
     Type.oneOf(["off", "sqlite"]),
     "Where a control plane keeps its entities: sqlite. A data plane has none: off."
   ),
+  plugins: preset(
+    Type.pluginNames,
+    "bundled",
+    "Plugins that are enabled, comma-separated: bundled for all that the program comes with, names, or off for none."
+  ),
   drain_timeout: preset(Type.number(0, 86_400), "10", "Seconds that requests in flight have to finish after SIGTERM."),
 
   proxy_listen: preset(
@@ -189,18 +194,59 @@ export const settingTable = {
     "Longest time in seconds that a control plane's Retry-After keeps a data plane away; up to 5 s of jitter come on top."
   ),
 
-  konnect_mode: preset(
+  telemetry: preset(
     Type.onOff,
-    "off",
-    "Whether the control plane is told why a data plane refused a configuration, as Konnect expects."
+    "on",
+    "Whether a data plane with a control plane keeps analytics and billing for it, by ids alone; one on its own never does."
+  ),
+  analytics_flush_interval: preset(
+    Type.number(0.1, 3600),
+    "10",
+    "Seconds that one window of analytics lasts. Kong's default is 1; the longer a window, the longer an outage that the spool holds."
+  ),
+  telemetry_spool_max_bytes: preset(
+    Type.integer(1_048_576, 1_099_511_627_776),
+    "268435456",
+    "Most bytes of telemetry that wait in <prefix>/telemetry for the control plane; beyond that the oldest analytics is dropped."
+  ),
+  telemetry_spool_max_age: preset(
+    Type.integer(60, 315_360_000),
+    "2592000",
+    "Seconds after which telemetry that nobody took is dropped, but for the newest billing record of each life of the process."
   ),
   cluster_telemetry_endpoint: optional(
     Type.hostPort,
-    "Accepted from Konnect's settings; nothing is sent there, for the format is not public."
+    "host:port where a data plane delivers telemetry; otherwise where cluster_control_plane says."
   ),
   cluster_telemetry_server_name: optional(
     Type.text,
-    "Accepted from Konnect's settings, as cluster_telemetry_endpoint."
+    "Name or address that a data plane expects there in the pki modes; otherwise the host of cluster_telemetry_endpoint, or as for the configuration."
+  ),
+  cluster_telemetry_listen: preset(
+    Type.listenAddresses,
+    "off",
+    "Addresses on which a control plane takes telemetry and nothing else, besides cluster_listen, which takes both."
+  ),
+  telemetry_retention: preset(
+    Type.integer(1, 3650),
+    "90",
+    "Days for which a control plane keeps analytics: requests by minute, service, route and consumer."
+  ),
+  billing_retention: preset(
+    Type.integer(1, 36_500),
+    "800",
+    "Days for which a control plane keeps billing: API calls by minute and node."
+  ),
+  billing_dev_portals: preset(
+    Type.integer(0, 2_147_483_647),
+    "0",
+    "How many developer portals a control plane tells of in GET /billing/usage."
+  ),
+
+  konnect_mode: preset(
+    Type.onOff,
+    "off",
+    "Whether the control plane is Konnect's: it is told why a data plane refused a configuration, and telemetry stays local."
   ),
   vitals: preset(Type.onOff, "off", "Accepted from Konnect's settings; there are no vitals, on or off."),
   router_flavor: preset(

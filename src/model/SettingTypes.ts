@@ -212,6 +212,19 @@ export const offOrSome = (names: ReadonlyArray<string>): SettingType<ReadonlyArr
     return found.every((name) => name !== undefined) ? found : undefined
   })
 
+/** As Kong's own plugins are called: lower case, digits, and hyphens or underscores between. */
+export const isPluginName = (value: string): boolean => /^[a-z0-9]+(?:[-_][a-z0-9]+)*$/.test(value)
+
+/** `off` alone is none. */
+export const pluginNames: SettingType<ReadonlyArray<string>> = make(
+  "off, or a comma-separated list of bundled and names of plugins in lower case",
+  (value) => {
+    if (value.toLowerCase() === "off") return []
+    const names = splitList(value)
+    return names.length > 0 && names.every((name) => isPluginName(name) && name !== "off") ? names : undefined
+  }
+)
+
 /** A header by its name, in lower case. */
 export const headerName: SettingType<string> = make("the name of a header (proxy_protocol is not served)", (value) =>
   /^[\w!#$%&'*+.^`|~-]+$/.test(value) && value !== "proxy_protocol" ? value.toLowerCase() : undefined

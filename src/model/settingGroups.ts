@@ -12,6 +12,7 @@ const headings: ReadonlyArray<readonly [first: SettingName, title: string]> = [
   ["node_id", "The cluster"],
   ["cluster_mtls", "Cluster security"],
   ["cluster_max_payload", "Cluster messages and members"],
+  ["telemetry", "Telemetry"],
   ["konnect_mode", "Konnect and other gateways' names"],
   ["prometheus_metrics", "Metrics, access log and traces"],
   ["declarative_config", "Configuration without a control plane"],

@@ -3,8 +3,9 @@
  * rungs serve, the licence is judged, the proxy listeners open, the control plane is dialled, for ever. The whole is one layer: building it
  * starts the node, closing its scope drains and stops it.
  */
-import { Context, Effect, Layer, MutableRef, Option, SubscriptionRef } from "effect"
+import { Context, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import * as SettingClusterKeys from "../layers/cache-keys/SettingClusterKeys.ts"
+import type { Plugin } from "../model/plugin/Plugin.ts"
 import { AccessLog } from "../services/AccessLog.ts"
 import { askRemoteRungs } from "../services/askRemoteRungs.ts"
 import { keepCacheRenewed } from "../services/CacheRenewal.ts"
@@ -31,11 +32,14 @@ import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 import { supervise } from "../services/supervise.ts"
+import { TelemetryDelivery } from "../services/TelemetryDelivery.ts"
 import { TelemetrySpool } from "../services/TelemetrySpool.ts"
+import { TelemetryStatus } from "../services/TelemetryStatus.ts"
 import { Tracing } from "../services/Tracing.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
+import { pluginsLayer } from "./plugins.ts"
 
 const identityOf = (parts: DataPlaneParts) => parts.clusterIdentity.pipe(Layer.provide(parts.fileWatch))
 
@@ -119,7 +123,16 @@ const serving = (parts: DataPlaneParts) => {
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
     Layer.provideMerge(parts.nodeMetrics),
-    Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        live,
+        parts.identity,
+        parts.resolver,
+        ConnectionStatus.layer,
+        NodeHealth.layer,
+        TelemetryStatus.layer
+      )
+    ),
     Layer.provideMerge(parts.requestCounters)
   )
   const cache = parts.configCache.pipe(
@@ -150,22 +163,22 @@ const connecting = (parts: DataPlaneParts) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const settings = yield* Settings
-      if (settings.cluster_control_plane === undefined) return Layer.succeed(Connection, { run: Effect.never })
-      return parts.connection.pipe(
-        Layer.provide([parts.configReceiver, parts.heartbeat, parts.reconnectPolicy]),
-        Layer.provide(parts.clusterDialer),
+      if (settings.cluster_control_plane === undefined)
+        return Layer.merge(
+          Layer.succeed(Connection, { run: Effect.never }),
+          TelemetryDelivery.layerLocal("there is no control plane")
+        )
+      const connection = parts.connection.pipe(
+        Layer.provide([parts.configReceiver, parts.heartbeat, parts.clusterDialer])
+      )
+      const delivery = parts.telemetryDelivery.pipe(Layer.provide(parts.telemetryDialer))
+      return Layer.merge(connection, delivery).pipe(
+        Layer.provide(parts.reconnectPolicy),
         Layer.provide(parts.clusterTransport),
         Layer.provide(identityOf(parts))
       )
     })
   )
-
-/** Where telemetry is kept, the metrics tell of it. */
-const tellSpool = Effect.gen(function* () {
-  const { spool } = yield* NodeHealth
-  const kept = yield* Effect.serviceOption(TelemetrySpool)
-  MutableRef.set(spool, Option.getOrUndefined(kept)?.facts)
-})
 
 const operate = Effect.gen(function* () {
   const proxy = yield* Proxy
@@ -173,13 +186,15 @@ const operate = Effect.gen(function* () {
   const health = yield* NodeHealth
   const { nodeId, version } = yield* Identity
   const { run } = yield* Connection
+  const delivery = yield* TelemetryDelivery
+  const { flush } = yield* TelemetrySpool
   MutableRef.set(health.proxy, proxy.counts)
-  yield* tellSpool
   const show = ({ host, port }: { readonly host: string; readonly port: number }) => `${host}:${port}`
   yield* Effect.logInfo("data plane started").pipe(
     Effect.annotateLogs({ nodeId, version, proxy: proxy.addresses.map(show), status: status.addresses.map(show) })
   )
   yield* supervise("connection", run)
+  yield* supervise("delivery of telemetry", delivery.run)
   // Added last, so run first: traffic drains while the status listener still answers and the session still lives.
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
@@ -187,6 +202,7 @@ const operate = Effect.gen(function* () {
       yield* Effect.logInfo("draining").pipe(Effect.annotateLogs({ inFlight: proxy.counts().inFlight }))
       yield* proxy.drain
       yield* Effect.logInfo("drained")
+      yield* flush
     })
   )
 })
@@ -205,33 +221,39 @@ export type DataPlaneServices =
   | ConnectionStatus
   | NodeHealth
   | RequestCounters
+  | TelemetryStatus
+  | TelemetrySpool
   | Disk
   | SecureRandom
   | TrustedClock
 
 /** The node of whoever provides the settings: the daemon's. */
 const layerFromSettings = (
-  parts: Partial<DataPlaneParts> = {}
+  parts: Partial<DataPlaneParts> = {},
+  plugins: ReadonlyArray<Plugin> = []
 ): Layer.Layer<DataPlaneServices, StartError, Settings> => {
   const all: DataPlaneParts = { ...dataPlaneParts, ...parts }
   return apart(
     Layer.effectDiscard(operate).pipe(
       Layer.provide(connecting(all)),
+      Layer.provideMerge(all.telemetrySpool),
       Layer.provideMerge(serving(all)),
-      Layer.provideMerge(machine(all))
+      Layer.provideMerge(machine(all)),
+      Layer.provide(pluginsLayer(plugins))
     )
   )
 }
 
 /**
  * A node from settings given in code. Any part may be swapped by a layer of one's own for the same service:
- * `DataPlane.layer({ settings, parts: { router: Layer.succeed(Router, { compile }) } })`. Closing the layer's scope
- * drains the node. Wrong settings are a `StartError` with all their faults.
+ * `DataPlane.layer({ settings, parts: { router: Layer.succeed(Router, { compile }) } })`, and `plugins` are plugins of
+ * one's own. Closing the layer's scope drains the node. Wrong settings are a `StartError` with all their faults.
  */
 const layer = ({
   settings = {},
-  parts
+  parts,
+  plugins
 }: ProgramOptions<DataPlaneParts> = {}): Layer.Layer<DataPlaneServices, StartError> =>
-  layerFromSettings(parts).pipe(Layer.provide(givenSettings({ ...settings, role: "data_plane" })))
+  layerFromSettings(parts, plugins).pipe(Layer.provide(givenSettings({ ...settings, role: "data_plane" })))
 
 export const DataPlane = { layer, layerFromSettings }

@@ -14,6 +14,7 @@ import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as SqliteConfigStore from "../layers/sqlite/SqliteConfigStore.ts"
 import * as SqliteRegistry from "../layers/sqlite/SqliteRegistry.ts"
 import * as StoreFile from "../layers/sqlite/StoreFile.ts"
+import * as SqliteTelemetryStore from "../layers/sqlite/telemetry/SqliteTelemetryStore.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
 import { StartError } from "../services/StartError.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
@@ -39,6 +40,8 @@ export const controlPlaneParts = {
   configStore: asStartError(SqliteConfigStore.layer),
   /** Keeps what is known of the data planes. */
   registry: asStartError(SqliteRegistry.layer),
+  /** Keeps what the data planes counted. */
+  telemetryStore: SqliteTelemetryStore.layer,
   compression: ZlibCompression.layer,
   /** Makes the configuration as it goes over the wire. */
   payloads: ExportedPayloads.layer,

@@ -29,6 +29,8 @@ import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
 import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
 import * as TrustedClockOnDisk from "../layers/TrustedClockOnDisk.ts"
+import * as SpoolDelivery from "../layers/telemetry-delivery/SpoolDelivery.ts"
+import * as DiskTelemetrySpool from "../layers/telemetry-spool/DiskTelemetrySpool.ts"
 import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
 import { ReconnectPolicy } from "../services/ReconnectPolicy.ts"
@@ -90,6 +92,8 @@ export const dataPlaneParts = {
   requestObservers: RequestObservers.none,
   /** Carries the traffic. */
   proxy: HttpProxy.layer,
+  /** Keeps what was counted until the control plane has it. */
+  telemetrySpool: DiskTelemetrySpool.layer,
   /** Who the node is towards its control plane. */
   clusterIdentity: PemClusterIdentity.layerToleratingExpiry,
   /** Opens every connection to a control plane, through the forward proxy where there is one. */
@@ -102,7 +106,11 @@ export const dataPlaneParts = {
   /** Takes what the control plane sends. */
   configReceiver: GzipConfigReceiver.layer,
   /** Connects to the control plane, for ever. */
-  connection: OutletConnection.layer
+  connection: OutletConnection.layer,
+  /** Opens the WebSocket over which telemetry is delivered. */
+  telemetryDialer: WebSocketDialer.layerForTelemetry,
+  /** Brings what is spooled to the control plane, for ever. */
+  telemetryDelivery: SpoolDelivery.layer
 }
 
 /** See `DataPlane.layer`. */

@@ -2,7 +2,6 @@
 import { Context, Effect, Layer, MutableRef } from "effect"
 import { type LicenseReport, unlicensed } from "./LicenseGuard.ts"
 import type { ProxyCounts } from "./Proxy.ts"
-import type { SpoolFacts } from "./TelemetrySpool.ts"
 
 /** Of the connection to the control plane, since the node started. */
 export interface ConnectionCounts {
@@ -31,8 +30,6 @@ export class NodeHealth extends Context.Service<
     /** How the licence stands, once it has been judged. */
     readonly license: MutableRef.MutableRef<LicenseReport>
     readonly connection: MutableRef.MutableRef<ConnectionCounts>
-    /** Set where telemetry is spooled. */
-    readonly spool: MutableRef.MutableRef<(() => SpoolFacts) | undefined>
     /** Set while there is an access log: lines. */
     readonly accessLog: MutableRef.MutableRef<(() => DeliveryCounts) | undefined>
     /** Set while requests are traced: spans. */
@@ -48,7 +45,6 @@ export class NodeHealth extends Context.Service<
       clusterCertificateExpiresAtMs: MutableRef.make<(() => number) | undefined>(undefined),
       license: MutableRef.make(unlicensed),
       connection: MutableRef.make<ConnectionCounts>({ sessions: 0, failedDials: 0 }),
-      spool: MutableRef.make<(() => SpoolFacts) | undefined>(undefined),
       accessLog: MutableRef.make<(() => DeliveryCounts) | undefined>(undefined),
       tracing: MutableRef.make<(() => DeliveryCounts) | undefined>(undefined)
     }))

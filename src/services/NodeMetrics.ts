@@ -23,7 +23,6 @@ export interface MetricFacts {
   readonly apiCalls: number
   /** Of requests and targets. */
   readonly traffic: NodeSamples
-  readonly spool: SpoolFacts | undefined
   readonly accessLog: DeliveryCounts | undefined
   readonly tracing: DeliveryCounts | undefined
 }
@@ -112,7 +111,7 @@ export const nodeSamples = (facts: MetricFacts): NodeSamples => ({
   ...cluster(facts.node, facts.connection),
   ...configuration(facts.node),
   ...judged(facts.node),
-  ...spooled(facts.spool),
+  ...spooled(facts.node.telemetry.spool),
   ...delivered(facts),
   ...facts.traffic,
   ...processSamples(facts.process),

@@ -7,7 +7,7 @@
  * when room is short analytics goes first, oldest first, and what went is counted in the next billing record; the newest
  * billing record of an epoch is never dropped.
  */
-import { Context, type Effect } from "effect"
+import { Context, Effect } from "effect"
 import type { Drops, Lane, TelemetryRecord } from "../model/telemetry/TelemetryRecord.ts"
 
 /** All records of one epoch and lane up to this one. */
@@ -40,4 +40,18 @@ export class TelemetrySpool extends Context.Service<
     readonly flush: Effect.Effect<void>
     readonly facts: () => SpoolFacts
   }
->()("holdfast/services/TelemetrySpool") {}
+>()("holdfast/services/TelemetrySpool") {
+  /** Of a node whose telemetry nobody takes. */
+  static readonly unused: TelemetrySpool["Service"] = {
+    take: () => Effect.never,
+    acknowledge: () => Effect.void,
+    flush: Effect.void,
+    facts: () => ({
+      bytes: 0,
+      records: 0,
+      oldestMs: undefined,
+      dropped: { records: 0, requests: 0 },
+      problem: undefined
+    })
+  }
+}

@@ -6,6 +6,7 @@ import { LiveConfig } from "./LiveConfig.ts"
 import { monotonicMs } from "./monotonic.ts"
 import { NodeHealth } from "./NodeHealth.ts"
 import type { NodeFacts } from "./NodeStatus.ts"
+import { TelemetryStatus } from "./TelemetryStatus.ts"
 import { TrustedClock } from "./TrustedClock.ts"
 
 /** The node's start is the moment at which this is asked for. */
@@ -14,6 +15,7 @@ export const gatherNodeFacts = Effect.gen(function* () {
   const live = yield* LiveConfig
   const connection = yield* ConnectionStatus
   const health = yield* NodeHealth
+  const telemetry = yield* TelemetryStatus
   const trustedClock = yield* TrustedClock
   const startedAtMs = yield* trustedClock.nowMs
   const startedMs = yield* monotonicMs
@@ -36,6 +38,7 @@ export const gatherNodeFacts = Effect.gen(function* () {
       cacheProblem: MutableRef.get(health.cacheProblem),
       clusterCertificateExpiresAtMs: MutableRef.get(health.clusterCertificateExpiresAtMs)?.(),
       license: MutableRef.get(health.license),
+      telemetry: telemetry.facts(),
       clock: yield* trustedClock.facts
     } satisfies NodeFacts
   })

@@ -13,6 +13,7 @@ import { LiveConfig } from "../../src/services/LiveConfig.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"
 import { Resolver } from "../../src/services/Resolver.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
+import { TelemetryStatus } from "../../src/services/TelemetryStatus.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { licenseUntil, parsed } from "../support/licenses.ts"
 import { joined, liveLayer, liveLayerFor } from "../support/live.ts"
@@ -29,6 +30,7 @@ const layer = (status_listen = "127.0.0.1:0", live = liveLayer) =>
         live,
         ConnectionStatus.layer,
         NodeHealth.layer,
+        TelemetryStatus.layer,
         TrustedClock.layerWall,
         Layer.succeed(Resolver, { resolve: () => undefined, stats: () => dnsStats }),
         settingsLayer({ status_listen }),

@@ -8,6 +8,7 @@ import { NodeHealth } from "../../src/services/NodeHealth.ts"
 import { NodeMetrics } from "../../src/services/NodeMetrics.ts"
 import { Resolver } from "../../src/services/Resolver.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
+import { TelemetryStatus } from "../../src/services/TelemetryStatus.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { liveLayer } from "../support/live.ts"
 import { settingsLayer } from "../support/settings.ts"
@@ -31,6 +32,7 @@ it.live("uptime_seconds stays what it is when the node's idea of now is correcte
           liveLayer,
           ConnectionStatus.layer,
           NodeHealth.layer,
+          TelemetryStatus.layer,
           clock,
           Layer.succeed(Resolver, {
             resolve: () => undefined,

@@ -43,7 +43,6 @@ const scrape = ({ node = {}, more = {}, config = served, settings = joined }: Gi
       process,
       apiCalls: 12,
       traffic: {},
-      spool: undefined,
       accessLog: undefined,
       tracing: undefined,
       ...more
@@ -162,12 +161,16 @@ describe("metrics", () => {
       const text = yield* scrape({
         node: {
           clusterCertificateExpiresAtMs: 2_000_000,
+          telemetry: {
+            delivery: { _tag: "idle" },
+            lastAcknowledgement: undefined,
+            spool: { bytes: 1, records: 1, oldestMs: 1, dropped: { records: 0, requests: 0 }, problem: "ENOSPC" }
+          },
           license: { state: "valid", stops: false, source: "prefix", expiresAtMs: 5_000, refused: [] } as never
         },
         more: {
           apiCalls: 1,
           traffic: { ...requestSamples(cells, namesOf(config), choice), ...targetSamples(config, choice) },
-          spool: { bytes: 1, records: 1, oldestMs: 1, dropped: { records: 0, requests: 0 }, problem: "ENOSPC" },
           accessLog: { delivered: 1, dropped: 0 },
           tracing: { delivered: 1, dropped: 0 }
         }

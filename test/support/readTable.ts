@@ -3,7 +3,7 @@ import type { Row } from "../../src/model/Entity.ts"
 
 /** A table that must be right. */
 export const readTable = (raw: Row) => {
-  const decoded = decodeTable(raw)
+  const decoded = decodeTable(raw, new Map())
   if (decoded._tag === "Wrong") throw new Error(JSON.stringify(decoded.faults))
   return decoded.table
 }

@@ -26,11 +26,13 @@ export const requestCell = ({
   consumerId: null,
   requests: statuses.reduce((sum, { count }) => sum + count, 0),
   statuses,
+  classes: [1, 2, 3, 4, 5].map((digit) =>
+    statuses.filter(({ status }) => Math.trunc(status / 100) === digit).reduce((sum, { count }) => sum + count, 0)
+  ),
   requestLatency: latency(requestMs),
   proxyLatency: latency(proxyMs),
   upstreamLatency: latency(upstreamMs),
   requestBodyBytes: 0,
   responseBodyBytes: 0,
-  classes: [0, 0, 0, 0, 0],
   ...given
 })

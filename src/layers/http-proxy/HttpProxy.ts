@@ -10,6 +10,7 @@ import { listenFault } from "../../model/listenFault.ts"
 import type { ListenAddress } from "../../model/SettingTypes.ts"
 import { codeOf } from "../../model/thrown.ts"
 import { ErrorTemplates } from "../../services/ErrorTemplates.ts"
+import { Identity } from "../../services/Identity.ts"
 import { LicenseGuard } from "../../services/LicenseGuard.ts"
 import { LiveConfig } from "../../services/LiveConfig.ts"
 import { Proxy } from "../../services/Proxy.ts"
@@ -19,11 +20,14 @@ import { ServerCertificate } from "../../services/ServerCertificate.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
 import { Tracing } from "../../services/Tracing.ts"
+import { TrustedClock } from "../../services/TrustedClock.ts"
 import { UpstreamCredentials } from "../../services/UpstreamCredentials.ts"
 import { makeAnswerPolicy } from "./answerPolicy.ts"
 import type { ProxyNode } from "./exchange.ts"
 import { attach, listen, makeServer, type Server, type TlsParts } from "./listeners.ts"
 import { makePeerReader } from "./peer.ts"
+import { Connections } from "./plugins/Connections.ts"
+import { HeaderNames } from "./plugins/HeaderNames.ts"
 import { makeCertificates } from "./secureContexts.ts"
 import { Traffic } from "./traffic.ts"
 import { makeUpstreamHeaderPolicy } from "./upstreamHeaders.ts"
@@ -85,17 +89,32 @@ const make = Effect.gen(function* () {
   const { resolve } = yield* Resolver
   const observers = yield* RequestObservers
   const { tracer } = yield* Tracing
+  const { nodeId, hostname } = yield* Identity
+  const clock = yield* TrustedClock
   const parts = yield* loadParts
-  const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const context = yield* Effect.context<never>()
+  const runFork = Effect.runForkWith(context)
+  const runSync = Effect.runSyncWith(context)
   const warn = (message: string, facts: Readonly<Record<string, unknown>>) =>
     runFork(Effect.logWarning(message).pipe(Effect.annotateLogs(facts)))
 
   const traffic = new Traffic()
   let isDraining = false
+  const product = `kong/${settings.kong_version}`
   const node: ProxyNode = {
     current,
     refusal,
-    product: `kong/${settings.kong_version}`,
+    product,
+    pluginNode: {
+      id: nodeId,
+      hostname,
+      processId: process.pid,
+      product,
+      randomUuid: randomUUID,
+      nowMs: () => runSync(clock.nowMs)
+    },
+    connections: new Connections(),
+    headerNames: new HeaderNames(),
     peerOf: makePeerReader(settings),
     errorDefaultType: settings.error_default_type,
     errorRenderers: errorRenderers(parts.templates),
@@ -174,4 +193,6 @@ export const layer: Layer.Layer<
   | ServerCertificate
   | ErrorTemplates
   | UpstreamCredentials
+  | Identity
+  | TrustedClock
 > = Layer.effect(Proxy, make)

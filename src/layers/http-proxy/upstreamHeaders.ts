@@ -65,6 +65,13 @@ export const framingOf = (request: IncomingMessage): BodyFraming => {
     : { _tag: "None" }
 }
 
+/** A body that a plugin put in the place of the client's has a length. */
+export const sentFraming = ({ plugins, request }: Exchange): BodyFraming => {
+  const length = plugins?.request.ahead?.replacedLength
+  if (length === undefined) return framingOf(request)
+  return length === 0 ? { _tag: "None" } : { _tag: "Length", length: String(length) }
+}
+
 const noNames: ReadonlyArray<string> = []
 
 /** What the client said would come after its chunks, less what nobody may say there (RFC 9110 §6.5.1). */
@@ -115,6 +122,13 @@ const pushTrace = (exchange: Exchange, tracer: RequestTracer, to: Array<string>)
   if (trace.traceState !== undefined) to.push("tracestate", trace.traceState)
 }
 
+/** What plugins set, but for what the gateway manages. */
+const pushChanges = ({ node, plugins }: Exchange, to: Array<string>): void => {
+  for (const { lowerName, name, value } of plugins?.request.changes?.list ?? []) {
+    if (value !== undefined && !node.upstreamHeaderPolicy.managed.has(lowerName)) to.push(name, value)
+  }
+}
+
 /** All but `Host`, which depends on the target that a try is for. */
 export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<string> => {
   const { exchange, head, forwarded, stripped, framing, trailerNames } = input
@@ -124,9 +138,12 @@ export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<strin
   const listed = connectionNames(headers.connection)
   const joinsCookies = isSplitCookie(request)
   const sent: Array<string> = []
-  const isKept = (name: string) => !managed.has(name) && !listed.has(name) && !(joinsCookies && name === "cookie")
+  const changes = exchange.plugins?.request.changes
+  const isKept = (name: string) =>
+    !managed.has(name) && !listed.has(name) && !(joinsCookies && name === "cookie") && changes?.find(name) === undefined
   copyHeaders(request.rawHeaders, isKept, sent)
-  if (joinsCookies) sent.push("Cookie", headers.cookie ?? "")
+  if (joinsCookies && changes?.find("cookie") === undefined) sent.push("Cookie", headers.cookie ?? "")
+  if (changes !== undefined) pushChanges(exchange, sent)
   const prefix = forwardedPrefixOf(head, headers, stripped)
   sent.push(
     ...["Connection", head.isWebSocket ? "keep-alive, Upgrade" : "keep-alive"],

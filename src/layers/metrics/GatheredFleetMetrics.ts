@@ -2,9 +2,9 @@
 import { Effect, Layer } from "effect"
 import { ClusterHub } from "../../services/control/ClusterHub.ts"
 import { FleetMetrics, fleetMetricsText } from "../../services/control/FleetMetrics.ts"
-import { FleetTelemetry } from "../../services/control/FleetTelemetry.ts"
 import { Payloads } from "../../services/control/Payloads.ts"
 import { Registry } from "../../services/control/Registry.ts"
+import { TelemetryStore } from "../../services/control/TelemetryStore.ts"
 import { Settings } from "../../services/Settings.ts"
 import { processUse } from "./processUse.ts"
 
@@ -13,7 +13,7 @@ const make = Effect.gen(function* () {
   const registry = yield* Registry
   const hub = yield* ClusterHub
   const payloads = yield* Payloads
-  const telemetry = yield* FleetTelemetry
+  const telemetry = yield* TelemetryStore
 
   const newest = Effect.map(Effect.option(payloads.newest), (found) =>
     found._tag === "None" ? undefined : { hash: found.value.hash, bytes: found.value.bytes.length }
@@ -28,14 +28,12 @@ const make = Effect.gen(function* () {
       payload: yield* newest,
       payloadLimitBytes,
       pushes: yield* hub.pushes,
-      telemetry: yield* telemetry,
+      telemetry: yield* Effect.orElseSucceed(telemetry.nodes, () => new Map()),
       process: processUse()
     })
   })
   return FleetMetrics.of({ text, isStoreReachable: Effect.map(newest, (payload) => payload !== undefined) })
 })
 
-export const layer: Layer.Layer<FleetMetrics, never, Settings | Registry | ClusterHub | Payloads> = Layer.effect(
-  FleetMetrics,
-  make
-)
+export const layer: Layer.Layer<FleetMetrics, never, Settings | Registry | ClusterHub | Payloads | TelemetryStore> =
+  Layer.effect(FleetMetrics, make)

@@ -10,6 +10,7 @@ import { NodeMetrics, nodeSamples } from "../../services/NodeMetrics.ts"
 import { RequestCounters } from "../../services/RequestCounters.ts"
 import { type MetricChoice, type Names, namesOf, requestSamples, targetSamples } from "../../services/RequestMetrics.ts"
 import { Settings } from "../../services/Settings.ts"
+import type { TelemetryStatus } from "../../services/TelemetryStatus.ts"
 import type { TrustedClock } from "../../services/TrustedClock.ts"
 import { processUse } from "./processUse.ts"
 
@@ -41,7 +42,6 @@ const make = Effect.gen(function* () {
         ...requestSamples(requests.cells(), names(table), choice),
         ...targetSamples(table, choice)
       },
-      spool: MutableRef.get(health.spool)?.(),
       accessLog: MutableRef.get(health.accessLog)?.(),
       tracing: MutableRef.get(health.tracing)?.()
     })
@@ -52,5 +52,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   NodeMetrics,
   never,
-  Settings | Identity | LiveConfig | ConnectionStatus | NodeHealth | RequestCounters | TrustedClock
+  Settings | Identity | LiveConfig | ConnectionStatus | NodeHealth | RequestCounters | TelemetryStatus | TrustedClock
 > = Layer.effect(NodeMetrics, make)

@@ -38,10 +38,15 @@ export const fleetSeries = {
 
   holdfast_telemetry_records_total: counter("Telemetry records of the data plane that were committed", ["node_id"]),
   holdfast_telemetry_last_received_timestamp_seconds: gauge(
-    "When the last ones were committed, in seconds since the epoch",
+    "When telemetry of the data plane was committed last, in seconds since the epoch",
     ["node_id"]
   ),
   holdfast_telemetry_spooled_records: gauge("Records that the data plane said were still with it", ["node_id"]),
+  holdfast_telemetry_spooled_bytes: gauge("The same in bytes on its disk", ["node_id"]),
+  holdfast_telemetry_dropped_requests: gauge(
+    "Requests of which the data plane dropped the analytics, in all of its lives that are known; they are billed all the same",
+    ["node_id"]
+  ),
 
   ...processSeries
 }

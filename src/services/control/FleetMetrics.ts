@@ -10,8 +10,8 @@ import { fleetSeries } from "../../model/metrics/fleetSeries.ts"
 import { type ProcessUse, processSamples } from "../../model/metrics/ProcessUse.ts"
 import { prometheusText } from "../../model/metrics/PrometheusText.ts"
 import { asNumber, one, type Sample, type SamplesOf } from "../../model/metrics/Series.ts"
+import type { NodeTelemetry } from "../../model/telemetry/NodeTelemetry.ts"
 import type { PushCounts } from "./ClusterHub.ts"
-import type { NodeTelemetry } from "./FleetTelemetry.ts"
 
 export type FleetSamples = SamplesOf<typeof fleetSeries>
 
@@ -33,7 +33,8 @@ export interface FleetFacts {
   readonly payload: { readonly hash: string; readonly bytes: number } | undefined
   readonly payloadLimitBytes: number
   readonly pushes: PushCounts
-  readonly telemetry: ReadonlyArray<NodeTelemetry>
+  /** By node id. */
+  readonly telemetry: ReadonlyMap<string, NodeTelemetry>
   readonly process: ProcessUse
 }
 
@@ -78,18 +79,15 @@ const ofFleet = ({ nodes, connected, payload }: FleetFacts): FleetSamples => {
   }
 }
 
-const ofTelemetry = (telemetry: ReadonlyArray<NodeTelemetry>): FleetSamples => {
-  const each = (valueOf: (node: NodeTelemetry) => number | undefined) =>
-    telemetry.flatMap((node): ReadonlyArray<Sample> => {
-      const value = valueOf(node)
-      return value === undefined ? [] : [[[node.nodeId], value]]
-    })
+const ofTelemetry = (telemetry: ReadonlyMap<string, NodeTelemetry>): FleetSamples => {
+  const each = (valueOf: (node: NodeTelemetry) => number) =>
+    [...telemetry].map(([id, node]): Sample => [[id], valueOf(node)])
   return {
-    holdfast_telemetry_records_total: each(({ records }) => records),
-    holdfast_telemetry_last_received_timestamp_seconds: each(({ lastReceivedMs: ms }) =>
-      ms === undefined ? undefined : ms / 1000
-    ),
-    holdfast_telemetry_spooled_records: each(({ spooledRecords }) => spooledRecords)
+    holdfast_telemetry_records_total: each(({ committed }) => committed),
+    holdfast_telemetry_last_received_timestamp_seconds: each(({ receivedMs }) => receivedMs / 1000),
+    holdfast_telemetry_spooled_records: each(({ spooled }) => spooled.records),
+    holdfast_telemetry_spooled_bytes: each(({ spooled }) => spooled.bytes),
+    holdfast_telemetry_dropped_requests: each(({ dropped }) => dropped.requests)
   }
 }
 

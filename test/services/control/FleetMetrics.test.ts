@@ -25,7 +25,7 @@ const facts = (given: Partial<FleetFacts>): FleetFacts => ({
   payload: { hash: wanted, bytes: 700 },
   payloadLimitBytes: 16_000,
   pushes: { count: 4, bytes: 2_800 },
-  telemetry: [],
+  telemetry: new Map(),
   process: {
     rssBytes: 1,
     heapUsedBytes: 2,
@@ -90,7 +90,15 @@ describe("metrics of a fleet", () => {
   })
 
   it("have every series of the table, and no other", () => {
-    const telemetry = [{ nodeId: "runs", records: 3, lastReceivedMs: 5_000, spooledRecords: 2 }]
+    const known = {
+      receivedMs: 5_000,
+      committed: 4,
+      epoch: undefined,
+      acknowledged: { billing: 3, analytics: 1 },
+      spooled: { bytes: 400, records: 2, oldestMs: undefined },
+      dropped: { records: 1, requests: 70 }
+    }
+    const telemetry = new Map([["runs", known]])
     const found = read({ ...fleet, telemetry })
     assert.deepEqual([...found.keys()], Object.keys(fleetSeries))
     for (const [name, { type }] of Object.entries(fleetSeries)) assert.strictEqual(found.get(name)?.type, type)

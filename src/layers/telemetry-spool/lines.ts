@@ -1,0 +1,48 @@
+/**
+ * The form of the spool's files: one line says which form it is, and each further one holds a record: the length of its JSON,
+ * the CRC-32 of it, and the JSON. A line that is damaged costs itself alone, for the next one begins at the next line break;
+ * what follows the last line break was being written when the machine stopped.
+ */
+import { crc32 } from "node:zlib"
+
+/** Part of the files' names and their first line. What another version wrote is left to it. */
+export const formatVersion = 1
+
+export const heading = `holdfast telemetry ${formatVersion}\n`
+
+const sumOf = (json: string): string => crc32(json).toString(16).padStart(8, "0")
+
+/** Every text in a record is ASCII: a character is a byte. */
+export const lineOf = (record: unknown): string => {
+  const json = JSON.stringify(record)
+  return `${json.length} ${sumOf(json)} ${json}\n`
+}
+
+export const bytesOf = (text: string): Uint8Array => Buffer.from(text, "latin1")
+
+export interface Line {
+  readonly value: unknown
+  readonly bytes: number
+}
+
+export interface ReadLines {
+  readonly lines: ReadonlyArray<Line>
+  /** How many lines were skipped for what they are. */
+  readonly damaged: number
+}
+
+const readLine = (text: string): Line | undefined => {
+  const [, length, sum, json = ""] = /^(\d+) ([0-9a-f]{8}) (.*)$/.exec(text) ?? []
+  if (Number(length) !== json.length || sum !== sumOf(json)) return undefined
+  return { value: JSON.parse(json), bytes: text.length + 1 }
+}
+
+/** `undefined` when it begins with anything but this version's heading. */
+export const readLines = (bytes: Uint8Array): ReadLines | undefined => {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
+  if (!text.startsWith(heading)) return undefined
+  const parts = text.slice(heading.length).split("\n")
+  const lines = parts.slice(0, -1).map(readLine)
+  const good = lines.filter((line) => line !== undefined)
+  return { lines: good, damaged: lines.length - good.length }
+}

@@ -1,0 +1,206 @@
+/**
+ * The files that this life of the process writes: the log of the open window, and the segment of each lane that is appended
+ * to. A file into which a write or a flush failed is not written to again, for nobody knows what is in it: the same
+ * lines go into a new one.
+ */
+import { join } from "node:path"
+import { Effect } from "effect"
+import type { Lane } from "../../model/telemetry/TelemetryRecord.ts"
+import { besideOf, type Disk, type DiskError, type OpenFile } from "../../services/Disk.ts"
+import { bytesOf, heading, lineOf } from "./lines.ts"
+import { openName, sealedName, segmentName } from "./names.ts"
+import type { OpenWindow } from "./OpenWindow.ts"
+import type { Piece, Shelf } from "./Shelf.ts"
+
+export const ownerOnly = 0o600
+
+interface WindowLog {
+  readonly window: OpenWindow
+  readonly file: OpenFile
+  bytes: number
+  isFlushed: boolean
+}
+
+interface Segment {
+  readonly piece: Piece
+  readonly path: string
+  readonly file: OpenFile
+}
+
+export interface SpoolFilesOptions {
+  readonly disk: Disk["Service"]
+  readonly folder: string
+  readonly epoch: string
+  readonly shelf: Shelf
+  readonly segmentMaxBytes: number
+}
+
+export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes }: SpoolFilesOptions) => {
+  const logPath = join(folder, openName(epoch))
+  let log: WindowLog | undefined
+  let isLogThere = false
+  const segments = new Map<Lane, Segment>()
+
+  const leave = ({ file }: { readonly file: OpenFile }) => Effect.ignore(file.close)
+
+  const leaveLog = Effect.suspend(() => {
+    const former = log
+    log = undefined
+    return former === undefined ? Effect.void : leave(former)
+  })
+
+  const leaveSegment = (segment: Segment) => {
+    segments.delete(segment.piece.lane)
+    return leave(segment)
+  }
+
+  // --- the open window ---
+
+  /** In the place of the former log in one step: what that held stands in segments by now. */
+  const beginLog = Effect.fnUntraced(function* (window: OpenWindow) {
+    yield* leaveLog
+    yield* disk.makeFolder(folder)
+    const beside = besideOf(logPath)
+    const bytes = bytesOf(heading + lineOf(window.head) + lineOf(window.whole()))
+    const file = yield* disk.create(beside, ownerOnly)
+    yield* file.write(bytes).pipe(
+      Effect.andThen(file.sync),
+      Effect.andThen(disk.rename(beside, logPath)),
+      Effect.andThen(disk.syncFolder(folder)),
+      Effect.tapError(() => Effect.andThen(leave({ file }), Effect.ignore(disk.remove(beside))))
+    )
+    isLogThere = true
+    log = { window, file, bytes: bytes.length, isFlushed: true }
+  })
+
+  /** Brings what was added to the window into its log; the whole window, where that has none yet. */
+  const writeOpen = Effect.fnUntraced(function* (window: OpenWindow, entry: unknown) {
+    if (log === undefined || log.window !== window) return yield* beginLog(window)
+    if (entry === undefined) return
+    const bytes = bytesOf(lineOf(entry))
+    log.isFlushed = false
+    log.bytes += bytes.length
+    yield* Effect.tapError(log.file.write(bytes), () => leaveLog)
+  })
+
+  const flushLog = Effect.suspend(() => {
+    const current = log
+    if (current === undefined || current.isFlushed) return Effect.void
+    const done = Effect.sync(() => {
+      current.isFlushed = true
+    })
+    return Effect.tapError(Effect.andThen(current.file.sync, done), () => leaveLog)
+  })
+
+  /** Where that fails, the next window's log takes its place. */
+  const removeLog = Effect.gen(function* () {
+    yield* leaveLog
+    if (!isLogThere) return
+    isLogThere = false
+    yield* Effect.ignore(disk.remove(logPath))
+  })
+
+  // --- segments ---
+
+  /** A segment that holds nothing yet, not even its name on the shelf. */
+  const beginSegment = Effect.fnUntraced(function* (like: Piece) {
+    yield* disk.makeFolder(folder)
+    const path = join(folder, segmentName(like))
+    const file = yield* disk.create(path, ownerOnly)
+    const bytes = bytesOf(heading)
+    const piece: Piece = {
+      ...like,
+      last: like.first - 1,
+      requests: 0,
+      bytes: bytes.length,
+      file: path,
+      text: undefined
+    }
+    const segment = { piece, path, file }
+    segments.set(like.lane, segment)
+    yield* Effect.tapError(file.write(bytes), () => giveUp(segment))
+    return segment
+  })
+
+  /** What has nothing in it that counts may hold the last bytes of a full disk. */
+  const giveUp = (segment: Segment) =>
+    Effect.andThen(
+      leaveSegment(segment),
+      shelf.has(segment.piece) ? Effect.void : Effect.ignore(disk.remove(segment.path))
+    )
+
+  const isOver = ({ piece }: Segment): boolean =>
+    piece.bytes >= segmentMaxBytes || (piece.last >= piece.first && !shelf.has(piece))
+
+  /** Nobody appends to it any more; under a name that says so a start need not read it. */
+  const seal = Effect.fnUntraced(function* (segment: Segment) {
+    yield* leaveSegment(segment)
+    const { piece, path } = segment
+    if (!shelf.has(piece)) return
+    const sealed = join(folder, sealedName(piece))
+    const renamed = yield* Effect.exit(disk.rename(path, sealed))
+    if (renamed._tag === "Success") piece.file = sealed
+  })
+
+  const segmentFor = Effect.fnUntraced(function* (piece: Piece) {
+    const current = segments.get(piece.lane)
+    if (current !== undefined && !isOver(current)) return current
+    if (current !== undefined) yield* seal(current)
+    return yield* beginSegment(piece)
+  })
+
+  /** The piece is on disk from here on: part of a segment. */
+  const settle = ({ piece: held }: Segment, piece: Piece): void => {
+    shelf.remove(piece)
+    const isFirst = held.last < held.first
+    held.last = piece.last
+    held.requests += piece.requests
+    held.bytes += piece.bytes
+    held.lastEndMs = piece.lastEndMs
+    if (isFirst) shelf.add(held)
+  }
+
+  /** Brings a piece that is in memory alone to disk, for good. What was acknowledged or dropped meanwhile stays away. */
+  const writePiece = Effect.fnUntraced(function* (piece: Piece) {
+    if (!shelf.has(piece)) return
+    const segment = yield* segmentFor(piece)
+    const isNewName = !shelf.has(segment.piece)
+    yield* segment.file.write(bytesOf(piece.text ?? "")).pipe(
+      Effect.andThen(segment.file.sync),
+      Effect.andThen(isNewName ? disk.syncFolder(folder) : Effect.void),
+      Effect.tapError(() => giveUp(segment))
+    )
+    if (shelf.has(piece)) settle(segment, piece)
+  })
+
+  return {
+    writeOpen,
+    flushLog,
+    removeLog,
+    writePiece,
+    isLogOf: (window: OpenWindow): boolean => log?.window === window,
+    logBytes: () => log?.bytes ?? 0,
+    isLogFlushed: () => log === undefined || log.isFlushed,
+    /** The file of a piece is about to go: nothing is appended to it any more. */
+    letGo: (piece: Piece) => {
+      const segment = segments.get(piece.lane)
+      return segment?.piece === piece ? leaveSegment(segment) : Effect.void
+    },
+    close: Effect.suspend(() =>
+      Effect.andThen(
+        leaveLog,
+        Effect.forEach([...segments.values()], (segment) => leaveSegment(segment))
+      )
+    )
+  }
+}
+
+export type SpoolFiles = ReturnType<typeof makeSpoolFiles>
+
+/** Whatever of it went wrong shows in the next write; nothing else is lost by it. */
+export const removeFile = (disk: Disk["Service"], path: string): Effect.Effect<void, DiskError> =>
+  Effect.catchIf(
+    disk.remove(path),
+    ({ code }) => code === "ENOENT",
+    () => Effect.void
+  )

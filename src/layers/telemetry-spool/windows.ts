@@ -1,0 +1,75 @@
+/**
+ * Windows one after the other, and the records that they become. Nothing here waits: the window that is open takes in what was
+ * counted whenever somebody looks, and ends when its time is over, whatever the disk does.
+ */
+import type { RequestCounters } from "../../services/RequestCounters.ts"
+import { pieceInMemory } from "./adopt.ts"
+import { makeDeltas } from "./deltas.ts"
+import { makeOpenWindow, type OpenWindow } from "./OpenWindow.ts"
+import type { Piece, Shelf } from "./Shelf.ts"
+
+export interface WindowsOptions {
+  readonly epoch: string
+  readonly counters: RequestCounters["Service"]
+  readonly shelf: Shelf
+  /** Services of the configuration that serves. */
+  readonly services: () => number
+}
+
+/** A window that is over: its last line, for the log that it may have, and its records, which wait on the shelf. */
+export interface ClosedWindow {
+  readonly window: OpenWindow
+  readonly lastLine: unknown
+  readonly pieces: ReadonlyArray<Piece>
+}
+
+export const makeWindows = ({ epoch, counters, shelf, services }: WindowsOptions) => {
+  const deltas = makeDeltas()
+  let billing = 1
+  let analytics = 1
+  let current: OpenWindow | undefined
+  let toldServices = 0
+
+  const totals = (nowMs: number) => ({
+    toMs: nowMs,
+    apiCalls: counters.apiCalls(),
+    services: services(),
+    dropped: shelf.dropped
+  })
+
+  /** What came in since this was asked last, as a line of the open window's log; `undefined` for nothing. */
+  const collect = (nowMs: number): unknown => {
+    if (current === undefined) return undefined
+    const changed = counters.takeChanged()
+    if (changed.length === 0 && services() === toldServices) return undefined
+    toldServices = services()
+    return current.add(deltas(changed), totals(nowMs))
+  }
+
+  const begin = (nowMs: number): void => {
+    current ??= makeOpenWindow({ epoch, billing, analytics, fromMs: nowMs })
+  }
+
+  /** Ends the window that is open, or one of no length where something was counted since the last one ended. */
+  const close = (nowMs: number): ClosedWindow | undefined => {
+    const changed = counters.takeChanged()
+    if (changed.length > 0 || services() !== toldServices) begin(nowMs)
+    const window = current
+    if (window === undefined) return undefined
+    const lastLine = window.add(deltas(changed), totals(nowMs))
+    toldServices = services()
+    current = undefined
+    const records = window.close()
+    billing++
+    analytics += records.analytics.length
+    const pieces = [pieceInMemory(records.analytics), pieceInMemory([records.billing])].filter(
+      (piece) => piece !== undefined
+    )
+    for (const piece of pieces) shelf.add(piece)
+    return { window, lastLine, pieces }
+  }
+
+  return { current: () => current, hasNewServices: () => services() !== toldServices, collect, begin, close }
+}
+
+export type Windows = ReturnType<typeof makeWindows>
