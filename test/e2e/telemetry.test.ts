@@ -1,0 +1,251 @@
+/**
+ * What is billed is what was served, through everything that may befall either side: `faults.md` on telemetry,
+ * `konnect-network-resiliency.md` on what travels. Real processes, sockets and files.
+ */
+import { readdir, readFile } from "node:fs/promises"
+import { request } from "node:http"
+import { join } from "node:path"
+import { gunzipSync } from "node:zlib"
+import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import {
+  adminReady,
+  ask,
+  type Cluster,
+  eventually,
+  hammer,
+  makeCluster,
+  publish,
+  type Running,
+  sleep
+} from "../support/processes.ts"
+
+interface Usage {
+  readonly services: number
+  readonly api_calls: number
+  readonly dev_portals: number
+  readonly nodes: Readonly<Record<string, { readonly api_calls: number }>>
+}
+
+/** Windows of a second, so that stories are short. */
+const quick = { KONG_ANALYTICS_FLUSH_INTERVAL: "1" }
+/** A window, the delay before a telemetry connection is tried again, and the delivery. */
+const deliveredWithinMs = 25_000
+
+/** A node that is killed loses what it counted since its last write: every 100 ms. */
+const writeIntervalMs = 100
+const requestsPerSecond = 100
+
+type Node = Awaited<ReturnType<Cluster["makeNode"]>>
+
+describe("telemetry", () => {
+  let cluster: Cluster
+  let controlPlane: Running
+  let node: Node
+  let running: Running
+  beforeEach(async () => {
+    cluster = await makeCluster()
+    controlPlane = cluster.controlPlane()
+    await adminReady(cluster)
+    node = await cluster.makeNode("node")
+    running = node.start(quick)
+    await publish(cluster, "echo", "/echo", await cluster.upstream("up"))
+    await served()
+  })
+  afterEach(() => cluster.close())
+
+  /** Requests so far that were answered by the route: each is one API call. */
+  let calls = 0
+  beforeEach(() => {
+    calls = 0
+  })
+
+  async function served() {
+    await eventually(
+      "the route is served",
+      20_000,
+      () => ask(`${node.proxy}/echo`),
+      ({ status }) => {
+        if (status === 200) calls++
+        return status === 200
+      }
+    )
+  }
+
+  const traffic = async (count: number) => {
+    const { failures } = await hammer(`${node.proxy}/echo`, count, ({ status }) => status === 200)
+    assert.deepStrictEqual(failures, [])
+    calls += count
+  }
+
+  const usage = async () => (await ask(`${cluster.admin}/billing/usage`)).json() as Usage
+
+  const billed = (expected: number) =>
+    eventually("what is billed is what was served", deliveredWithinMs, usage, ({ api_calls }) => api_calls === expected)
+
+  it("bills what was served through loss of the control plane, restarts of both, and once for all", async () => {
+    await traffic(500)
+    await ask(`${node.proxy}/nowhere`)
+    await billed(calls)
+    await controlPlane.kill("SIGKILL")
+    await traffic(700)
+    await running.kill("SIGTERM")
+    running = node.start(quick)
+    await served()
+    await traffic(300)
+    controlPlane = cluster.controlPlane()
+    await adminReady(cluster)
+    await traffic(200)
+    await billed(calls)
+    // Both are told to end while a batch may be under way; nothing is billed twice for it.
+    await traffic(100)
+    await controlPlane.kill("SIGKILL")
+    controlPlane = cluster.controlPlane()
+    await adminReady(cluster)
+    await billed(calls)
+    await sleep(3_000)
+    const final = await usage()
+    assert.strictEqual(final.api_calls, calls)
+    assert.strictEqual(final.services, 1)
+    assert.strictEqual(final.dev_portals, 0)
+    assert.deepStrictEqual(
+      Object.values(final.nodes).map(({ api_calls }) => api_calls),
+      [calls]
+    )
+    const answer = (await ask(`${cluster.admin}/analytics/requests?by=route`)).json() as {
+      readonly data: ReadonlyArray<{ readonly name: string | null; readonly requests: number }>
+    }
+    const named = answer.data.filter(({ name }) => name === "echo")
+    assert.strictEqual(
+      named.reduce((sum, { requests }) => sum + requests, 0),
+      calls
+    )
+  }, 120_000)
+
+  it("loses at most one write interval when the node is killed with -9 under traffic", async () => {
+    await controlPlane.kill("SIGKILL")
+    let sent = 0
+    let answered = 0
+    const timer = setInterval(() => {
+      sent++
+      ask(`${node.proxy}/echo`).then(
+        () => answered++,
+        () => undefined
+      )
+    }, 1000 / requestsPerSecond)
+    await sleep(4_000)
+    clearInterval(timer)
+    await running.kill("SIGKILL")
+    running = node.start(quick)
+    await served()
+    controlPlane = cluster.controlPlane()
+    await adminReady(cluster)
+    // A loaded machine writes late: five intervals' worth is allowed where one is promised.
+    const least = calls + answered - 1 - 5 * Math.ceil((writeIntervalMs * requestsPerSecond) / 1000)
+    await eventually("what was counted is billed", deliveredWithinMs, usage, ({ api_calls }) => api_calls >= least)
+    await sleep(3_000)
+    assert.isAtMost((await usage()).api_calls, calls + sent)
+  }, 90_000)
+
+  it("a spool that is full drops analytics, says how much, and bills on to the last request", async () => {
+    await running.kill("SIGTERM")
+    running = node.start({ ...quick, KONG_TELEMETRY_SPOOL_MAX_BYTES: "64k" })
+    await served()
+    await controlPlane.kill("SIGKILL")
+    const telemetry = async () =>
+      ((await ask(`${node.status}/status`)).json() as { readonly telemetry: Record<string, never> }).telemetry
+    const droppedOf = async () => ((await telemetry()) as { readonly spool?: { readonly dropped?: { readonly requests: number } } }).spool?.dropped?.requests ?? 0
+    // Every window is a record; some hundreds are more than 64 KiB hold.
+    const endsAt = Date.now() + 120_000
+    while ((await droppedOf()) === 0 && Date.now() < endsAt) await traffic(20)
+    assert.isAbove(await droppedOf(), 0)
+    controlPlane = cluster.controlPlane()
+    await adminReady(cluster)
+    await billed(calls)
+    const planes = (await ask(`${cluster.admin}/clustering/data-planes`)).json() as {
+      readonly data: ReadonlyArray<{ readonly telemetry?: { readonly dropped?: { readonly requests: number } } }>
+    }
+    assert.isAbove(planes.data[0]?.telemetry?.dropped?.requests ?? 0, 0)
+  }, 180_000)
+})
+
+/** Markers that must be found nowhere: each stands where a name or a secret can stand. */
+const hostile = {
+  service: "service-marker-7f3a",
+  route: "route-marker-7f3a",
+  consumer: "consumer-marker-7f3a",
+  customId: "custom-marker-7f3a",
+  key: "key-marker-7f3a",
+  path: "path-marker-7f3a",
+  query: "query-marker-7f3a",
+  header: "header-marker-7f3a",
+  body: "body-marker-7f3a",
+  tag: "tag-marker-7f3a"
+}
+
+const filesBelow = async (folder: string): Promise<ReadonlyArray<string>> => {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true })
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+}
+
+const unpacked = (bytes: Buffer): Buffer => {
+  try {
+    return gunzipSync(bytes)
+  } catch {
+    return bytes
+  }
+}
+
+describe("telemetry holds no customer data (telemetry.md §A.3, konnect-network-resiliency.md)", () => {
+  it("neither in the spool nor in what the control plane keeps of it, whatever names and requests hold", async () => {
+    const cluster = await makeCluster()
+    try {
+      cluster.controlPlane()
+      await adminReady(cluster)
+      const node = await cluster.makeNode("node")
+      const running = node.start(quick)
+      const port = await cluster.upstream("up")
+      const post = async (path: string, body: unknown) => {
+        const answer = await ask(`${cluster.admin}${path}`, { method: "POST", body })
+        assert.strictEqual(answer.status, 201, answer.text)
+      }
+      await post("/services", { name: hostile.service, host: "127.0.0.1", port, tags: [hostile.tag] })
+      await post(`/services/${hostile.service}/routes`, { name: hostile.route, paths: ["/"] })
+      await post("/consumers", { username: hostile.consumer, custom_id: hostile.customId })
+      await post(`/consumers/${hostile.consumer}/key-auth`, { key: hostile.key })
+      await post(`/services/${hostile.service}/plugins`, { name: "key-auth" })
+      const send = (): Promise<number> =>
+        new Promise((done, fail) => {
+          const sent = request(`${node.proxy}/${hostile.path}?apikey=${hostile.key}&q=${hostile.query}`, {
+            method: "POST",
+            agent: false,
+            headers: { "user-agent": hostile.header, "x-secret": hostile.header, cookie: hostile.header }
+          })
+          sent.on("response", (response) => {
+            response.resume()
+            response.on("end", () => done(response.statusCode ?? 0))
+          })
+          sent.on("error", fail)
+          sent.end(hostile.body)
+        })
+      await eventually("the key is taken", 20_000, send, (status) => status === 200)
+      const delivered = async () => {
+        const answer = (await ask(`${cluster.admin}/analytics/requests?by=consumer`)).json() as {
+          readonly data: ReadonlyArray<{ readonly name: string | null }>
+        }
+        return answer.data.map(({ name }) => name)
+      }
+      // The name is resolved when somebody asks; what was delivered is an id.
+      await eventually("analytics came", deliveredWithinMs, delivered, (names) => names.includes(hostile.consumer))
+      for (let i = 0; i < 20; i++) await send()
+      await running.kill("SIGTERM")
+      const spool = await filesBelow(join(node.prefix, "telemetry"))
+      assert.isAbove(spool.length, 0)
+      for (const file of spool) {
+        const content = unpacked(await readFile(file)).toString("latin1")
+        for (const marker of Object.values(hostile)) assert.notInclude(content, marker, file)
+      }
+    } finally {
+      await cluster.close()
+    }
+  }, 90_000)
+})
