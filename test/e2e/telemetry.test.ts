@@ -153,7 +153,9 @@ describe("telemetry", () => {
     await controlPlane.kill("SIGKILL")
     const telemetry = async () =>
       ((await ask(`${node.status}/status`)).json() as { readonly telemetry: Record<string, never> }).telemetry
-    const droppedOf = async () => ((await telemetry()) as { readonly spool?: { readonly dropped?: { readonly requests: number } } }).spool?.dropped?.requests ?? 0
+    const droppedOf = async () =>
+      ((await telemetry()) as { readonly spool?: { readonly dropped?: { readonly requests: number } } }).spool?.dropped
+        ?.requests ?? 0
     // Every window is a record; some hundreds are more than 64 KiB hold.
     const endsAt = Date.now() + 120_000
     while ((await droppedOf()) === 0 && Date.now() < endsAt) await traffic(20)
