@@ -10,7 +10,7 @@ import type { Row } from "../../../src/model/Entity.ts"
 import { licenseExpired } from "../../../src/model/GatewayError.ts"
 import { builtinCatalogue } from "../../../src/programs/builtinPlugins.ts"
 import type { ObservedRequest } from "../../../src/services/RequestObservers.ts"
-import { guarded, people } from "./pluginSupport.ts"
+import { behind, guarded, people, plugin } from "./pluginSupport.ts"
 import { type Answer, id, send, startProxy, startUpstream } from "./support.ts"
 
 /** What became of a request: the answer, and what the upstream was sent, if it heard of it. */
@@ -201,6 +201,41 @@ describe("key-auth", () => {
       assert.deepStrictEqual(identity(bob), [id(50), "b-1", "bob"])
       assert.strictEqual(bob.sent?.headers["x-anonymous-consumer"], undefined)
       assert.deepStrictEqual(consumers, ["anonymous", "anonymous", "anonymous", "bob"])
+    })
+  )
+
+  it.live("leaves a request to the plugin before it that said who it is, where any of them may", () =>
+    Effect.gen(function* () {
+      const upstream = yield* startUpstream((request, response) => response.end(JSON.stringify(request.headers)))
+      const earlier = plugin(
+        "earlier",
+        {
+          access: (request) => {
+            request.authenticate({ consumer: { id: id(51), username: "zoe" } as never, credentialId: "earlier" })
+            request.setHeader("X-Consumer-Username", "zoe")
+            return undefined
+          }
+        },
+        5000
+      )
+      const rows = (config: Row) => ({
+        ...people,
+        plugins: [
+          { id: id(100), name: "key-auth", config },
+          { id: id(101), name: "earlier" }
+        ]
+      })
+      const { port, serve } = yield* startProxy()
+      const ask = (config: Row, options: Row = {}) => {
+        serve(behind(upstream.port, [earlier], rows(config)))
+        return Effect.promise(() => send(port, options))
+      }
+      const name = ({ body }: Answer) => JSON.parse(body)["x-consumer-username"]
+      assert.strictEqual((yield* ask({})).status, 401)
+      assert.strictEqual(name(yield* ask({}, { headers: { apikey: "bob-key" } })), "bob")
+      assert.strictEqual(name(yield* ask({ anonymous: "anonymous" })), "zoe")
+      assert.strictEqual(name(yield* ask({ anonymous: "anonymous" }, { headers: { apikey: "bob-key" } })), "zoe")
+      assert.strictEqual(name(yield* ask({ run_on_preflight: false }, { method: "OPTIONS" })), "zoe")
     })
   )
 

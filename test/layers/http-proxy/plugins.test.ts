@@ -14,6 +14,7 @@ import {
   get,
   id,
   loopback,
+  readAll,
   send,
   sendRaw,
   signal,
@@ -462,6 +463,100 @@ describe("bodies that plugins read", () => {
     })
   )
 
+  it.live("wait with the client while the plugin thinks, and lose nothing by it", () =>
+    Effect.gen(function* () {
+      const { port: upstream } = yield* mirror()
+      const thinks = plugin("thinks", {
+        access: async (request) => {
+          await request.body(1000)
+          await new Promise((resolve) => setTimeout(resolve, 50))
+          return undefined
+        }
+      })
+      const careless = plugin("careless", { access: (request) => void request.body(1000) }, 1)
+      const { port, serve } = yield* startProxy(behind(upstream, [thinks]))
+      const headers = { "Transfer-Encoding": "chunked" }
+      const sent = () => Effect.promise(() => send(port, { method: "POST", headers }, "w".repeat(300_000)))
+      assert.strictEqual(JSON.parse((yield* sent()).body).body.length, 300_000)
+      serve(behind(upstream, [careless]))
+      assert.strictEqual(JSON.parse((yield* sent()).body).body.length, 300_000)
+      // A body that comes once the request is on its way.
+      const late = () =>
+        new Promise<string>((resolve, reject) => {
+          const request = http.request({ port, host: "127.0.0.1", method: "POST", headers })
+          request.on("response", (answer) => void readAll(answer).then(({ body }) => resolve(body), reject))
+          request.on("error", reject)
+          request.flushHeaders()
+          setTimeout(() => request.write("a".repeat(2000)), 50)
+          setTimeout(() => request.end("b".repeat(2000)), 100)
+        })
+      assert.strictEqual(JSON.parse(yield* Effect.promise(late)).body.length, 4000)
+    })
+  )
+
+  it.live("are told to be too large as soon as they are, and unread where the client says how large", () =>
+    Effect.gen(function* () {
+      const small = plugin("small", {
+        access: async (request) => ((await request.body(10)) === undefined ? { status: 413, body: "" } : undefined)
+      })
+      const { port } = yield* startProxy(behind(1, [small]))
+      const ask = (head: string) =>
+        Effect.promise(
+          () =>
+            new Promise<string>((resolve, reject) => {
+              const socket = net.connect(port, "127.0.0.1")
+              socket.once("data", (bytes) => {
+                resolve(bytes.toString())
+                socket.destroy()
+              })
+              socket.on("error", reject)
+              socket.write(`POST / HTTP/1.1\r\nHost: a\r\n${head}`)
+            })
+        )
+      // Neither of these bodies ever ends.
+      assert.match(yield* ask("Transfer-Encoding: chunked\r\n\r\n14\r\n01234567890123456789\r\n"), /^HTTP\/1\.1 413 /)
+      assert.match(yield* ask("Expect: 100-continue\r\nContent-Length: 11\r\n\r\n"), /^HTTP\/1\.1 413 /)
+    })
+  )
+
+  it.live("end for the plugin when the client leaves, as none", () =>
+    Effect.gen(function* () {
+      const { port: upstream, seen } = yield* mirror()
+      const asked = signal()
+      const told = signal<Uint8Array | undefined>()
+      const reads = plugin("reads", {
+        access: async (request) => {
+          const bytes = request.body(100)
+          asked.tell()
+          told.tell(await bytes)
+          assert.isUndefined(await request.body(100))
+          return undefined
+        }
+      })
+      const { port } = yield* startProxy(behind(upstream, [reads]))
+      const socket = net.connect(port, "127.0.0.1")
+      socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
+      yield* Effect.promise(() => asked.done)
+      socket.destroy()
+      assert.isUndefined(yield* Effect.promise(() => told.done))
+      assert.deepStrictEqual(seen, [])
+    })
+  )
+
+  it.live("leave the connection usable when nobody serves the route", () =>
+    Effect.gen(function* () {
+      const config = behind(1, [reading(10)], { services: [], routes: [{ id: id(2), paths: ["/"] }] })
+      const { port } = yield* startProxy(config)
+      const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+      const headers = { "Transfer-Encoding": "chunked" }
+      for (let left = 3; left > 0; left--) {
+        const ask = () => send(port, { method: "POST", agent, headers }, "v".repeat(200_000))
+        assert.strictEqual((yield* Effect.promise(ask)).status, 503)
+      }
+      agent.destroy()
+    })
+  )
+
   it.live("are asked for once from a client that waits to be told", () =>
     Effect.gen(function* () {
       const { port: upstream } = yield* mirror()
@@ -559,12 +654,16 @@ describe("a request fails closed", () => {
         access: ({ path }) => (path === "/own" ? { status: 200, body: "own" } : undefined),
         headerFilter: (_, response) => response.setHeader("no name", "1")
       })
-      const { port } = yield* startProxy(behind(upstream, [bad])).pipe(Effect.provide(logs.layer))
+      const sources: Array<string> = []
+      const observers = [({ source }: ObservedRequest) => void sources.push(source)]
+      const { port } = yield* startProxy(behind(upstream, [bad]), { observers }).pipe(Effect.provide(logs.layer))
       for (const path of ["/own", "/theirs"]) {
         const { status, body } = yield* get(port, path)
         assert.strictEqual(status, 500)
         assert.match(body, /^An unexpected error occurred/)
       }
+      yield* until(() => sources.length === 2)
+      assert.deepStrictEqual(sources, ["error", "error"])
       assert.strictEqual(logs.of("a request failed on a defect").length, 2)
     })
   )
