@@ -217,6 +217,15 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "former cluster certificate counts no longer": both(
     "`cluster_cert_overlap` is over. Who still has the former certificate can't connect any more."
   ),
+  "access log lines are lost": dp(
+    "The access log can't be written, or not as fast as requests come: `cause` says why. Requests go on; holdfast_access_log_dropped_total counts."
+  ),
+  "access log is written again": dp("That is over; so many lines are `lost`."),
+  "telemetry can't be delivered to the collector": dp(
+    "Spans or metrics don't reach `endpoint`: `cause` says why. It is tried again; what finds no room meanwhile is counted in holdfast_spans_dropped_total."
+  ),
+  "telemetry is delivered to the collector again": dp("That is over."),
+  "SIGUSR1: opening the access log anew": dp("Somebody, logrotate for example, moved the file away."),
   "control plane ready": cp("The admin API and the cluster listener are open."),
   "configuration pushed": cp("A change went out to the connected data planes."),
   "push failed; trying again": cp("The newest configuration could not be made; nothing is forgotten."),

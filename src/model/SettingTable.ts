@@ -3,10 +3,12 @@
  * the setting (`hybrid-protocol-v1.md` §13, `proxy-behaviour.md`).
  */
 
+import { accessLogFormats } from "./AccessLog.ts"
 import { answerTokens } from "./AnswerHeaders.ts"
 import { metricGroups } from "./metrics/metricGroups.ts"
 import type { SettingType } from "./SettingTypes.ts"
 import * as Type from "./SettingTypes.ts"
+import { tracingInstrumentations } from "./tracing/instrumentations.ts"
 
 export interface Setting<A> {
   readonly type: SettingType<A>
@@ -262,6 +264,56 @@ export const settingTable = {
     Type.integer(0, 1_000_000),
     "1000",
     "Most combinations of service, route and consumer, and most targets, that have series; holdfast_metrics_left_out counts the others."
+  ),
+
+  proxy_access_log: preset(
+    Type.text,
+    "off",
+    "Where a data plane writes one line for each request: off, /dev/stdout, /dev/stderr, or a path, of <prefix> unless it is absolute. SIGUSR1 opens it anew."
+  ),
+  proxy_access_log_format: preset(
+    Type.oneOf(accessLogFormats),
+    "combined",
+    "How such a line looks: nginx's combined format, or JSON with route, service, consumer and latencies."
+  ),
+  proxy_access_log_query: preset(
+    Type.onOff,
+    "off",
+    "Whether targets and referers stand in the access log with their queries, which may hold secrets."
+  ),
+
+  tracing_instrumentations: preset(
+    Type.offOrSome(tracingInstrumentations),
+    "off",
+    "What of a request is traced: request, the request itself; balancer, also its way to the upstream; all. Kong's other names are accepted and have no spans."
+  ),
+  tracing_sampling_rate: preset(
+    Type.number(0, 1),
+    "0.01",
+    "Share of the requests that are traced, of those whose traceparent does not decide it."
+  ),
+  tracing_client_address: preset(Type.onOff, "off", "Whether spans tell the addresses of clients."),
+  opentelemetry_traces_endpoint: optional(
+    Type.httpUrl,
+    "Where spans go, by OTLP over HTTP: http://collector:4318/v1/traces. Without it nothing is traced."
+  ),
+  opentelemetry_metrics_endpoint: optional(
+    Type.httpUrl,
+    "Where a data plane's metrics go, by OTLP over HTTP: http://collector:4318/v1/metrics."
+  ),
+  opentelemetry_metrics_interval: preset(Type.number(1, 3600), "60", "Seconds between two exports of metrics."),
+  opentelemetry_protocol: preset(
+    Type.oneOf(["http/protobuf", "http/json"]),
+    "http/protobuf",
+    "The form in which a collector is sent spans and metrics."
+  ),
+  opentelemetry_headers: secret(
+    preset(Type.headerPairs, "", "Headers for the collector, such as authorization=Bearer%20TOKEN.")
+  ),
+  opentelemetry_resource_attributes: preset(
+    Type.attributePairs,
+    "",
+    "Attributes of this node for the collector, such as service.name=edge,deployment.environment.name=prod."
   ),
 
   declarative_config: optional(

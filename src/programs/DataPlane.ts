@@ -6,6 +6,7 @@
 import { Context, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import * as SettingClusterKeys from "../layers/cache-keys/SettingClusterKeys.ts"
 import type { Plugin } from "../model/plugin/Plugin.ts"
+import { AccessLog } from "../services/AccessLog.ts"
 import { askRemoteRungs } from "../services/askRemoteRungs.ts"
 import { keepCacheRenewed } from "../services/CacheRenewal.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
@@ -34,6 +35,7 @@ import { supervise } from "../services/supervise.ts"
 import { TelemetryDelivery } from "../services/TelemetryDelivery.ts"
 import { TelemetrySpool } from "../services/TelemetrySpool.ts"
 import { TelemetryStatus } from "../services/TelemetryStatus.ts"
+import { Tracing } from "../services/Tracing.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
@@ -104,7 +106,14 @@ const observers = (parts: DataPlaneParts) =>
     RequestObservers,
     Effect.gen(function* () {
       const counters = yield* RequestCounters
-      return [counters.record, ...(yield* RequestObservers)]
+      const { observe: log } = yield* AccessLog
+      const { tracer } = yield* Tracing
+      return [
+        counters.record,
+        ...(log === undefined ? [] : [log]),
+        ...(tracer === undefined ? [] : [tracer.observe]),
+        ...(yield* RequestObservers)
+      ]
     })
   ).pipe(Layer.provide(parts.requestObservers))
 
@@ -141,6 +150,9 @@ const serving = (parts: DataPlaneParts) => {
   const license = parts.licenseGuard.pipe(Layer.provide(impatientDisk), Layer.provide(parts.fileWatch))
   return parts.proxy.pipe(
     Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials, observers(parts)]),
+    // Not the disk that is listened to: a log that can't be written says nothing about the disk of the cache.
+    Layer.provideMerge(parts.accessLog.pipe(Layer.provide(parts.disk))),
+    Layer.provide(Layer.merge(parts.tracing, parts.metricsExport).pipe(Layer.provide(parts.httpClient))),
     Layer.provideMerge(license),
     Layer.provideMerge(rungs)
   )
@@ -197,6 +209,7 @@ const operate = Effect.gen(function* () {
 
 /** What a running node offers to whoever started it. */
 export type DataPlaneServices =
+  | AccessLog
   | Proxy
   | StatusListener
   | LiveConfig

@@ -1,5 +1,7 @@
 /** Every part of a data plane that can be swapped, with the layer that stands there by default. */
 
+import { FetchHttpClient } from "effect/http"
+import * as BufferedAccessLog from "../layers/access-log/BufferedAccessLog.ts"
 import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
 import * as EncryptedCache from "../layers/cache-keys/EncryptedCache.ts"
 import * as SettingsCacheKeys from "../layers/cache-keys/SettingsCacheKeys.ts"
@@ -19,6 +21,8 @@ import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
 import * as WatchingLicenseGuard from "../layers/license/WatchingLicenseGuard.ts"
 import * as GatheredNodeMetrics from "../layers/metrics/GatheredNodeMetrics.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
+import * as OtlpMetricsExport from "../layers/opentelemetry/OtlpMetricsExport.ts"
+import * as OtlpTracing from "../layers/opentelemetry/OtlpTracing.ts"
 import * as OutletConnection from "../layers/outlet/OutletConnection.ts"
 import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
 import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
@@ -76,6 +80,14 @@ export const dataPlaneParts = {
   resolver: DnsResolver.layer,
   /** Counts requests, for telemetry and metrics. */
   requestCounters: CountedRequests.layer,
+  /** Every HTTP request that the node makes on its own account: to a collector of telemetry. */
+  httpClient: FetchHttpClient.layer,
+  /** Says which trace a request belongs to, and tells a collector, where that is asked for. */
+  tracing: OtlpTracing.layer,
+  /** Brings metrics to a collector, where that is asked for. */
+  metricsExport: OtlpMetricsExport.layer,
+  /** Writes a line for each request, where that is asked for. */
+  accessLog: BufferedAccessLog.layer,
   /** Who hears of every request when it is over, besides those that count it. */
   requestObservers: RequestObservers.none,
   /** Carries the traffic. */

@@ -81,6 +81,8 @@ const configuration = (facts: NodeFacts): NodeSamples => {
   }
 }
 
+const deliveryStates = ["off", "local", "idle", "connected", "disconnected"]
+
 const spooled = (spool: SpoolFacts | undefined): NodeSamples =>
   spool === undefined
     ? {}
@@ -112,6 +114,7 @@ export const nodeSamples = (facts: MetricFacts): NodeSamples => ({
   ...configuration(facts.node),
   ...judged(facts.node),
   ...spooled(facts.node.telemetry.spool),
+  holdfast_telemetry_delivery: stateSamples(deliveryStates, facts.node.telemetry.delivery._tag),
   ...delivered(facts),
   ...facts.traffic,
   ...processSamples(facts.process),

@@ -6,6 +6,7 @@
  * `DataPlane.layer({ settings, parts: { ...virtualParts, ...mine } })`; `Machine.start` builds it.
  */
 import { Context, Effect, Layer, SubscriptionRef } from "effect"
+import { HttpClient, HttpClientError } from "effect/http"
 import { telemetryPath } from "../model/telemetry/TelemetryWire.ts"
 import { ClusterDialer } from "../services/ClusterDialer.ts"
 import { type ClusterCredentials, ClusterIdentity } from "../services/ClusterIdentity.ts"
@@ -45,6 +46,15 @@ const inert = Context.empty().pipe(
   Context.add(UpstreamCredentials, {
     load: Effect.succeed({ clientCertificate: undefined, authorities: () => [] })
   }),
+  Context.add(
+    HttpClient.HttpClient,
+    HttpClient.make((request) => {
+      const cause = new Error("a virtual node has no real network")
+      return Effect.fail(
+        new HttpClientError.HttpClientError({ reason: new HttpClientError.TransportError({ request, cause }) })
+      )
+    })
+  ),
   Context.add(ErrorTemplates, { load: Effect.succeed({}) }),
   Context.add(ClusterTransport, {
     connect: () =>
@@ -99,6 +109,7 @@ export const virtualParts = {
   upstreamCredentials: outside,
   errorTemplates: outside,
   resolver: outside,
+  httpClient: outside,
   proxy: outside,
   clusterIdentity: outside,
   clusterTransport: outside,

@@ -19,6 +19,7 @@ import { Resolver } from "../../services/Resolver.ts"
 import { ServerCertificate } from "../../services/ServerCertificate.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
+import { Tracing } from "../../services/Tracing.ts"
 import { TrustedClock } from "../../services/TrustedClock.ts"
 import { UpstreamCredentials } from "../../services/UpstreamCredentials.ts"
 import { makeAnswerPolicy } from "./answerPolicy.ts"
@@ -87,6 +88,7 @@ const make = Effect.gen(function* () {
   const { refusal } = yield* LicenseGuard
   const { resolve } = yield* Resolver
   const observers = yield* RequestObservers
+  const { tracer } = yield* Tracing
   const { nodeId, hostname } = yield* Identity
   const clock = yield* TrustedClock
   const parts = yield* loadParts
@@ -117,7 +119,7 @@ const make = Effect.gen(function* () {
     errorDefaultType: settings.error_default_type,
     errorRenderers: errorRenderers(parts.templates),
     answerPolicy: makeAnswerPolicy(settings),
-    upstreamHeaderPolicy: makeUpstreamHeaderPolicy(settings),
+    upstreamHeaderPolicy: makeUpstreamHeaderPolicy(settings, tracer !== undefined),
     allowsDebug: settings.allow_debug_header,
     clientBodyTimeoutMs: settings.client_body_timeout * 1000,
     sendTimeoutMs: settings.send_timeout * 1000,
@@ -126,6 +128,7 @@ const make = Effect.gen(function* () {
     nowMs: () => performance.now(),
     newRequestId: () => randomUUID().replaceAll("-", ""),
     isDraining: () => isDraining,
+    tracer,
     observe: observing(observers, (cause, requestId) =>
       warn("an observer of requests failed", { requestId, cause: String(cause) })
     ),
@@ -186,6 +189,7 @@ export const layer: Layer.Layer<
   | LicenseGuard
   | Resolver
   | RequestObservers
+  | Tracing
   | ServerCertificate
   | ErrorTemplates
   | UpstreamCredentials

@@ -79,6 +79,7 @@ const exchangeMaker =
     clientAddress: "",
     compiled: undefined,
     consumer: undefined,
+    trace: undefined,
     plugins: undefined,
     status: 0,
     source: "error",

@@ -1,6 +1,8 @@
 /** The headers of the request to the upstream: the client's, less what ends here, plus ours (`proxy-behaviour.md` §1). */
 import type { IncomingMessage } from "node:http"
 import type { SettingValues } from "../../model/SettingTable.ts"
+import { traceparentOf } from "../../model/tracing/TraceContext.ts"
+import type { RequestTracer } from "../../services/Tracing.ts"
 import type { Exchange } from "./exchange.ts"
 import { type Forwarded, forwardedForOf, forwardedPrefixOf } from "./forwarded.ts"
 import { connectionNames, copyHeaders } from "./hopByHop.ts"
@@ -36,10 +38,14 @@ export interface UpstreamHeaderPolicy {
   readonly hasRequestId: boolean
 }
 
-export const makeUpstreamHeaderPolicy = ({
-  headers_upstream: names
-}: Pick<SettingValues, "headers_upstream">): UpstreamHeaderPolicy => ({
-  managed: new Set([...alwaysManaged, ...names.map((name) => name.toLowerCase())]),
+/** Passed through as they come, unless requests are traced here. */
+const traceHeaders: ReadonlyArray<string> = ["traceparent", "tracestate"]
+
+export const makeUpstreamHeaderPolicy = (
+  { headers_upstream: names }: Pick<SettingValues, "headers_upstream">,
+  isTraced: boolean
+): UpstreamHeaderPolicy => ({
+  managed: new Set([...alwaysManaged, ...names.map((name) => name.toLowerCase()), ...(isTraced ? traceHeaders : [])]),
   hasRequestId: names.includes("X-Kong-Request-Id")
 })
 
@@ -109,6 +115,13 @@ export interface UpstreamHeaderInput {
   readonly trailerNames: ReadonlyArray<string>
 }
 
+const pushTrace = (exchange: Exchange, tracer: RequestTracer, to: Array<string>): void => {
+  const trace = tracer.begin(exchange)
+  exchange.trace = trace
+  to.push("traceparent", traceparentOf(trace))
+  if (trace.traceState !== undefined) to.push("tracestate", trace.traceState)
+}
+
 /** What plugins set, but for what the gateway manages. */
 const pushChanges = ({ node, plugins }: Exchange, to: Array<string>): void => {
   for (const { lowerName, name, value } of plugins?.request.changes?.list ?? []) {
@@ -148,5 +161,6 @@ export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<strin
     ...framingHeaders(framing, head.facts.method),
     ...(trailerNames.length === 0 ? [] : ["Trailer", trailerNames.join(", ")])
   )
+  if (node.tracer !== undefined) pushTrace(exchange, node.tracer, sent)
   return sent
 }

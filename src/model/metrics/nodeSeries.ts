@@ -64,6 +64,9 @@ export const nodeSeries = {
   holdfast_reconnects_total: counter("Sessions with the control plane after the first one since the start"),
   holdfast_failed_dials_total: counter("Attempts to reach the control plane that led to no session"),
 
+  holdfast_telemetry_delivery: gauge("1 for the state that the delivery of telemetry to the control plane is in", [
+    "state"
+  ]),
   holdfast_spool_bytes: gauge("Telemetry that no control plane has acknowledged yet"),
   holdfast_spool_records: gauge("The same in records"),
   holdfast_spool_oldest_timestamp_seconds: gauge("End of the oldest window that waits, in seconds since the epoch"),

@@ -24,6 +24,7 @@ import { Proxy } from "../../../src/services/Proxy.ts"
 import { type RequestObserver, RequestObservers } from "../../../src/services/RequestObservers.ts"
 import { type CertificatePair, ServerCertificate } from "../../../src/services/ServerCertificate.ts"
 import { Settings } from "../../../src/services/Settings.ts"
+import { type RequestTracer, Tracing } from "../../../src/services/Tracing.ts"
 import { TrustedClock } from "../../../src/services/TrustedClock.ts"
 
 export const id = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
@@ -55,6 +56,7 @@ export interface ProxyOptions {
   readonly settings?: Partial<SettingValues>
   readonly certificate?: CertificatePair
   readonly observers?: ReadonlyArray<RequestObserver>
+  readonly tracer?: RequestTracer
 }
 
 export interface RunningProxy {
@@ -83,6 +85,7 @@ export const startProxy = Effect.fnUntraced(function* (
       Layer.succeed(LiveConfig, { current, state, apply: () => unused, note: () => unused, passOver: () => unused }),
       Layer.succeed(ServerCertificate, { fallback }),
       Layer.succeed(RequestObservers, options.observers ?? []),
+      Layer.succeed(Tracing, { tracer: options.tracer }),
       Layer.succeed(Identity, { nodeId: id(900), hostname: "gateway.test", version: "3.9.0" }),
       TrustedClock.layerWall,
       DnsResolver.layer,
