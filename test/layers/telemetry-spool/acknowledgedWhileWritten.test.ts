@@ -17,7 +17,7 @@ const offeredAfter = (delayMs: number) =>
   runVirtual(
     Effect.gen(function* () {
       const disk = VirtualDisk.make()
-      const { spool, counters, end } = yield* startSpool(disk, 1, { analytics_flush_interval: "1" })
+      const { spool, counters, end } = yield* startSpool(disk, 1, { analytics_flush_interval: 1 })
       counters.record(finished({ compiled: route }))
       const first = yield* spool.take(100_000)
       disk.become({ slowMs: 70 })
