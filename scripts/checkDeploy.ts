@@ -4,13 +4,23 @@ import { globSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { composeFaults, dockerfileFaults, kubernetesFaults, type Rule } from "./deployRules.ts"
+import { alertRuleFaults, dashboardFaults } from "./monitoringRules.ts"
+
+/** What a tool that may not be there says of our files: nothing when all is well. */
+const askTool = (tool: string, args: ReadonlyArray<string>, cwd: string): string | "absent" => {
+  const { error, status, stdout, stderr } = spawnSync(tool, args, { cwd, encoding: "utf8" })
+  if (error !== undefined) return "absent"
+  return status === 0 ? "" : `${stdout}${stderr}`
+}
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const rules: Readonly<Record<string, Rule>> = {
   "deploy/docker/Dockerfile": dockerfileFaults,
   "deploy/compose.yaml": composeFaults,
-  "deploy/kubernetes/*.yaml": kubernetesFaults
+  "deploy/kubernetes/*.yaml": kubernetesFaults,
+  "deploy/monitoring/holdfast.rules.yml": alertRuleFaults,
+  "deploy/monitoring/grafana-*.json": dashboardFaults
 }
 
 const faults: Array<string> = []
@@ -36,6 +46,19 @@ if (verified.error !== undefined) {
   count += units.length
   const said = verified.stderr.split("\n").filter(counts)
   faults.push(...said.map((line) => `deploy/systemd: ${line}`))
+}
+
+const promtoolRuns = [
+  ["check", "config", "prometheus.yml"],
+  ["check", "rules", "holdfast.rules.yml"],
+  ["test", "rules", "holdfast.rules.test.yml"]
+]
+const told = promtoolRuns.map((args) => askTool("promtool", args, join(root, "deploy/monitoring")))
+if (told.includes("absent")) {
+  console.log("SKIPPED: deploy/monitoring is not tested, for there is no promtool (Debian: prometheus) on this machine")
+} else {
+  count += promtoolRuns.length
+  faults.push(...told.filter((said) => said !== "").map((said) => `deploy/monitoring: ${said.trim()}`))
 }
 
 for (const fault of faults) console.error(fault)

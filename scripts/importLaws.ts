@@ -166,7 +166,8 @@ const openers: Readonly<Record<string, ReadonlyArray<string>>> = {
   "node:tls": ["connect", "default", "*"],
   "node:http": ["request", "get", "default", "*"],
   "node:https": ["request", "get", "default", "*"],
-  ws: ["WebSocket", "default", "*"]
+  ws: ["WebSocket", "default", "*"],
+  "effect/http": ["FetchHttpClient", "*"]
 }
 
 /** Who opens connections to somebody other than a control plane, or opens those that all others go through. */
@@ -176,6 +177,8 @@ const mayOpen = [
   "layers/WebSocketDialer.ts",
   // Towards upstreams.
   "layers/http-proxy/",
+  // Towards a collector of telemetry, as a part that can be replaced.
+  "programs/dataPlaneParts.ts",
   // Of quickstart and drill, towards the listeners of their own processes.
   "programs/stage/",
   "programs/drill/"

@@ -15,8 +15,8 @@ const guardedRouter = Layer.effect(
   Effect.gen(function* () {
     const router = yield* Router
     return Router.of({
-      compile: (table) => {
-        const compiled = router.compile(table)
+      compile: (table, plugins) => {
+        const compiled = router.compile(table, plugins)
         return {
           ...compiled,
           match: (request) => (request.path.startsWith("/internal") ? undefined : compiled.match(request))

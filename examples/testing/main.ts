@@ -15,8 +15,8 @@ const changedRouter = (change: (compile: Router["Service"]["compile"]) => Router
     Effect.map(Router, ({ compile }) => Router.of({ compile: change(compile) }))
   ).pipe(Layer.provide(TraditionalCompatibleRouter.layer))
 
-const guarded = changedRouter((compile) => (table) => {
-  const compiled = compile(table)
+const guarded = changedRouter((compile) => (table, plugins) => {
+  const compiled = compile(table, plugins)
   return {
     ...compiled,
     match: (request) => (request.path.startsWith("/internal") ? undefined : compiled.match(request))
@@ -26,8 +26,8 @@ const guarded = changedRouter((compile) => (table) => {
 /** It means to spare work, and serves the routes of yesterday. */
 const lazy = changedRouter((compile) => {
   let first: ReturnType<typeof compile> | undefined
-  return (table) => {
-    first ??= compile(table)
+  return (table, plugins) => {
+    first ??= compile(table, plugins)
     return first
   }
 })

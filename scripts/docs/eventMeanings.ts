@@ -20,6 +20,19 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "asked to drain: not ready until the next start": dp(
     "Somebody posted to `/status/ready`: the node answers that it is not ready, and goes on serving."
   ),
+  "telemetry is delivered": dp(
+    "The control plane acknowledged a batch, for the first time or again; `spooled` is what still waits."
+  ),
+  "telemetry can't be delivered; it waits on this node": dp(
+    "Nothing is acknowledged, because of `cause`. Told once; it is tried again for ever, and nothing else waits for it. The status says what is spooled."
+  ),
+  "telemetry stays on this node": dp(
+    "There is nobody who takes it, because of `reason`: a control plane of Kong's, or an older one. It is asked again every five minutes, but not with `konnect_mode`."
+  ),
+  "telemetry not stored": cp(
+    "The store failed (`cause`), a full disk say. Nothing of the batch was taken; the node keeps it and sends it again."
+  ),
+  "telemetry connection failed": cp("A defect of Holdfast's own; the node connects again. Please report it."),
   "configuration serves": dp("A new configuration answers requests from this moment on; `source` says where from."),
   "the configuration has no route left; every request is answered 404": dp(
     "There were routes before (`routesBefore`), and what came now has none. It serves, for a node does what it is told; far more often than a wish it is a broken pipeline."
@@ -185,6 +198,9 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "setting not served": both(
     "A setting that matters is understood and not served, or means nothing in this role: see `setting`."
   ),
+  "plugins that are not known here are not enabled": both(
+    "The setting `plugins` names some that this program doesn't have: see `plugins`. A configuration that uses one is refused."
+  ),
   "settings of Kong's that mean nothing here": both("`KONG_…` variables and lines of the file that have no effect."),
   "cluster certificate expires soon": both(
     "30, 7 and 1 days before its end. Replace the files of `cluster_cert` and `cluster_cert_key`; no restart is needed."
@@ -201,6 +217,15 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "former cluster certificate counts no longer": both(
     "`cluster_cert_overlap` is over. Who still has the former certificate can't connect any more."
   ),
+  "access log lines are lost": dp(
+    "The access log can't be written, or not as fast as requests come: `cause` says why. Requests go on; holdfast_access_log_dropped_total counts."
+  ),
+  "access log is written again": dp("That is over; so many lines are `lost`."),
+  "telemetry can't be delivered to the collector": dp(
+    "Spans or metrics don't reach `endpoint`: `cause` says why. It is tried again; what finds no room meanwhile is counted in holdfast_spans_dropped_total."
+  ),
+  "telemetry is delivered to the collector again": dp("That is over."),
+  "SIGUSR1: opening the access log anew": dp("Somebody, logrotate for example, moved the file away."),
   "control plane ready": cp("The admin API and the cluster listener are open."),
   "configuration pushed": cp("A change went out to the connected data planes."),
   "push failed; trying again": cp("The newest configuration could not be made; nothing is forgotten."),

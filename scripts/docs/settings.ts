@@ -21,9 +21,10 @@ const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("<
 
 const code = (text: string): string => `\`${text.replaceAll("|", "\\|")}\``
 
-const row = (name: string, { type, preset, help, isSecret }: Setting<unknown>): string => {
+const row = (name: string, { type, preset, controlPlanePreset, help, isSecret }: Setting<unknown>): string => {
   const names = `${code(name)}<br>${code(`KONG_${name.toUpperCase()}`)}`
-  const value = preset === undefined || preset === "" ? "" : code(preset)
+  const own = preset === undefined || preset === "" ? "" : code(preset)
+  const value = controlPlanePreset === undefined ? own : `${own}; of a control plane ${code(controlPlanePreset)}`
   return `| ${names} | ${value} | ${cell(type.expected)} | ${cell(help)}${isSecret ? " **Secret.**" : ""} |`
 }
 

@@ -1,11 +1,17 @@
 /** Payloads from the store's export: reference `hybrid-protocol-v1.md` §4, §5 and §8. */
 import { Clock, Effect, Layer, Ref, Semaphore, SubscriptionRef } from "effect"
 import { hashTable } from "../model/ConfigHash.ts"
+import type { Row } from "../model/Entity.ts"
 import { exportTable } from "../model/exportTable.ts"
 import { reconfigureJson } from "../model/Wire.ts"
 import { Compression } from "../services/Compression.ts"
 import { ConfigStore } from "../services/control/ConfigStore.ts"
 import { type Payload, Payloads } from "../services/control/Payloads.ts"
+
+/** Disabled ones are not sent, so that no data plane needs them (`hybrid-protocol-v1.md` §9.2). */
+const configuredPlugins = ({ plugins }: Row): ReadonlyArray<string> => [
+  ...new Set(((plugins ?? []) as ReadonlyArray<Row>).map(({ name }) => String(name)))
+]
 
 const make = Effect.gen(function* () {
   const store = yield* ConfigStore
@@ -15,13 +21,14 @@ const make = Effect.gen(function* () {
 
   const build = Effect.gen(function* () {
     const { version, rows } = yield* store.export
-    const config_table = exportTable(rows)
+    const nowMs = yield* Clock.currentTimeMillis
+    const config_table = exportTable(rows, nowMs)
     const hashes = hashTable(config_table)
-    const timestamp = (yield* Clock.currentTimeMillis) / 1000
+    const timestamp = nowMs / 1000
     const json = reconfigureJson({ timestamp, config_table, config_hash: hashes.config, hashes })
     const bytes = yield* compression.gzip(new TextEncoder().encode(json))
     const sections = [...rows].map(([name, { length }]) => ({ name, rows: length })).sort((a, b) => b.rows - a.rows)
-    const plugins = (rows.get("plugins") ?? []).map(({ name }) => String(name))
+    const plugins = configuredPlugins(config_table)
     const payload: Payload = { version, hash: hashes.config, bytes, plugins, sections }
     yield* Ref.set(cached, payload)
     return payload

@@ -5,6 +5,7 @@ import { DeclarativeConfig } from "../services/DeclarativeConfig.ts"
 import { readDocument, type Text } from "../services/DeclarativeDocument.ts"
 import { Disk } from "../services/Disk.ts"
 import { ConfigRejected, type Offer } from "../services/LiveConfig.ts"
+import { Plugins } from "../services/Plugins.ts"
 import type { RungAnswer } from "../services/Rung.ts"
 import { Settings } from "../services/Settings.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
@@ -28,6 +29,7 @@ const make = Effect.gen(function* () {
   const { declarative_config: file, declarative_config_string: given } = yield* Settings
   const disk = yield* Disk
   const clock = yield* TrustedClock
+  const plugins = yield* Plugins
 
   const text: Effect.Effect<Option.Option<Text>, ConfigRejected> = Effect.gen(function* () {
     if (file === undefined)
@@ -39,7 +41,7 @@ const make = Effect.gen(function* () {
   const read = Effect.gen(function* (): Effect.fn.Return<RungAnswer, ConfigRejected> {
     const found = yield* text
     if (Option.isNone(found)) return nothing("no setting names one")
-    const { raw, hash } = yield* readDocument(found.value)
+    const { raw, hash } = yield* Effect.provideService(readDocument(found.value), Plugins, plugins)
     const receivedAtMs = yield* clock.nowMs
     const offer: Offer = { raw, hash, receivedAtMs, source, place: found.value.name }
     return { _tag: "Candidate", offer, served: Effect.void, refused: () => nothingElse }
@@ -52,7 +54,7 @@ const make = Effect.gen(function* () {
   return DeclarativeConfig.of({ source, offer })
 })
 
-export const layer: Layer.Layer<DeclarativeConfig, never, Settings | Disk | TrustedClock> = Layer.effect(
+export const layer: Layer.Layer<DeclarativeConfig, never, Settings | Disk | TrustedClock | Plugins> = Layer.effect(
   DeclarativeConfig,
   make
 )

@@ -8,21 +8,23 @@ import { emptyTable } from "../model/ConfigTable.ts"
 import { formatFault } from "../model/Fault.ts"
 import { listenFault } from "../model/listenFault.ts"
 import { askedMemoryFormat } from "../model/MemoryUnit.ts"
+import { metricsContentType } from "../model/metrics/PrometheusText.ts"
 import type { ListenAddress } from "../model/SettingTypes.ts"
 import { codeOf } from "../model/thrown.ts"
 import { viewOfUpstreams } from "../model/UpstreamViews.ts"
-import { ConnectionStatus } from "../services/ConnectionStatus.ts"
+import type { ConnectionStatus } from "../services/ConnectionStatus.ts"
+import { gatherNodeFacts } from "../services/gatherNodeFacts.ts"
 import { Identity } from "../services/Identity.ts"
 import { LiveConfig } from "../services/LiveConfig.ts"
-import { monotonicMs } from "../services/monotonic.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
-import { metricsContentType, metricsText } from "../services/NodeMetrics.ts"
+import { NodeMetrics, nodeMetricsText } from "../services/NodeMetrics.ts"
 import { readyAnswer, statusBody } from "../services/NodeStatus.ts"
 import { Resolver } from "../services/Resolver.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
-import { TrustedClock } from "../services/TrustedClock.ts"
+import type { TelemetryStatus } from "../services/TelemetryStatus.ts"
+import type { TrustedClock } from "../services/TrustedClock.ts"
 
 type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse>
 
@@ -59,35 +61,12 @@ const asksToDrain = (body: string): boolean => {
 
 const make = Effect.gen(function* () {
   const settings = yield* Settings
-  const { nodeId, hostname, version } = yield* Identity
+  const { nodeId } = yield* Identity
   const live = yield* LiveConfig
-  const connection = yield* ConnectionStatus
   const health = yield* NodeHealth
   const resolver = yield* Resolver
-  const trustedClock = yield* TrustedClock
-  const startedAtMs = yield* trustedClock.nowMs
-  const startedMs = yield* monotonicMs
-
-  const facts = Effect.gen(function* () {
-    return {
-      nodeId,
-      hostname,
-      version,
-      startedAtMs,
-      nowMs: yield* trustedClock.nowMs,
-      uptimeMs: (yield* monotonicMs) - startedMs,
-      monotonicMs: yield* monotonicMs,
-      live: yield* SubscriptionRef.get(live.state),
-      warnings: MutableRef.get(live.current).warnings,
-      connection: yield* SubscriptionRef.get(connection),
-      proxy: MutableRef.get(health.proxy)?.(),
-      isDraining: MutableRef.get(health.isDraining),
-      cacheProblem: MutableRef.get(health.cacheProblem),
-      clusterCertificateExpiresAtMs: MutableRef.get(health.clusterCertificateExpiresAtMs)?.(),
-      license: MutableRef.get(health.license),
-      clock: yield* trustedClock.facts
-    }
-  })
+  const { samples } = yield* NodeMetrics
+  const facts = yield* gatherNodeFacts
 
   const status = Effect.fnUntraced(function* (query: URLSearchParams) {
     const asked = askedMemoryFormat(query)
@@ -95,8 +74,8 @@ const make = Effect.gen(function* () {
     return json(statusBody(yield* facts, { pid: process.pid, ...process.memoryUsage() }, asked.format), 200)
   })
 
-  const metrics = Effect.map(facts, (known) =>
-    HttpServerResponse.text(metricsText(known), { contentType: metricsContentType })
+  const metrics = Effect.map(samples, (known) =>
+    HttpServerResponse.text(nodeMetricsText(known), { contentType: metricsContentType })
   )
 
   const ready = Effect.map(facts, (known) => {
@@ -156,5 +135,13 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   StatusListener,
   StartError,
-  Settings | Identity | LiveConfig | ConnectionStatus | NodeHealth | Resolver | TrustedClock
+  | Settings
+  | Identity
+  | LiveConfig
+  | ConnectionStatus
+  | NodeHealth
+  | NodeMetrics
+  | Resolver
+  | TelemetryStatus
+  | TrustedClock
 > = Layer.effect(StatusListener, make)

@@ -1,6 +1,6 @@
 /** The connected sessions, in memory: they end with the process anyway. */
 import { Clock, Effect, Layer, Queue } from "effect"
-import { ClusterHub, type Member, type Presence } from "../services/control/ClusterHub.ts"
+import { ClusterHub, type Member, type Presence, type PushCounts } from "../services/control/ClusterHub.ts"
 import type { Payload } from "../services/control/Payloads.ts"
 
 interface Session extends Member, Presence {
@@ -10,6 +10,7 @@ interface Session extends Member, Presence {
 const make = Effect.sync(() => {
   /** By what their holders know of them: a fleet that comes back at once must not cost its square. */
   const sessions = new Map<Member, Session>()
+  let pushes: PushCounts = { count: 0, bytes: 0 }
 
   /** True when this is news to the session. */
   const offerTo = (session: Session, payload: Payload): boolean => {
@@ -39,6 +40,11 @@ const make = Effect.sync(() => {
       }),
     broadcast: (payload) =>
       Effect.sync(() => [...sessions.values()].filter((session) => offerTo(session, payload)).length),
+    sent: (bytes) =>
+      Effect.sync(() => {
+        pushes = { count: pushes.count + 1, bytes: pushes.bytes + bytes }
+      }),
+    pushes: Effect.sync(() => pushes),
     present: Effect.sync(() => [...sessions.values()].map(({ nodeId, sinceMs }) => ({ nodeId, sinceMs })))
   })
 })

@@ -91,11 +91,9 @@ const make = (threads: number): Disk["Service"] => {
     attempt(path, { operation, path }, { start })
 
   /** A file that is open at last, when nobody waits for it any more, is closed. */
-  const opened = (path: string, mode: number) =>
-    attempt(
-      dirname(path),
-      { operation: "create", path },
-      { start: () => openFor(path, mode), discard: (handle) => handle.close() }
+  const opened = (operation: DiskOperation, path: string, start: () => Promise<FileHandle>) =>
+    Effect.map(attempt(dirname(path), { operation, path }, { start, discard: (handle) => handle.close() }), (handle) =>
+      openFile(path, handle)
     )
 
   const openFile = (path: string, handle: FileHandle): OpenFile => ({
@@ -109,7 +107,8 @@ const make = (threads: number): Disk["Service"] => {
     stat: (path) => ofFile("stat", path, () => factsOf(path)),
     list: (folder) => ofFolder("list", folder, () => readdir(folder)),
     makeFolder: (folder) => ofFolder("makeFolder", folder, () => makeFolder(folder)),
-    create: (path, mode) => Effect.map(opened(path, mode), (handle) => openFile(path, handle)),
+    create: (path, mode) => opened("create", path, () => openFor(path, mode)),
+    append: (path, mode) => opened("append", path, () => open(path, "a", mode)),
     rename: (from, to) => ofFile("rename", from, () => rename(from, to)),
     link: (from, to) => ofFile("link", from, () => link(from, to)),
     remove: (path) => ofFile("remove", path, () => rm(path)),

@@ -1,6 +1,10 @@
 /** Ids from Node's secure random source. */
-import { randomUUID } from "node:crypto"
+import { randomBytes, randomUUID } from "node:crypto"
 import { Effect, Layer } from "effect"
+import { secretText } from "../model/SecretText.ts"
 import { Ids } from "../services/control/Ids.ts"
 
-export const layer: Layer.Layer<Ids> = Layer.succeed(Ids, { uuid: Effect.sync(() => randomUUID()) })
+export const layer: Layer.Layer<Ids> = Layer.succeed(Ids, {
+  uuid: Effect.sync(() => randomUUID()),
+  secret: Effect.sync(() => secretText(randomBytes))
+})

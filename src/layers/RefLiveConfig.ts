@@ -4,6 +4,7 @@ import { emptyConfig } from "../model/CompiledConfig.ts"
 import { hashTable } from "../model/ConfigHash.ts"
 import { isEmptyTable } from "../model/ConfigTable.ts"
 import { type Fault, formatFault } from "../model/Fault.ts"
+import { PluginsRefused } from "../model/plugin/PluginsRefused.ts"
 import { type Snapshot, type Source, type Version, zeroHash } from "../model/Snapshot.ts"
 import { inOrder, isAtLeastAsGood, moveBetween, preferenceOf } from "../model/SourcePreference.ts"
 import { isShortOfMemory, messageOf } from "../model/thrown.ts"
@@ -17,6 +18,8 @@ import {
   type PassedOver,
   showPassedOver
 } from "../services/LiveConfig.ts"
+import { monotonicMs } from "../services/monotonic.ts"
+import { Plugins } from "../services/Plugins.ts"
 import { Router } from "../services/Router.ts"
 import { Settings } from "../services/Settings.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
@@ -46,6 +49,7 @@ const attempt = <A>(offer: Offer, stage: Stage, step: () => A): Effect.Effect<A,
       return Effect.succeed(step())
     } catch (cause) {
       if (isShortOfMemory(cause)) return Effect.die(cause)
+      if (cause instanceof PluginsRefused) return Effect.fail(refusal(offer, stage, cause.faults))
       return Effect.fail(refusal(offer, stage, [{ path: [], message: `can't be processed (${messageOf(cause)})` }]))
     }
   })
@@ -61,6 +65,7 @@ const told = (faults: ReadonlyArray<Fault>): ReadonlyArray<string> => {
 
 const make = Effect.gen(function* () {
   const router = yield* Router
+  const plugins = yield* Plugins
   const { decodeTable } = yield* ConfigCodec
   const clock = yield* TrustedClock
   const preference = preferenceOf(yield* Settings)
@@ -75,6 +80,8 @@ const make = Effect.gen(function* () {
     routeCount: 0,
     snapshot: undefined,
     acceptedCount: 0,
+    applyTimes: { count: 0, sumMs: 0, lastMs: 0 },
+    rejectedCount: 0,
     lastRejection: undefined
   })
   const oneAtATime = yield* Semaphore.make(1)
@@ -90,7 +97,11 @@ const make = Effect.gen(function* () {
       reasons,
       faults: rejected.faults
     }
-    yield* SubscriptionRef.update(state, (known) => ({ ...known, lastRejection }))
+    yield* SubscriptionRef.update(state, (known) => ({
+      ...known,
+      rejectedCount: known.rejectedCount + 1,
+      lastRejection
+    }))
     const { source, hash = "unknown", stage = "read" } = rejected
     yield* Effect.logError("configuration rejected; the running one stays").pipe(
       Effect.annotateLogs({ source, hash, stage, reasons })
@@ -127,7 +138,7 @@ const make = Effect.gen(function* () {
   })
 
   const makeSnapshot = Effect.fnUntraced(function* (offer: Offer) {
-    const decoded = yield* attempt(offer, "schema", () => decodeTable(offer.raw))
+    const decoded = yield* attempt(offer, "schema", () => decodeTable(offer.raw, plugins))
     if (decoded._tag === "Wrong") return yield* refusal(offer, "schema", decoded.faults)
     // A configuration of nothing but workspaces counts as none, whatever its source calls it (hybrid-protocol-v1.md §6.9).
     const hash = yield* attempt(offer, "schema", () =>
@@ -146,12 +157,13 @@ const make = Effect.gen(function* () {
       yield* Effect.logWarning("entities that are kept but not served").pipe(Effect.annotateLogs({ entities: names }))
   })
 
-  const swap = Effect.fnUntraced(function* (offer: Offer, snapshot: Snapshot) {
-    const compiled = yield* attempt(offer, "compile", () => router.compile(snapshot.table))
+  const swap = Effect.fnUntraced(function* (offer: Offer, snapshot: Snapshot, beganMs: number) {
+    const compiled = yield* attempt(offer, "compile", () => router.compile(snapshot.table, plugins))
     const { source: from, routeCount: routesBefore } = yield* SubscriptionRef.get(state)
     const sinceMs = yield* clock.nowMs
     MutableRef.set(current, compiled)
     running = snapshot
+    const lastMs = (yield* monotonicMs) - beganMs
     const { source, hash, receivedAtMs } = snapshot
     const routeCount = compiled.routeCount
     yield* SubscriptionRef.update(state, (known) => ({
@@ -163,7 +175,8 @@ const make = Effect.gen(function* () {
       routeCount,
       snapshot,
       passedOver: relevant(known.passedOver, source),
-      acceptedCount: known.acceptedCount + 1
+      acceptedCount: known.acceptedCount + 1,
+      applyTimes: { count: known.applyTimes.count + 1, sumMs: known.applyTimes.sumMs + lastMs, lastMs }
     }))
     yield* tellMove(from, source)
     yield* Effect.logInfo("configuration serves").pipe(Effect.annotateLogs({ from, source, hash, routes: routeCount }))
@@ -222,8 +235,9 @@ const make = Effect.gen(function* () {
       yield* refuseWorse(offer)
       if (running !== undefined && offer.hash !== undefined && offer.hash === running.hash)
         return yield* keep(running, offer)
+      const beganMs = yield* monotonicMs
       const snapshot = yield* makeSnapshot(offer)
-      yield* swap(offer, snapshot)
+      yield* swap(offer, snapshot, beganMs)
       return { snapshot, isNew: true } satisfies Applied
     },
     Effect.tapError(tell),
@@ -235,4 +249,7 @@ const make = Effect.gen(function* () {
   return LiveConfig.of({ current, state, apply, note, passOver })
 })
 
-export const layer: Layer.Layer<LiveConfig, never, Router | Settings | TrustedClock> = Layer.effect(LiveConfig, make)
+export const layer: Layer.Layer<LiveConfig, never, Router | Plugins | Settings | TrustedClock> = Layer.effect(
+  LiveConfig,
+  make
+)

@@ -1,14 +1,15 @@
 /**
- * ClusterDialer by `ws`, upgraded over a stream of the ClusterTransport (reference `hybrid-protocol-v1.md` §1.1). The whole
+ * ClusterDialer and TelemetryDialer by `ws`, upgraded over a stream of the ClusterTransport (reference `hybrid-protocol-v1.md` §1.1). The whole
  * dial has one limit: name resolution, TCP, a forward proxy, TLS and the WebSocket handshake together.
  */
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { Cause, Clock, Effect, Layer, Queue, type Scope, SubscriptionRef } from "effect"
 import { type ClientOptions, type RawData, WebSocket } from "ws"
-import { serverNameOf } from "../model/ClusterTls.ts"
+import { serverNameOf, telemetryServerNameOf } from "../model/ClusterTls.ts"
 import { formatAddress } from "../model/listenFault.ts"
 import { readRetryAfter } from "../model/RetryAfter.ts"
+import { frameMaxBytes, telemetryPath } from "../model/telemetry/TelemetryWire.ts"
 import { messageOf } from "../model/thrown.ts"
 import { outletPath } from "../model/Wire.ts"
 import { ClusterDialer, type ClusterSocket, type Frame, SessionEnd } from "../services/ClusterDialer.ts"
@@ -23,6 +24,7 @@ import {
 } from "../services/ClusterTransport.ts"
 import { Identity } from "../services/Identity.ts"
 import { Settings } from "../services/Settings.ts"
+import { TelemetryDialer } from "../services/TelemetryDialer.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
 
 /** One WebSocket operation may take this long (§1). */
@@ -64,6 +66,7 @@ const refusal = ({ statusCode, headers }: IncomingMessage) =>
     return new ClusterUnreachable({
       reason: "refused",
       message: `expected a WebSocket handshake, got HTTP ${statusCode}`,
+      ...(statusCode === undefined ? {} : { status: statusCode }),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs })
     })
   })
@@ -138,45 +141,49 @@ const startLimit: Effect.Effect<Effect.Effect<number>> = Effect.map(Clock.monoto
  * A dial that failed by either certificate. The one that counts came first, and why it failed comes first; but an answer
  * in HTTP came from who knew us, whichever certificate it was.
  */
-const byEither = (first: ClusterUnreachable, { reason, message, retryAfterMs }: ClusterUnreachable) =>
+const byEither = (first: ClusterUnreachable, { reason, message, retryAfterMs, status }: ClusterUnreachable) =>
   new ClusterUnreachable({
     reason: reason === "refused" ? reason : first.reason,
     message:
       message === first.message
         ? `${message}; by the former certificate as well`
         : `${first.message}; by the former certificate: ${message}`,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs })
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(status === undefined ? {} : { status })
   })
 
-const asSessionEnd = ({ reason, message, retryAfterMs }: ClusterUnreachable): SessionEnd =>
+const asSessionEnd = ({ reason, message, retryAfterMs, status }: ClusterUnreachable): SessionEnd =>
   new SessionEnd({
     reason: reason === "refused" ? "refused" : "dialFailed",
     message,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs })
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(status === undefined ? {} : { status })
   })
 
-const make = Effect.gen(function* () {
-  const settings = yield* Settings
+interface Target {
+  readonly path: string
+  /** Absent where there is no control plane. */
+  readonly endpoint: ClusterEndpoint | undefined
+  readonly maxPayload: number
+}
+
+const makeDial = Effect.fnUntraced(function* ({ path, endpoint, maxPayload }: Target) {
   const identity = yield* Identity
   const transport = yield* ClusterTransport
   const clock = yield* TrustedClock
   const { current } = yield* ClusterIdentity
-  const controlPlane = settings.cluster_control_plane
-  if (controlPlane === undefined) {
-    const end = new SessionEnd({ reason: "dialFailed", message: "no cluster_control_plane is set" })
-    return ClusterDialer.of({ dial: Effect.fail(end) })
-  }
-  const endpoint: ClusterEndpoint = { ...controlPlane, serverName: serverNameOf(settings) }
+  if (endpoint === undefined)
+    return Effect.fail(new SessionEnd({ reason: "dialFailed", message: "no cluster_control_plane is set" }))
   const query = new URLSearchParams({
     node_id: identity.nodeId,
     node_hostname: identity.hostname,
     node_version: identity.version
   })
-  const url = `wss://${formatAddress(controlPlane)}${outletPath}?${query}`
-  const options: ClientOptions = { perMessageDeflate: false, maxPayload: settings.cluster_max_payload }
+  const url = `wss://${formatAddress(endpoint)}${path}?${query}`
+  const options: ClientOptions = { perMessageDeflate: false, maxPayload }
   const tooLate = new ClusterUnreachable({
     reason: "failed",
-    message: `no WebSocket handshake from ${formatAddress(controlPlane)} within ${dialLimitMs} ms`
+    message: `no WebSocket handshake from ${formatAddress(endpoint)} within ${dialLimitMs} ms`
   })
 
   const attempt = Effect.fnUntraced(function* (
@@ -195,7 +202,7 @@ const make = Effect.gen(function* () {
   })
 
   /** A control plane that has not got our new certificate yet can't be trusted by it, and breaks off when it is shown. */
-  const dial = Effect.gen(function* () {
+  return Effect.gen(function* () {
     const left = yield* startLimit
     const { former } = yield* SubscriptionRef.get(current)
     return yield* attempt(left, "current").pipe(
@@ -205,12 +212,34 @@ const make = Effect.gen(function* () {
       )
     )
   }).pipe(Effect.mapError(asSessionEnd), Effect.flatMap(wrap))
-
-  return ClusterDialer.of({ dial })
 })
 
-export const layer: Layer.Layer<
+type DialerServices = Settings | Identity | ClusterIdentity | ClusterTransport | TrustedClock
+
+export const layer: Layer.Layer<ClusterDialer, never, DialerServices> = Layer.effect(
   ClusterDialer,
-  never,
-  Settings | Identity | ClusterIdentity | ClusterTransport | TrustedClock
-> = Layer.effect(ClusterDialer, make)
+  Effect.gen(function* () {
+    const settings = yield* Settings
+    const controlPlane = settings.cluster_control_plane
+    const dial = yield* makeDial({
+      path: outletPath,
+      endpoint: controlPlane === undefined ? undefined : { ...controlPlane, serverName: serverNameOf(settings) },
+      maxPayload: settings.cluster_max_payload
+    })
+    return { dial }
+  })
+)
+
+export const layerForTelemetry: Layer.Layer<TelemetryDialer, never, DialerServices> = Layer.effect(
+  TelemetryDialer,
+  Effect.gen(function* () {
+    const settings = yield* Settings
+    const address = settings.cluster_telemetry_endpoint ?? settings.cluster_control_plane
+    const dial = yield* makeDial({
+      path: telemetryPath,
+      endpoint: address === undefined ? undefined : { ...address, serverName: telemetryServerNameOf(settings) },
+      maxPayload: frameMaxBytes
+    })
+    return { dial }
+  })
+)

@@ -1,5 +1,5 @@
 /** What a URL of the admin API is about: derived from the entity table, so that one more entity is one more row there. */
-import { entities, entityByName } from "./Entities.ts"
+import { entities } from "./Entities.ts"
 import type { Entity, Reference } from "./Entity.ts"
 
 /** Children of one row, addressed below it: `services/{s}/routes`. */
@@ -33,17 +33,21 @@ const segmentsOf = (path: string): ReadonlyArray<string> | undefined => {
 }
 
 const nestedIn = (parent: Entity, text: string, childName: string): readonly [Entity, Nesting] | undefined => {
-  const child = entities.find(({ name }) => name === childName)
+  const child = entities.find(({ name, adminNames }) => (adminNames?.nested ?? name) === childName)
   const reference = child?.references.find(({ to }) => to === parent.name)
   return child === undefined || reference === undefined
     ? undefined
     : [child, { entity: parent, text, field: reference.field }]
 }
 
+const byTopName: ReadonlyMap<string, Entity> = new Map(
+  entities.map((entity) => [entity.adminNames?.top ?? entity.name, entity])
+)
+
 /** `undefined` when the path means nothing. */
 export const resolveAdminPath = (path: string): AdminTarget | undefined => {
   const [first = "", text, third, fourth, ...rest] = segmentsOf(path) ?? [""]
-  const entity = entityByName.get(first)
+  const entity = byTopName.get(first)
   if (entity === undefined || rest.length > 0) return undefined
   if (text === undefined) return { _tag: "Collection", entity }
   if (third === undefined) return { _tag: "Row", entity, text }

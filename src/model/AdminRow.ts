@@ -30,26 +30,25 @@ export const askedReference = (to: Entity, value: unknown): Asked => {
     : undefined
 }
 
-const mergeFields = (fields: Fields, current: Row, patch: Row): Row => {
-  const merged: Record<string, unknown> = { ...current }
-  for (const [key, value] of Object.entries(patch)) {
-    const inner = Object.hasOwn(fields, key) ? fields[key]?.fields : undefined
-    const before = current[key]
-    merged[key] = inner !== undefined && isRecord(value) && isRecord(before) ? mergeFields(inner, before, value) : value
-  }
-  return merged
-}
-
 /**
  * A partial write over what stands: records with fixed keys merge, everything else is replaced. Shorthands are expanded
  * afterwards, for an expansion may also fill defaults, which a partial write must not bring back.
  */
-export const mergePatch = (entity: Entity, current: Row, patch: Row): Row => mergeFields(entity.fields, current, patch)
+export const mergePatch = (fields: Fields, current: Row, patch: Row): Row => {
+  const merged = Object.entries(patch).map(([key, value]) => {
+    const inner = Object.hasOwn(fields, key) ? fields[key]?.fields : undefined
+    const before = Object.hasOwn(current, key) ? current[key] : undefined
+    const isMerged = inner !== undefined && isRecord(value) && isRecord(before)
+    return [key, isMerged ? mergePatch(inner, before, value) : value] as const
+  })
+  // Not by assignment: a key named __proto__ must stay a key, to be refused as any unknown one.
+  return Object.fromEntries([...Object.entries(current), ...merged])
+}
 
-/** The values of a unique set, or nothing when one of them is absent: absent values never collide. */
+/** The values of a unique set. A field alone collides with nothing while it has no value; among several, nothing is a value. */
 export const uniqueValue = (row: Row, fields: ReadonlyArray<string>): string | undefined => {
   const values = fields.map((field) => row[field] ?? null)
-  return values.includes(null) ? undefined : JSON.stringify(values)
+  return values.length === 1 && values[0] === null ? undefined : JSON.stringify(values)
 }
 
 /** The name of a unique set, as the store knows it. */

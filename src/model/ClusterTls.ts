@@ -22,6 +22,24 @@ export const serverNameOf = ({
   return cluster_server_name ?? (isIP(host) === 0 ? host : "")
 }
 
+/** The same of whoever takes telemetry: another host has another name, and may be told apart by a setting (`telemetry.md` §A.1). */
+export const telemetryServerNameOf = (
+  settings: Pick<
+    SettingValues,
+    | "cluster_mtls"
+    | "cluster_server_name"
+    | "cluster_control_plane"
+    | "cluster_telemetry_endpoint"
+    | "cluster_telemetry_server_name"
+  >
+): string => {
+  const { cluster_telemetry_endpoint: endpoint, cluster_telemetry_server_name: name } = settings
+  if (settings.cluster_mtls !== "shared" && name !== undefined) return name
+  return endpoint === undefined
+    ? serverNameOf(settings)
+    : serverNameOf({ ...settings, cluster_control_plane: endpoint, cluster_server_name: undefined })
+}
+
 /** A subject may have several common names; the last one is the most specific. */
 export const commonNameOf = (
   subject: { readonly CN?: string | ReadonlyArray<string> } | undefined

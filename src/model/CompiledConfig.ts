@@ -3,6 +3,7 @@
  * swapped in one step; a request reads it once and keeps that one value to its end.
  */
 import type { CaCertificate, Certificate, Route, Service } from "./Entities.ts"
+import type { PluginChain } from "./plugin/chains.ts"
 
 /** What the router asks of a request (`router.md` §1). All plain values, taken once. */
 export interface RequestFacts {
@@ -42,6 +43,8 @@ export interface CompiledRoute {
   readonly hostHeader: string | undefined
   readonly clientCertificate: Certificate | undefined
   readonly caCertificates: ReadonlyArray<CaCertificate>
+  /** `undefined` for a route without plugins. */
+  readonly chain: PluginChain | undefined
 }
 
 export interface Match {

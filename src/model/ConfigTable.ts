@@ -3,8 +3,10 @@
  * Rules: reference `config-model.md` §1 and §3; what is known but not served, `DESIGN.md` "The surface".
  */
 import * as E from "./Entities.ts"
-import { decodeRow, type Entity, ignoredKeys, isRecord, type Row, shownValue } from "./Entity.ts"
+import { type Entity, ignoredKeys, isRecord, type Row, shownValue, shownValues } from "./Entity.ts"
 import { type Fault, within } from "./Fault.ts"
+import { hides } from "./Field.ts"
+import { makeDecodeRow, type PluginCatalogue } from "./plugin/PluginCatalogue.ts"
 
 export interface ConfigTable {
   readonly workspaces: ReadonlyArray<E.Workspace>
@@ -16,6 +18,8 @@ export interface ConfigTable {
   readonly upstreams: ReadonlyArray<E.Upstream>
   readonly targets: ReadonlyArray<E.Target>
   readonly consumers: ReadonlyArray<E.Consumer>
+  readonly plugins: ReadonlyArray<E.PluginRow>
+  readonly keyauth_credentials: ReadonlyArray<E.KeyauthCredential>
   readonly parameters: ReadonlyArray<E.Parameter>
   readonly licenses: ReadonlyArray<E.LicenseRow>
 }
@@ -30,6 +34,8 @@ export const emptyTable: ConfigTable = {
   upstreams: [],
   targets: [],
   consumers: [],
+  plugins: [],
+  keyauth_credentials: [],
   parameters: [],
   licenses: []
 }
@@ -60,18 +66,26 @@ const sectionOf = (value: unknown): ReadonlyArray<unknown> | undefined =>
         : undefined
 
 const label = (entity: Entity, row: unknown): string | undefined => {
-  const key = entity.endpointKey ?? entity.primaryKey
-  const named = isRecord(row) ? (row[key] ?? row[entity.primaryKey]) : undefined
-  return typeof named === "string" ? named : undefined
+  if (!isRecord(row)) return undefined
+  const key = entity.endpointKey
+  const isShown = key !== undefined && !hides(entity.fields[key] ?? {})
+  // A plugin is known by its name before its id, though the name is no key.
+  const named = (isShown ? row[key] : undefined) ?? (entity.name === "plugins" ? row.name : undefined)
+  const found = named ?? row[entity.primaryKey]
+  return typeof found === "string" ? found : undefined
 }
 
-/** Names the row that a fault is about, where the row has a name. */
+/** Names the row that a fault is about, where the row has a name and the fault doesn't tell it anyhow. */
 const named = (entity: Entity, index: number, row: unknown, fault: Fault): Fault => {
   const found = label(entity, row)
   return within(
     entity.name,
     index
-  )(found === undefined ? fault : { ...fault, message: `${fault.message} (${entity.singular} "${found}")` })
+  )(
+    found === undefined || fault.message.includes(`'${found}'`)
+      ? fault
+      : { ...fault, message: `${fault.message} (${entity.singular} "${found}")` }
+  )
 }
 
 /** A regular expression in a route's path, before 3.0, was whatever is not a plain path (`config-model.md` §4.1). */
@@ -95,15 +109,6 @@ const bareReferences = (entity: Entity, row: Row): Row => {
     : { ...row, ...Object.fromEntries(objects.map(({ field }) => [field, (row[field] as Row).id])) }
 }
 
-const pluginFaults = (section: unknown): ReadonlyArray<Fault> =>
-  (sectionOf(section) ?? []).map((plugin, index) => {
-    const name = isRecord(plugin) ? String(plugin.name ?? "?") : "?"
-    return {
-      path: ["plugins", index],
-      message: `plugin '${name}' not enabled; add it to the 'plugins' configuration property`
-    }
-  })
-
 /** `strict` for whoever writes a configuration; `tolerant` for whoever receives one, and must serve what can be served. */
 export type Strictness = "strict" | "tolerant"
 
@@ -113,10 +118,14 @@ const counting = (strictness: Strictness, faults: ReadonlyArray<Fault>): Readonl
     : faults.filter(({ path: [section] }) => E.entityByName.get(String(section))?.isTolerated !== true)
 
 /**
- * Validates a whole config table. Nothing is accepted unless everything is right; all faults are told. Of the entities
+ * Validates a whole config table for a process that serves the plugins of `catalogue`. Nothing is accepted unless everything is right; all faults are told. Of the entities
  * that are tolerated, only the rows that are right are in the table then.
  */
-export const decodeTable = (input: unknown, strictness: Strictness = "tolerant"): DecodedTable => {
+export const decodeTable = (
+  input: unknown,
+  catalogue: PluginCatalogue,
+  strictness: Strictness = "tolerant"
+): DecodedTable => {
   if (!isRecord(input))
     return { _tag: "Wrong", faults: [{ path: [], message: "expected a config table object", value: input }] }
   const faults: Array<Fault> = []
@@ -131,13 +140,13 @@ export const decodeTable = (input: unknown, strictness: Strictness = "tolerant")
   const isOld = version !== formatVersion
   const notServed: Array<string> = []
   for (const key of Object.keys(input)) {
-    if (envelopeKeys.has(key) || E.entityByName.has(key) || key === "plugins") continue
+    if (envelopeKeys.has(key) || E.entityByName.has(key)) continue
     if (E.knownButNotServed.has(key)) {
       if ((sectionOf(input[key]) ?? []).length > 0) notServed.push(key)
     } else faults.push({ path: [key], message: "unknown entity" })
   }
-  faults.push(...pluginFaults(input.plugins))
 
+  const decode = makeDecodeRow(catalogue)
   const rows: Record<string, Array<Row>> = {}
   for (const entity of E.entities) {
     const section = sectionOf(input[entity.name])
@@ -152,8 +161,8 @@ export const decodeTable = (input: unknown, strictness: Strictness = "tolerant")
       const prepared = isRecord(raw)
         ? bareReferences(entity, isOld && entity === (E.routes as unknown) ? migratePaths(raw) : raw)
         : raw
-      const result = decodeRow(entity, prepared)
-      if (result._tag === "Right") decoded.push(result.row as Row)
+      const result = decode(entity, prepared)
+      if (result._tag === "Right") decoded.push(result.row)
       else faults.push(...result.faults.map((fault) => named(entity, index, raw, fault)))
     })
   }
@@ -179,13 +188,13 @@ const indexRows = (
   const unique = (fields: ReadonlyArray<string>): ReadonlyMap<unknown, Row> => {
     const seen = new Map<unknown, Row>()
     rows.forEach((row, at) => {
-      const values = fields.map((field) => row[field])
-      if (values.some((value) => value === null || value === undefined)) return
+      const values = fields.map((field) => row[field] ?? null)
+      if (values.length === 1 && values[0] === null) return
       const key = values.length === 1 ? values[0] : JSON.stringify(values)
       if (seen.has(key)) {
         faults.push({
           path: [entity.name, at],
-          message: `uniqueness violation: '${entity.name}' entity with ${fields.join(", ")} set to '${values.join(", ")}' already declared`
+          message: `uniqueness violation: '${entity.name}' entity with ${fields.join(", ")} set to '${shownValues(entity, row, fields).join(", ")}' already declared`
         })
       } else seen.set(key, row)
     })

@@ -7,6 +7,7 @@ import { deterministicId } from "./DeterministicId.ts"
 import * as E from "./Entities.ts"
 import { type Entity, isRecord, type Row, shownValue } from "./Entity.ts"
 import type { Fault } from "./Fault.ts"
+import type { PluginCatalogue } from "./plugin/PluginCatalogue.ts"
 
 type Path = ReadonlyArray<string | number>
 
@@ -24,11 +25,9 @@ interface Flattened {
 
 const isChildSection = (entity: Entity, key: string): boolean =>
   !Object.hasOwn(entity.fields, key) &&
-  (key === "plugins" ||
-    E.knownButNotServed.has(key) ||
-    (E.entityByName.get(key)?.references ?? []).some(({ to }) => to === entity.name))
+  (E.knownButNotServed.has(key) || (E.entityByName.get(key)?.references ?? []).some(({ to }) => to === entity.name))
 
-/** The field by which a child names its parent; plugins and unserved entities call it by the parent's singular. */
+/** The field by which a child names its parent; unserved entities call it by the parent's singular. */
 const parentField = (child: string, parent: Entity): string =>
   E.entityByName.get(child)?.references.find(({ to }) => to === parent.name)?.field ?? parent.singular
 
@@ -87,8 +86,7 @@ const flatten = (document: Row, freshId: () => string): Flattened => {
   }
 
   for (const [key, value] of Object.entries(document)) {
-    if (E.entityByName.has(key) || E.knownButNotServed.has(key) || key === "plugins")
-      visitAll(key, value, [key], undefined)
+    if (E.entityByName.has(key) || E.knownButNotServed.has(key)) visitAll(key, value, [key], undefined)
     else others.push([key, value])
   }
   // Not by assignment: a key named __proto__ must stay a key, to be refused as any unknown one.
@@ -116,6 +114,7 @@ export interface DeclarativeTable {
 export const decodeDeclarative = (
   document: unknown,
   freshId: () => string,
+  catalogue: PluginCatalogue,
   strictness: Strictness = "tolerant"
 ): DeclarativeTable => {
   if (!isRecord(document)) {
@@ -128,7 +127,7 @@ export const decodeDeclarative = (
     }
   }
   const { table, origins, faults } = flatten(document, freshId)
-  const decoded = decodeTable(table, strictness)
+  const decoded = decodeTable(table, catalogue, strictness)
   if (decoded._tag === "Right" && faults.length === 0) return { raw: table, decoded }
   const wrong = decoded._tag === "Wrong" ? decoded.faults.map(inDocument(origins)) : []
   return { raw: table, decoded: { _tag: "Wrong", faults: [...faults, ...wrong] } }

@@ -27,8 +27,11 @@ const textOf = (value: unknown): string | undefined => (typeof value === "string
 
 const keyOf = (entity: Entity, row: Row): string | undefined => {
   if (entity.cacheKey !== undefined) {
-    const parts = entity.cacheKey.map((field) => textOf(row[field]))
-    return parts.every((part) => part !== undefined) ? [entity.name, "*", ...parts].join(":") : undefined
+    const parts = entity.cacheKey.map(
+      (field) => textOf(row[field]) ?? (entity.fields[field]?.required ? undefined : "")
+    )
+    const isKey = parts.length > 0 && parts.every((part) => part !== undefined)
+    return isKey ? [entity.name, "*", ...parts].join(":") : undefined
   }
   return entity.endpointKey === undefined ? undefined : textOf(row[entity.endpointKey])
 }

@@ -389,6 +389,57 @@ export const consumers = define({
       : []
 })
 
+// --- plugins and credentials ---
+
+/**
+ * The config is the plugin's own to judge, by its schema (`plugin/PluginCatalogue.ts`); here it is any value, and none
+ * that a message may show.
+ */
+export const plugins = define({
+  name: "plugins",
+  singular: "plugin",
+  fields: {
+    ...stamps,
+    name: Field.nonEmpty,
+    instance_name: name,
+    service: Field.nullable(Field.reference),
+    route: Field.nullable(Field.reference),
+    consumer: Field.nullable(Field.reference),
+    config: Field.sensitive(Field.nullable(Field.anything)),
+    protocols: Field.withDefault(Field.set(Field.pluginProtocol, 1), ["grpc", "grpcs", "http", "https"]),
+    enabled: Field.withDefault(Field.boolean, true)
+  },
+  endpointKey: "instance_name",
+  unique: [["instance_name"], ["name", "route", "service", "consumer"]],
+  references: [
+    { field: "service", to: "services", onDelete: "cascade" },
+    { field: "route", to: "routes", onDelete: "cascade" },
+    { field: "consumer", to: "consumers", onDelete: "cascade" }
+  ],
+  cacheKey: ["name", "route", "service", "consumer"]
+})
+
+/** A credential without a key is one that nobody can use: only a control plane makes keys up (`config-model.md` §1.2). */
+export const keyauthCredentials = define({
+  name: "keyauth_credentials",
+  singular: "keyauth_credential",
+  fields: {
+    id: stamps.id,
+    created_at: stamps.created_at,
+    tags: stamps.tags,
+    ws_id: stamps.ws_id,
+    consumer: Field.reference,
+    key: Field.sensitive(Field.nullable(Field.nonEmpty)),
+    /** See `Ttl.ts`. */
+    ttl: Field.nullable(Field.integer(0, Number.MAX_SAFE_INTEGER))
+  },
+  endpointKey: "key",
+  references: [{ field: "consumer", to: "consumers", onDelete: "cascade" }],
+  cacheKey: [],
+  generated: ["key"],
+  adminNames: { nested: "key-auth", top: "key-auths" }
+})
+
 export const parameters = define({
   name: "parameters",
   singular: "parameter",
@@ -421,6 +472,9 @@ export type Sni = typeof snis.schema.Type
 export type Upstream = typeof upstreams.schema.Type
 export type Target = typeof targets.schema.Type
 export type Consumer = typeof consumers.schema.Type
+/** Its config is decoded by the plugin's schema: defaults are filled. */
+export type PluginRow = Omit<typeof plugins.schema.Type, "config"> & { readonly config: Row }
+export type KeyauthCredential = typeof keyauthCredentials.schema.Type
 export type Parameter = typeof parameters.schema.Type
 export type LicenseRow = typeof licenses.schema.Type
 
@@ -434,6 +488,8 @@ export const entities: ReadonlyArray<Entity> = [
   upstreams,
   targets,
   consumers,
+  plugins,
+  keyauthCredentials,
   parameters,
   licenses
 ] as unknown as ReadonlyArray<Entity>
@@ -449,7 +505,6 @@ export const knownButNotServed: ReadonlySet<string> = new Set([
   "key_sets",
   "keys",
   "filter_chains",
-  "keyauth_credentials",
   "basicauth_credentials",
   "hmacauth_credentials",
   "jwt_secrets",

@@ -25,11 +25,21 @@ export interface Entity<F extends Field.Fields = Field.Fields> {
   readonly primaryKey: string
   /** The field that may stand for the id in a URL or a declarative reference. */
   readonly endpointKey: string | undefined
-  /** Sets of fields that no two rows may share, beyond the primary key. */
+  /**
+   * Sets of fields that no two rows may share, beyond the primary key. A field alone collides only where it has a value;
+   * in a set of several, nothing is a value like any other.
+   */
   readonly unique: ReadonlyArray<ReadonlyArray<string>>
   readonly references: ReadonlyArray<Reference>
-  /** The fields whose values make a deterministic id (`config-model.md` §5); `undefined` means the endpoint key. */
+  /**
+   * The fields whose values make a deterministic id (`config-model.md` §5); `undefined` means the endpoint key, and none
+   * that every row gets an id of its own.
+   */
   readonly cacheKey: ReadonlyArray<string> | undefined
+  /** Texts that nobody can guess, which a control plane makes up when a row comes without them (`config-model.md` §1.2). */
+  readonly generated: ReadonlyArray<string>
+  /** The last segment of a URL under a parent and the first of one without, where they are not the name (Kong's DAOs). */
+  readonly adminNames: { readonly nested: string; readonly top: string } | undefined
   /** Input-only shorthands, expanded before validation. */
   readonly expand: (row: Row) => Row
   readonly decode: (row: Row) => Result.Result<Row, Schema.SchemaError>
@@ -48,6 +58,8 @@ export const define = <F extends Field.Fields>(options: {
   readonly unique?: ReadonlyArray<ReadonlyArray<string>>
   readonly references?: ReadonlyArray<Reference>
   readonly cacheKey?: ReadonlyArray<string>
+  readonly generated?: ReadonlyArray<string>
+  readonly adminNames?: Entity["adminNames"]
   readonly expand?: (row: Row) => Row
   readonly check?: (row: Schema.Struct<{ readonly [K in keyof F]: F[K]["schema"] }>["Type"]) => ReadonlyArray<Fault>
   readonly isTolerated?: boolean
@@ -59,6 +71,8 @@ export const define = <F extends Field.Fields>(options: {
     unique: options.endpointKey === undefined ? [] : [[options.endpointKey]],
     references: [],
     cacheKey: undefined,
+    generated: [],
+    adminNames: undefined,
     expand: (row) => row,
     check: () => [],
     isTolerated: false,
@@ -91,9 +105,16 @@ const settle = (fields: Field.Fields, row: Row): Row =>
       if (value === null || value === undefined || ignoredKeys.has(key)) return []
       const field = Object.hasOwn(fields, key) ? fields[key] : undefined
       if (field?.shape === "array" && isEmptyObject(value)) return [[key, []]]
-      return [[key, field?.fields !== undefined && isRecord(value) ? settle(field.fields, value) : value]]
+      return [[key, field?.fields === undefined ? value : settleWithin(field.fields, value)]]
     })
   )
+
+const settleWithin = (fields: Field.Fields, value: unknown): unknown =>
+  Array.isArray(value)
+    ? value.map((element) => settleWithin(fields, element))
+    : isRecord(value)
+      ? settle(fields, value)
+      : value
 
 const valueAt = (root: unknown, path: ReadonlyArray<string | number>): unknown =>
   path.reduce<unknown>(
@@ -113,13 +134,31 @@ const faultsOf = SchemaIssue.makeFormatterStandardSchemaV1({
         : SchemaIssue.defaultLeafHook(issue)
 })
 
+/** True when the value at this path may hold what must not be shown. */
+const isHidden = (fields: Field.Fields, path: Fault["path"]): boolean => {
+  const [key, ...rest] = path
+  // Places in an array: its elements have the array's fields.
+  if (typeof key === "number")
+    return rest.length === 0 ? Object.values(fields).some(Field.hides) : isHidden(fields, rest)
+  if (key === undefined || !Object.hasOwn(fields, key)) return false
+  const field = fields[key]
+  if (field === undefined || field.sensitive === true) return true
+  return rest.length === 0 ? Field.hides(field) : field.fields !== undefined && isHidden(field.fields, rest)
+}
+
+const withoutSecret =
+  ({ fields }: Entity) =>
+  (fault: Fault): Fault => {
+    if (fault.value === undefined || !isHidden(fields, fault.path)) return fault
+    const { value: _, ...rest } = fault
+    return rest
+  }
+
 const toFaults = (entity: Entity, row: Row, issue: SchemaIssue.Issue): ReadonlyArray<Fault> =>
   faultsOf(issue).issues.map((found) => {
     const path = (found.path ?? []).map((part) => (typeof part === "number" ? part : String(part)))
     const message = found.message.replace(/^Expected /, "expected ")
-    const top = path[0]
-    const isHidden = typeof top === "string" && entity.fields[top]?.sensitive === true
-    return isHidden || message === missing || message === unknown
+    return isHidden(entity.fields, path) || message === missing || message === unknown
       ? { path, message }
       : { path, message, value: valueAt(row, path) }
   })
@@ -130,7 +169,11 @@ export type Decoded<A> =
 
 /** What stands where rows of this kind belong, when showing it can't give a secret away. */
 export const shownValue = (entity: Entity, value: unknown): Pick<Fault, "value"> =>
-  Object.values(entity.fields).some(({ sensitive }) => sensitive === true) ? {} : { value }
+  Object.values(entity.fields).some(Field.hides) ? {} : { value }
+
+/** The values of these fields of a row, where they may be shown. */
+export const shownValues = (entity: Entity, row: Row, fields: ReadonlyArray<string>): ReadonlyArray<unknown> =>
+  fields.map((field) => (isHidden(entity.fields, [field]) ? "***" : row[field]))
 
 /** Validates one row and fills its defaults; absent nullable fields become `null`. All faults at once. */
 export const decodeRow = <F extends Field.Fields>(
@@ -146,6 +189,6 @@ export const decodeRow = <F extends Field.Fields>(
   if (result._tag === "Failure")
     return { _tag: "Wrong", faults: toFaults(entity as unknown as Entity, row, result.failure.issue) }
   const decoded = result.success as Entity<F>["schema"]["Type"]
-  const faults = entity.check(decoded as never)
+  const faults = entity.check(decoded as never).map(withoutSecret(entity as unknown as Entity))
   return faults.length === 0 ? { _tag: "Right", row: decoded } : { _tag: "Wrong", faults }
 }

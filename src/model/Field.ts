@@ -14,9 +14,11 @@ export type Shape = "string" | "integer" | "number" | "boolean" | "array" | "rec
 export interface Field<S extends Schema.Top = Schema.Top> {
   readonly schema: S
   readonly shape: Shape
+  /** All that a value may be, where there are few. */
+  readonly literals?: ReadonlyArray<string | number>
   /** Shape of an array's elements. */
   readonly element?: Shape
-  /** The fields of a record whose keys are fixed. */
+  /** The fields of a record whose keys are fixed; those of the elements, when it is an array of such records. */
   readonly fields?: Fields
   /** True when the value must never be shown: private keys and secrets. */
   readonly sensitive?: boolean
@@ -25,6 +27,10 @@ export interface Field<S extends Schema.Top = Schema.Top> {
 }
 
 export type Fields = { readonly [name: string]: Field }
+
+/** True when showing a value of this field could give a secret away, its own or one further in. */
+export const hides = ({ sensitive, fields }: Pick<Field, "sensitive" | "fields">): boolean =>
+  sensitive === true || (fields !== undefined && Object.values(fields).some(hides))
 
 type Required<S extends Schema.Top> = Field<S>
 
@@ -143,12 +149,16 @@ export const method = text("an upper-case HTTP method", (v) => /^[A-Z]+$/.test(v
 export const pem = text("PEM text", (v) => v.includes("-----BEGIN ") || v.startsWith("{vault://"))
 export const nonEmpty = field("string", wellFormed.check(notEmpty))
 
-export const oneOf = <const L extends ReadonlyArray<string>>(literals: L) => field("string", Schema.Literals(literals))
+export const oneOf = <const L extends ReadonlyArray<string>>(literals: L) =>
+  field("string", Schema.Literals(literals), { literals })
 
 export const oneOfNumbers = <const L extends ReadonlyArray<number>>(literals: L) =>
-  field("integer", Schema.Literals(literals))
+  field("integer", Schema.Literals(literals), { literals })
 
-export const protocol = oneOf(["grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp"])
+const protocols = ["grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp"] as const
+export const protocol = oneOf(protocols)
+/** What a plugin may be told to run for: commercial control planes name WebSocket as well. */
+export const pluginProtocol = oneOf([...protocols, "ws", "wss"])
 
 // --- numbers and switches ---
 
@@ -170,8 +180,14 @@ export const timestamp = field("number", Schema.Finite)
 
 // --- collections ---
 
-export const array = <S extends Schema.Top>(of: Field<S>) =>
-  field("array", Schema.Array(of.schema), { element: of.shape })
+/** What elements are, of what fields, and whether they may be shown. */
+const elementsOf = (of: Field): Partial<Field> => ({
+  element: of.shape,
+  ...(of.fields === undefined ? {} : { fields: of.fields }),
+  ...(of.sensitive === undefined ? {} : { sensitive: of.sensitive })
+})
+
+export const array = <S extends Schema.Top>(of: Field<S>) => field("array", Schema.Array(of.schema), elementsOf(of))
 
 /** An array without duplicates whose order means nothing. */
 export const set = <S extends Schema.Top>(of: Field<S>, minimum = 0) =>
@@ -181,13 +197,18 @@ export const set = <S extends Schema.Top>(of: Field<S>, minimum = 0) =>
       rule<ReadonlyArray<unknown>>("no duplicates", (values) => new Set(values).size === values.length),
       rule<ReadonlyArray<unknown>>(`at least ${minimum} value(s)`, (values) => values.length >= minimum)
     ),
-    { element: of.shape }
+    elementsOf(of)
   )
 
 export const map = <S extends Schema.Top>(key: Field, value: Field<S>) =>
-  field("record", Schema.Record(key.schema as unknown as Schema.String, value.schema))
+  field("record", Schema.Record(key.schema as unknown as Schema.String, value.schema), {
+    ...(hides(key) || hides(value) ? { sensitive: true } : {})
+  })
 
 export const anything = field("any", Schema.Unknown)
+
+/** Keeps a field's values out of every message and every view. */
+export const sensitive = <F extends Field>(of: F): F & { readonly sensitive: true } => ({ ...of, sensitive: true })
 
 type SchemasOf<F extends Fields> = { readonly [K in keyof F]: F[K]["schema"] }
 

@@ -5,6 +5,7 @@
 import type { SyncStatus } from "./Compatibility.ts"
 import type { Row } from "./Entity.ts"
 import { zeroHash } from "./Snapshot.ts"
+import { type NodeTelemetry, shownTelemetry } from "./telemetry/NodeTelemetry.ts"
 
 export interface DataPlaneRecord {
   readonly id: string
@@ -29,12 +30,27 @@ export interface FleetView {
   readonly purgeDelayMs: number
   /** When a connected node connected; absent for the others. */
   readonly connectedSinceMs: number | undefined
+  readonly telemetry: NodeTelemetry | undefined
 }
 
+export const configurationStates = [
+  "disconnected",
+  "in_sync",
+  "incompatible",
+  "not_sent",
+  "applying",
+  "refused_by_node"
+] as const
+
+export type ConfigurationState = (typeof configurationStates)[number]
+
 /** In words that say what to do next. */
-const configurationState = (node: DataPlaneRecord, view: FleetView): string => {
+export const configurationState = (
+  node: DataPlaneRecord,
+  view: { readonly isConnected: boolean; readonly expectedHash: string | undefined }
+): ConfigurationState => {
   // First: what a node that is gone runs, if it runs, nobody knows.
-  if (view.connectedSinceMs === undefined) return "disconnected"
+  if (!view.isConnected) return "disconnected"
   if (view.expectedHash !== undefined && node.configHash === view.expectedHash) return "in_sync"
   if (node.syncStatus !== "normal" && node.syncStatus !== "unknown") return "incompatible"
   if (node.notSent !== undefined) return "not_sent"
@@ -64,12 +80,16 @@ export const shownDataPlane = (node: DataPlaneRecord, view: FleetView): Row => (
   connected: view.connectedSinceMs !== undefined,
   connected_since: view.connectedSinceMs === undefined ? null : seconds(view.connectedSinceMs),
   expected_config_hash: view.expectedHash ?? null,
-  configuration_state: configurationState(node, view),
+  configuration_state: configurationState(node, {
+    isConnected: view.connectedSinceMs !== undefined,
+    expectedHash: view.expectedHash
+  }),
   not_sent: node.notSent ?? null,
   last_error:
     node.lastError === undefined
       ? null
-      : { at: seconds(node.lastError.atMs), name: node.lastError.name, message: node.lastError.message }
+      : { at: seconds(node.lastError.atMs), name: node.lastError.name, message: node.lastError.message },
+  telemetry: shownTelemetry(view.telemetry)
 })
 
 /** One node as the deprecated `GET /clustering/status` shows it. */

@@ -2,7 +2,7 @@
  * Form bodies of the admin API: every value is text, and the entity's fields say what it means. `service.id=…` names a
  * field of a record, `paths[]=…` and a repeated name are elements of a list, an empty value is null.
  */
-import type { Entity, Row } from "./Entity.ts"
+import type { Row } from "./Entity.ts"
 import { isRecord } from "./Entity.ts"
 import type { Field, Fields, Shape } from "./Field.ts"
 
@@ -67,8 +67,8 @@ const fieldAt = (fields: Fields, path: ReadonlyArray<string>): Leaf | undefined 
   return field?.shape === "record" ? mapValue : undefined
 }
 
-/** The row that a decoded form means. */
-export const rowOfForm = (entity: Entity, pairs: Iterable<readonly [string, string]>): Row => {
+/** The row that a decoded form means, by the fields of what it is a row of. */
+export const rowOfForm = (fields: Fields, pairs: Iterable<readonly [string, string]>): Row => {
   const grouped = new Map<string, Array<string>>()
   for (const [name, text] of pairs) {
     const key = name.replace(/\[\d+\]$/, "[]")
@@ -80,7 +80,7 @@ export const rowOfForm = (entity: Entity, pairs: Iterable<readonly [string, stri
   for (const [name, texts] of grouped) {
     const path = pathOf(name)
     if (path.includes("__proto__")) continue
-    set(row, path, valueOf(texts, listMarker.test(name), fieldAt(entity.fields, path)))
+    set(row, path, valueOf(texts, listMarker.test(name), fieldAt(fields, path)))
   }
   return row
 }

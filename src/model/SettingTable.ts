@@ -3,14 +3,19 @@
  * the setting (`hybrid-protocol-v1.md` §13, `proxy-behaviour.md`).
  */
 
+import { accessLogFormats } from "./AccessLog.ts"
 import { answerTokens } from "./AnswerHeaders.ts"
+import { metricGroups } from "./metrics/metricGroups.ts"
 import type { SettingType } from "./SettingTypes.ts"
 import * as Type from "./SettingTypes.ts"
+import { tracingInstrumentations } from "./tracing/instrumentations.ts"
 
 export interface Setting<A> {
   readonly type: SettingType<A>
   /** The default, written as a user would write it; `undefined` when there is none. */
   readonly preset: string | undefined
+  /** The default of a control plane, where that is another one. */
+  readonly controlPlanePreset?: string
   readonly help: string
   /** True when the value must not be shown: it goes out as six asterisks. */
   readonly isSecret: boolean
@@ -49,6 +54,11 @@ export const settingTable = {
     Type.oneOf(["off", "sqlite"]),
     "Where a control plane keeps its entities: sqlite. A data plane has none: off."
   ),
+  plugins: preset(
+    Type.pluginNames,
+    "bundled",
+    "Plugins that are enabled, comma-separated: bundled for all that the program comes with, names, or off for none."
+  ),
   drain_timeout: preset(Type.number(0, 86_400), "10", "Seconds that requests in flight have to finish after SIGTERM."),
 
   proxy_listen: preset(
@@ -56,11 +66,14 @@ export const settingTable = {
     "0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl reuseport backlog=16384",
     "Addresses on which a data plane proxies."
   ),
-  status_listen: preset(
-    Type.listenAddresses,
-    "127.0.0.1:8007 reuseport backlog=16384",
-    "Addresses of a data plane's status API."
-  ),
+  status_listen: {
+    ...preset(
+      Type.listenAddresses,
+      "127.0.0.1:8007 reuseport backlog=16384",
+      "Addresses of the status API: probes and metrics, without a token."
+    ),
+    controlPlanePreset: "off"
+  },
   admin_listen: preset(
     Type.listenAddresses,
     "127.0.0.1:8001 reuseport backlog=16384",
@@ -181,30 +194,10 @@ export const settingTable = {
     "Longest time in seconds that a control plane's Retry-After keeps a data plane away; up to 5 s of jitter come on top."
   ),
 
-  konnect_mode: preset(
-    Type.onOff,
-    "off",
-    "Whether the control plane is told why a data plane refused a configuration, as Konnect expects."
-  ),
-  cluster_telemetry_endpoint: optional(
-    Type.hostPort,
-    "Accepted from Konnect's settings; nothing is sent there, for the format is not public."
-  ),
-  cluster_telemetry_server_name: optional(
-    Type.text,
-    "Accepted from Konnect's settings, as cluster_telemetry_endpoint."
-  ),
-  vitals: preset(Type.onOff, "off", "Accepted from Konnect's settings; there are no vitals, on or off."),
-  router_flavor: preset(
-    Type.oneOf(["traditional_compatible", "traditional", "expressions"]),
-    "traditional_compatible",
-    "The rules of routing. Only traditional_compatible is served; another one is accepted with a warning."
-  ),
-
   telemetry: preset(
     Type.onOff,
     "on",
-    "Whether a data plane with a control plane keeps analytics and billing for it; one on its own never does."
+    "Whether a data plane with a control plane keeps analytics and billing for it, by ids alone; one on its own never does."
   ),
   analytics_flush_interval: preset(
     Type.number(0.1, 3600),
@@ -220,6 +213,107 @@ export const settingTable = {
     Type.integer(60, 315_360_000),
     "2592000",
     "Seconds after which telemetry that nobody took is dropped, but for the newest billing record of each life of the process."
+  ),
+  cluster_telemetry_endpoint: optional(
+    Type.hostPort,
+    "host:port where a data plane delivers telemetry; otherwise where cluster_control_plane says."
+  ),
+  cluster_telemetry_server_name: optional(
+    Type.text,
+    "Name or address that a data plane expects there in the pki modes; otherwise the host of cluster_telemetry_endpoint, or as for the configuration."
+  ),
+  cluster_telemetry_listen: preset(
+    Type.listenAddresses,
+    "off",
+    "Addresses on which a control plane takes telemetry and nothing else, besides cluster_listen, which takes both."
+  ),
+  telemetry_retention: preset(
+    Type.integer(1, 3650),
+    "90",
+    "Days for which a control plane keeps analytics: requests by minute, service, route and consumer."
+  ),
+  billing_retention: preset(
+    Type.integer(1, 36_500),
+    "800",
+    "Days for which a control plane keeps billing: API calls by minute and node."
+  ),
+  billing_dev_portals: preset(
+    Type.integer(0, 2_147_483_647),
+    "0",
+    "How many developer portals a control plane tells of in GET /billing/usage."
+  ),
+
+  konnect_mode: preset(
+    Type.onOff,
+    "off",
+    "Whether the control plane is Konnect's: it is told why a data plane refused a configuration, and telemetry stays local."
+  ),
+  vitals: preset(Type.onOff, "off", "Accepted from Konnect's settings; there are no vitals, on or off."),
+  router_flavor: preset(
+    Type.oneOf(["traditional_compatible", "traditional", "expressions"]),
+    "traditional_compatible",
+    "The rules of routing. Only traditional_compatible is served; another one is accepted with a warning."
+  ),
+
+  prometheus_metrics: preset(
+    Type.offOrSome(metricGroups),
+    "status_code_metrics, latency_metrics, bandwidth_metrics, upstream_health_metrics",
+    "What GET /metrics of a data plane tells of requests and targets, by the names that Kong's prometheus plugin has for it; off for none."
+  ),
+  prometheus_limit: preset(
+    Type.integer(0, 1_000_000),
+    "1000",
+    "Most combinations of service, route and consumer, and most targets, that have series; holdfast_metrics_left_out counts the others."
+  ),
+
+  proxy_access_log: preset(
+    Type.text,
+    "off",
+    "Where a data plane writes one line for each request: off, /dev/stdout, /dev/stderr, or a path, of <prefix> unless it is absolute. SIGUSR1 opens it anew."
+  ),
+  proxy_access_log_format: preset(
+    Type.oneOf(accessLogFormats),
+    "combined",
+    "How such a line looks: nginx's combined format, or JSON with route, service, consumer and latencies."
+  ),
+  proxy_access_log_query: preset(
+    Type.onOff,
+    "off",
+    "Whether targets and referers stand in the access log with their queries, which may hold secrets."
+  ),
+
+  tracing_instrumentations: preset(
+    Type.offOrSome(tracingInstrumentations),
+    "off",
+    "What of a request is traced: request, the request itself; balancer, also its way to the upstream; all. Kong's other names are accepted and have no spans."
+  ),
+  tracing_sampling_rate: preset(
+    Type.number(0, 1),
+    "0.01",
+    "Share of the requests that are traced, of those whose traceparent does not decide it."
+  ),
+  tracing_client_address: preset(Type.onOff, "off", "Whether spans tell the addresses of clients."),
+  opentelemetry_traces_endpoint: optional(
+    Type.httpUrl,
+    "Where spans go, by OTLP over HTTP: http://collector:4318/v1/traces. Without it nothing is traced."
+  ),
+  opentelemetry_metrics_endpoint: optional(
+    Type.httpUrl,
+    "Where a data plane's metrics go, by OTLP over HTTP: http://collector:4318/v1/metrics."
+  ),
+  opentelemetry_metrics_interval: preset(Type.number(1, 3600), "60", "Seconds between two exports of metrics."),
+  opentelemetry_protocol: preset(
+    Type.oneOf(["http/protobuf", "http/json"]),
+    "http/protobuf",
+    "The form in which a collector is sent spans and metrics."
+  ),
+  opentelemetry_headers: secret(
+    preset(Type.headerPairs, "", "Headers for the collector, such as authorization=Bearer%20TOKEN.")
+  ),
+  opentelemetry_resource_attributes: preset(
+    Type.attributePairs,
+    "",
+    "Attributes of this node for the collector, such as service.name=edge,deployment.environment.name=prod."
   ),
 
   declarative_config: optional(

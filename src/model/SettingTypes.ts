@@ -151,6 +151,47 @@ export const recordOrder: SettingType<ReadonlyArray<(typeof recordTypes)[number]
 
 export const list: SettingType<ReadonlyArray<string>> = make("a comma-separated list", (value) => splitList(value))
 
+/** Of a collector. What authenticates there is a header, which is a secret; a URL is shown. */
+export const httpUrl: SettingType<string> = make(
+  "an http:// or https:// URL without user name and password",
+  (value) => {
+    if (!URL.canParse(value)) return undefined
+    const { protocol, username, password, href } = new URL(value)
+    return /^https?:$/.test(protocol) && username === "" && password === "" ? href : undefined
+  }
+)
+
+const decoded = (text: string): string | undefined => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** As OpenTelemetry's own variables are written. */
+export const pairs = (expected: string, isGood: (name: string, value: string) => boolean) =>
+  make<Readonly<Record<string, string>>>(expected, (value) => {
+    const found = splitList(value).map((entry): readonly [string, string | undefined] => {
+      const at = entry.indexOf("=")
+      return [entry.slice(0, Math.max(0, at)).trim(), at < 1 ? undefined : decoded(entry.slice(at + 1).trim())]
+    })
+    const areGood = found.every(([name, text]) => text !== undefined && isGood(name, text))
+    return areGood ? Object.fromEntries(found.map(([name, text = ""]) => [name, text])) : undefined
+  })
+
+const token = /^[\w!#$%&'*+.^`|~-]+$/
+
+export const headerPairs = pairs(
+  "a comma-separated list of header=value, values percent-encoded where they need it",
+  (name, value) => token.test(name) && /^[\t\x20-\x7e]*$/.test(value)
+)
+
+export const attributePairs = pairs(
+  "a comma-separated list of attribute=value, values percent-encoded where they need it",
+  (name) => name !== ""
+)
+
 /** Keys of the cache, the one to write with first. */
 export const cacheKeys: SettingType<ReadonlyArray<CacheKey>> = make(
   `a comma-separated list of keys, each ${cacheKeyShape}`,
@@ -170,6 +211,19 @@ export const offOrSome = (names: ReadonlyArray<string>): SettingType<ReadonlyArr
     const found = splitList(value).map((entry) => names.find((name) => name.toLowerCase() === entry.toLowerCase()))
     return found.every((name) => name !== undefined) ? found : undefined
   })
+
+/** As Kong's own plugins are called: lower case, digits, and hyphens or underscores between. */
+export const isPluginName = (value: string): boolean => /^[a-z0-9]+(?:[-_][a-z0-9]+)*$/.test(value)
+
+/** `off` alone is none. */
+export const pluginNames: SettingType<ReadonlyArray<string>> = make(
+  "off, or a comma-separated list of bundled and names of plugins in lower case",
+  (value) => {
+    if (value.toLowerCase() === "off") return []
+    const names = splitList(value)
+    return names.length > 0 && names.every((name) => isPluginName(name) && name !== "off") ? names : undefined
+  }
+)
 
 /** A header by its name, in lower case. */
 export const headerName: SettingType<string> = make("the name of a header (proxy_protocol is not served)", (value) =>

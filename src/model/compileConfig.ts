@@ -6,6 +6,8 @@ import type { Balancer, CompiledConfig, CompiledRoute, Match, RequestFacts } fro
 import type { ConfigTable } from "./ConfigTable.ts"
 import type { Route, Service, Upstream } from "./Entities.ts"
 import { splitHostPort } from "./Field.ts"
+import { compileChains } from "./plugin/chains.ts"
+import { noPlugins, type PluginCatalogue } from "./plugin/PluginCatalogue.ts"
 import { makeRoundRobin } from "./RoundRobin.ts"
 import { compileRule, type RuleMatcher } from "./RouteMatching.ts"
 import { compareRules, type RouteRule, rulesOf } from "./RouteRule.ts"
@@ -46,11 +48,12 @@ const upstreamFinder = (table: ConfigTable) => {
 }
 
 /** Resolves a route's references once, so that no request has to. */
-const routeCompiler = (table: ConfigTable) => {
+const routeCompiler = (table: ConfigTable, catalogue: PluginCatalogue) => {
   const services = new Map(table.services.map((service) => [service.id, service]))
   const certificates = new Map(table.certificates.map((certificate) => [certificate.id, certificate]))
   const caCertificates = new Map(table.ca_certificates.map((certificate) => [certificate.id, certificate]))
   const findUpstream = upstreamFinder(table)
+  const chainFor = compileChains(table, catalogue)
   return (route: Route): CompiledRoute => {
     const service = route.service === null ? undefined : services.get(route.service)
     const found = service === undefined ? undefined : findUpstream(route, service)
@@ -62,7 +65,8 @@ const routeCompiler = (table: ConfigTable) => {
       hostHeader: found?.upstream.host_header ?? undefined,
       clientCertificate:
         certificateId === undefined || certificateId === null ? undefined : certificates.get(certificateId),
-      caCertificates: (service?.ca_certificates ?? []).flatMap((id) => caCertificates.get(id) ?? [])
+      caCertificates: (service?.ca_certificates ?? []).flatMap((id) => caCertificates.get(id) ?? []),
+      chain: chainFor(route)
     }
   }
 }
@@ -104,13 +108,14 @@ const upstreamWarnings = (table: ConfigTable): ReadonlyArray<string> =>
     .filter(({ algorithm }) => algorithm !== "round-robin")
     .map(({ algorithm, name }) => `upstream ${name}: algorithm ${algorithm} is not served yet, round-robin is used`)
 
-export const compileConfig = (table: ConfigTable): CompiledConfig => {
+/** Throws `PluginsRefused` when a plugin of the table is none of the catalogue's, or can't be made. */
+export const compileConfig = (table: ConfigTable, catalogue: PluginCatalogue = noPlugins): CompiledConfig => {
   const disabled = new Set(table.services.filter(({ enabled }) => !enabled).map(({ id }) => id))
   const loaded = table.routes.filter(({ service }) => service === null || !disabled.has(service))
   const routes = loaded.filter((route) => !isStreamRoute(route))
   const streamCount = loaded.length - routes.length
   const rules = routes.flatMap(rulesOf).toSorted(compareRules)
-  const { entries, warnings } = compileEntries(rules, routeCompiler(table))
+  const { entries, warnings } = compileEntries(rules, routeCompiler(table, catalogue))
   return {
     match: firstMatch(entries),
     certificateFor: certificateLookup(table),

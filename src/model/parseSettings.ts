@@ -54,16 +54,24 @@ const fromLines = (fileName: string, lines: ReadonlyArray<FileLine>): ReadonlyMa
 const fromCommand = (command: SettingSources["command"] = {}): ReadonlyMap<string, Given> =>
   new Map(Object.entries(command).map(([name, text]) => [name, { text, origin: "the command" }]))
 
-const parseOne = (name: SettingName, given: Given | undefined): { readonly value: unknown; readonly fault?: Fault } => {
+const presetOf = ({ preset, controlPlanePreset }: Setting<unknown>, role: unknown): string | undefined =>
+  role === "control_plane" ? (controlPlanePreset ?? preset) : preset
+
+const parseOne = (
+  name: SettingName,
+  given: Given | undefined,
+  role?: unknown
+): { readonly value: unknown; readonly fault?: Fault } => {
   const setting: Setting<unknown> = settingTable[name]
-  const text = given?.text ?? setting.preset
+  const preset = presetOf(setting, role)
+  const text = given?.text ?? preset
   if (text === undefined) return { value: undefined }
   const value = setting.type.parse(text)
   if (value !== undefined) return { value }
   const found = setting.type.found?.(text)
   const instead = found === undefined ? "" : `, found ${found}`
   const message = `expected ${setting.type.expected}${instead}${given === undefined ? "" : ` (${given.origin})`}`
-  const standIn = setting.preset === undefined ? undefined : setting.type.parse(setting.preset)
+  const standIn = preset === undefined ? undefined : setting.type.parse(preset)
   return { value: standIn, fault: { path: [name], message, ...(setting.isSecret ? {} : { value: text }) } }
 }
 
@@ -74,7 +82,8 @@ export const parseSettings = (sources: SettingSources): ParsedSettings => {
   const holdfast = fromEnv(sources.env, "HOLDFAST_")
   const given = new Map([...fromFile, ...kong, ...holdfast, ...fromCommand(sources.command)])
 
-  const parsed = settingNames.map((name) => ({ name, ...parseOne(name, given.get(name)) }))
+  const { value: role } = parseOne("role", given.get("role"))
+  const parsed = settingNames.map((name) => ({ name, ...parseOne(name, given.get(name), role) }))
   const values = Object.fromEntries(parsed.map(({ name, value }) => [name, value])) as unknown as SettingValues
   const faults = [...file.faults, ...parsed.flatMap(({ fault }) => (fault === undefined ? [] : [fault]))]
   const unreadable = new Set(parsed.flatMap(({ name, fault }) => (fault === undefined ? [] : [name])))

@@ -2,6 +2,7 @@
 import type { Fault } from "./Fault.ts"
 import { parseSettings } from "./parseSettings.ts"
 import type { SettingName, SettingValues } from "./SettingTable.ts"
+import { servedInstrumentations } from "./tracing/instrumentations.ts"
 
 interface Notice {
   readonly setting: SettingName
@@ -28,6 +29,22 @@ const notices: ReadonlyArray<Notice> = [
     message: "what the control plane sends is refused while a source listed before it serves"
   },
   {
+    setting: "tracing_instrumentations",
+    isDue: ({ tracing_instrumentations: names }) => names.some((name) => !servedInstrumentations.has(name)),
+    message: "request, balancer and all have spans; the others have none"
+  },
+  {
+    setting: "opentelemetry_traces_endpoint",
+    isDue: ({ tracing_instrumentations: names, opentelemetry_traces_endpoint: endpoint }) =>
+      endpoint !== undefined && !names.some((name) => servedInstrumentations.has(name)),
+    message: "nothing is sent there, for tracing_instrumentations names nothing that has spans"
+  },
+  {
+    setting: "proxy_access_log",
+    isDue: ({ proxy_access_log }) => /\s/.test(proxy_access_log),
+    message: "what stands behind the path is not looked at: proxy_access_log_format says what a line looks like"
+  },
+  {
     setting: "declarative_config",
     isDue: ({ declarative_config, config_sources }) =>
       declarative_config !== undefined && config_sources?.includes("declarative_file") === false,
@@ -48,7 +65,10 @@ const ofDataPlane: ReadonlyArray<SettingName> = [
   "config_cache_key_file",
   "config_cache_key",
   "cluster_cert_key_previous",
-  "cluster_use_proxy"
+  "cluster_use_proxy",
+  "proxy_access_log",
+  "opentelemetry_traces_endpoint",
+  "opentelemetry_metrics_endpoint"
 ]
 
 /** No value is shown: some of them are secrets, and some may be one by mistake. */

@@ -3,6 +3,7 @@
 import type { Fault } from "./Fault.ts"
 import { isLoopback } from "./Loopback.ts"
 import type { SettingName, SettingValues } from "./SettingTable.ts"
+import { servedInstrumentations } from "./tracing/instrumentations.ts"
 
 interface Rule {
   readonly setting: SettingName
@@ -110,6 +111,14 @@ const rules: ReadonlyArray<Rule> = [
       cluster_control_plane !== undefined &&
       config_sources?.includes("control_plane") === false,
     message: "expected control_plane among them, for cluster_control_plane names one"
+  },
+  {
+    setting: "opentelemetry_traces_endpoint",
+    isBroken: ({ role, tracing_instrumentations, opentelemetry_traces_endpoint }) =>
+      role === "data_plane" &&
+      tracing_instrumentations.some((name) => servedInstrumentations.has(name)) &&
+      opentelemetry_traces_endpoint === undefined,
+    message: "expected the URL of a collector, for tracing_instrumentations is not off"
   },
   {
     setting: "ssl_cert_key",

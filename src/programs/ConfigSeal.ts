@@ -20,9 +20,11 @@ import { CacheProtection } from "../services/CacheProtection.ts"
 import { Compression, inflatedMaxBytes } from "../services/Compression.ts"
 import { readDocument } from "../services/DeclarativeDocument.ts"
 import { Disk, replaceFile } from "../services/Disk.ts"
+import { Plugins } from "../services/Plugins.ts"
 import { Router } from "../services/Router.ts"
 import { StartError } from "../services/StartError.ts"
 import type { CommandInput, RunCommand } from "./Command.ts"
+import { pluginsLayer } from "./plugins.ts"
 
 const ownerOnly = 0o600
 
@@ -65,9 +67,10 @@ const fromDocument = Effect.fnUntraced(function* (file: string, bytes: Uint8Arra
 /** As a node would do it: every fault of the schema, then the compilation. */
 const validate = Effect.fnUntraced(function* (file: string, { raw }: TableByHand) {
   const router = yield* Router
-  const decoded = yield* attempt(file, () => decodeTable(raw))
+  const plugins = yield* Plugins
+  const decoded = yield* attempt(file, () => decodeTable(raw, plugins))
   if (decoded._tag === "Wrong") return yield* refuse(1, ...decoded.faults.map((each) => ({ place: file, ...each })))
-  const { warnings } = yield* attempt(file, () => router.compile(decoded.table))
+  const { warnings } = yield* attempt(file, () => router.compile(decoded.table, plugins))
   return { table: decoded.table, warnings }
 })
 
@@ -121,10 +124,11 @@ const machine = Layer.mergeAll(
   CryptoSecureRandom.layer
 )
 
-/** As the node has it whose settings these are: what it encrypted is read, what is written it can read. */
-const protectionBy = ({ flags, env }: CommandInput) =>
+/** As the node has it whose settings these are: what it encrypted is read, what is written it can read, and serve. */
+const nodeOf = ({ flags, env }: CommandInput) =>
   EncryptedCache.layer.pipe(
     Layer.provide(SettingsCacheKeys.layer.pipe(Layer.provide(SettingClusterKeys.layer))),
+    Layer.merge(pluginsLayer()),
     Layer.provide(environmentSettings({ env, file: typeof flags.conf === "string" ? flags.conf : undefined }))
   )
 
@@ -137,4 +141,4 @@ export const runConfigSeal: RunCommand = (input) =>
     process.stdout.write(`${file}\nsealed: ${counts}, hash ${hash}\n`)
     for (const warning of warnings) process.stdout.write(`served with a difference: ${warning}\n`)
     return 0
-  }).pipe(Effect.provide(Layer.provideMerge(protectionBy(input), machine)))
+  }).pipe(Effect.provide(Layer.provideMerge(nodeOf(input), machine)))

@@ -2,6 +2,7 @@
 import { Effect, Layer } from "effect"
 import type { Fault } from "../model/Fault.ts"
 import { formatAddress } from "../model/listenFault.ts"
+import type { Plugin } from "../model/plugin/Plugin.ts"
 import type { SettingValues } from "../model/SettingTable.ts"
 import { settingRules } from "../model/settingRules.ts"
 import type { ClusterHub } from "../services/control/ClusterHub.ts"
@@ -9,10 +10,13 @@ import type { ConfigStore } from "../services/control/ConfigStore.ts"
 import { AdminListener, ClusterListener } from "../services/control/Listeners.ts"
 import type { Payloads } from "../services/control/Payloads.ts"
 import type { Registry } from "../services/control/Registry.ts"
+import type { TelemetryStore } from "../services/control/TelemetryStore.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
+import { StatusListener } from "../services/StatusListener.ts"
 import { type ControlPlaneParts, controlPlaneParts } from "./controlPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
+import { pluginsLayer } from "./plugins.ts"
 
 /** What the listeners owe: an admin listener without TLS, a cluster listener at all. */
 const listenFaults = ({ admin_listen, cluster_listen }: SettingValues): ReadonlyArray<Fault> => [
@@ -37,26 +41,34 @@ const checkSettings = Effect.gen(function* () {
 const announce = Effect.gen(function* () {
   const admin = yield* AdminListener
   const cluster = yield* ClusterListener
+  const status = yield* StatusListener
   yield* Effect.logInfo("control plane ready").pipe(
     Effect.annotateLogs({
       admin: admin.addresses.map(formatAddress).join(", "),
-      cluster: cluster.addresses.map(formatAddress).join(", ")
+      cluster: cluster.addresses.map(formatAddress).join(", "),
+      status: status.addresses.map(formatAddress).join(", "),
+      ...(cluster.telemetryAddresses.length === 0
+        ? {}
+        : { telemetry: cluster.telemetryAddresses.map(formatAddress).join(", ") })
     })
   )
 })
 
 const assemble = (parts: ControlPlaneParts) => {
-  const records = Layer.merge(parts.configStore.pipe(Layer.provide(parts.ids)), parts.registry).pipe(
-    Layer.provide(parts.database)
-  )
+  const records = Layer.mergeAll(
+    parts.configStore.pipe(Layer.provide(parts.ids)),
+    parts.registry,
+    parts.telemetryStore
+  ).pipe(Layer.provide(parts.database))
   const core = parts.payloads.pipe(
-    Layer.provide(parts.compression),
+    Layer.provideMerge(parts.compression),
     Layer.provideMerge(records),
     Layer.merge(parts.clusterHub)
   )
   const watch = parts.fileWatch.pipe(Layer.provide(parts.disk))
   const identity = parts.clusterIdentity.pipe(Layer.provide([watch, parts.disk, parts.trustedClock]))
-  const listeners = Layer.merge(parts.adminListener, parts.clusterListener.pipe(Layer.provide(identity)))
+  const observed = Layer.merge(parts.adminListener, parts.statusListener).pipe(Layer.provide(parts.fleetMetrics))
+  const listeners = Layer.merge(observed, parts.clusterListener.pipe(Layer.provide(identity)))
   return Layer.effectDiscard(announce).pipe(
     Layer.merge(parts.pushLoop),
     Layer.provideMerge(listeners),
@@ -65,23 +77,37 @@ const assemble = (parts: ControlPlaneParts) => {
 }
 
 /** What a running control plane offers to whoever started it. */
-export type ControlPlaneServices = AdminListener | ClusterListener | ConfigStore | Registry | Payloads | ClusterHub
+export type ControlPlaneServices =
+  | AdminListener
+  | ClusterListener
+  | StatusListener
+  | ConfigStore
+  | Registry
+  | Payloads
+  | ClusterHub
+  | TelemetryStore
 
 /** The control plane of whoever provides the settings: the daemon's. */
 const layerFromSettings = (
-  parts: Partial<ControlPlaneParts> = {}
+  parts: Partial<ControlPlaneParts> = {},
+  plugins: ReadonlyArray<Plugin> = []
 ): Layer.Layer<ControlPlaneServices, StartError, Settings> =>
-  apart(Layer.unwrap(Effect.as(checkSettings, assemble({ ...controlPlaneParts, ...parts }))))
+  apart(
+    Layer.unwrap(Effect.as(checkSettings, assemble({ ...controlPlaneParts, ...parts }))).pipe(
+      Layer.provide(pluginsLayer(plugins))
+    )
+  )
 
 /**
  * A control plane from settings given in code. Any part may be swapped by a layer of one's own for the same service:
- * `ControlPlane.layer({ settings, parts: { ids: Layer.succeed(Ids, { uuid }) } })`. Wrong settings are a `StartError`
- * with all their faults.
+ * `ControlPlane.layer({ settings, parts: { ids: Layer.succeed(Ids, { uuid, secret }) } })`, and `plugins` are plugins of
+ * one's own, whose rows it takes. Wrong settings are a `StartError` with all their faults.
  */
 const layer = ({
   settings = {},
-  parts
+  parts,
+  plugins
 }: ProgramOptions<ControlPlaneParts> = {}): Layer.Layer<ControlPlaneServices, StartError> =>
-  layerFromSettings(parts).pipe(Layer.provide(givenSettings({ ...settings, role: "control_plane" })))
+  layerFromSettings(parts, plugins).pipe(Layer.provide(givenSettings({ ...settings, role: "control_plane" })))
 
 export const ControlPlane = { layer, layerFromSettings }

@@ -11,6 +11,7 @@ import type { StartError } from "../services/StartError.ts"
 import type { RunCommand } from "./Command.ts"
 import type { DataPlaneParts } from "./dataPlaneParts.ts"
 import * as Hangup from "./hangup.ts"
+import * as LogRotation from "./logRotation.ts"
 
 type Role = SettingValues["role"]
 
@@ -22,9 +23,15 @@ type Load = (
 /** Each role is loaded alone: a data plane never pays for the control plane's store. */
 const loadRole: Readonly<Record<Role, Load>> = {
   data_plane: async (heard, parts) =>
-    Hangup.reloadOn(heard).pipe(Layer.provide((await import("./DataPlane.ts")).DataPlane.layerFromSettings(parts))),
+    Layer.merge(Hangup.reloadOn(heard), LogRotation.reopenOnSignal).pipe(
+      Layer.provide((await import("./DataPlane.ts")).DataPlane.layerFromSettings(parts))
+    ),
   control_plane: async (heard) =>
-    Layer.merge(Hangup.ignore(heard), (await import("./ControlPlane.ts")).ControlPlane.layerFromSettings())
+    Layer.mergeAll(
+      Hangup.ignore(heard),
+      LogRotation.ignoreSignal,
+      (await import("./ControlPlane.ts")).ControlPlane.layerFromSettings()
+    )
 }
 
 const sayUnserved = Effect.fnUntraced(function* ({ values, unknownKong, unknownHoldfast }: ParsedSettings) {

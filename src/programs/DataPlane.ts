@@ -5,6 +5,8 @@
  */
 import { Context, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import * as SettingClusterKeys from "../layers/cache-keys/SettingClusterKeys.ts"
+import type { Plugin } from "../model/plugin/Plugin.ts"
+import { AccessLog } from "../services/AccessLog.ts"
 import { askRemoteRungs } from "../services/askRemoteRungs.ts"
 import { keepCacheRenewed } from "../services/CacheRenewal.ts"
 import { ClusterIdentity } from "../services/ClusterIdentity.ts"
@@ -30,10 +32,14 @@ import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 import { supervise } from "../services/supervise.ts"
+import { TelemetryDelivery } from "../services/TelemetryDelivery.ts"
 import { TelemetrySpool } from "../services/TelemetrySpool.ts"
+import { TelemetryStatus } from "../services/TelemetryStatus.ts"
+import { Tracing } from "../services/Tracing.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
 import { type DataPlaneParts, dataPlaneParts } from "./dataPlaneParts.ts"
 import { apart, givenSettings, type ProgramOptions } from "./parts.ts"
+import { pluginsLayer } from "./plugins.ts"
 
 const identityOf = (parts: DataPlaneParts) => parts.clusterIdentity.pipe(Layer.provide(parts.fileWatch))
 
@@ -100,7 +106,14 @@ const observers = (parts: DataPlaneParts) =>
     RequestObservers,
     Effect.gen(function* () {
       const counters = yield* RequestCounters
-      return [counters.record, ...(yield* RequestObservers)]
+      const { observe: log } = yield* AccessLog
+      const { tracer } = yield* Tracing
+      return [
+        counters.record,
+        ...(log === undefined ? [] : [log]),
+        ...(tracer === undefined ? [] : [tracer.observe]),
+        ...(yield* RequestObservers)
+      ]
     })
   ).pipe(Layer.provide(parts.requestObservers))
 
@@ -109,7 +122,17 @@ const serving = (parts: DataPlaneParts) => {
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
-    Layer.provideMerge(Layer.mergeAll(live, parts.identity, parts.resolver, ConnectionStatus.layer, NodeHealth.layer)),
+    Layer.provideMerge(parts.nodeMetrics),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        live,
+        parts.identity,
+        parts.resolver,
+        ConnectionStatus.layer,
+        NodeHealth.layer,
+        TelemetryStatus.layer
+      )
+    ),
     Layer.provideMerge(parts.requestCounters)
   )
   const cache = parts.configCache.pipe(
@@ -127,6 +150,9 @@ const serving = (parts: DataPlaneParts) => {
   const license = parts.licenseGuard.pipe(Layer.provide(impatientDisk), Layer.provide(parts.fileWatch))
   return parts.proxy.pipe(
     Layer.provide([parts.serverCertificate, parts.errorTemplates, parts.upstreamCredentials, observers(parts)]),
+    // Not the disk that is listened to: a log that can't be written says nothing about the disk of the cache.
+    Layer.provideMerge(parts.accessLog.pipe(Layer.provide(parts.disk))),
+    Layer.provide(Layer.merge(parts.tracing, parts.metricsExport).pipe(Layer.provide(parts.httpClient))),
     Layer.provideMerge(license),
     Layer.provideMerge(rungs)
   )
@@ -137,10 +163,17 @@ const connecting = (parts: DataPlaneParts) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const settings = yield* Settings
-      if (settings.cluster_control_plane === undefined) return Layer.succeed(Connection, { run: Effect.never })
-      return parts.connection.pipe(
-        Layer.provide([parts.configReceiver, parts.heartbeat, parts.reconnectPolicy]),
-        Layer.provide(parts.clusterDialer),
+      if (settings.cluster_control_plane === undefined)
+        return Layer.merge(
+          Layer.succeed(Connection, { run: Effect.never }),
+          TelemetryDelivery.layerLocal("there is no control plane")
+        )
+      const connection = parts.connection.pipe(
+        Layer.provide([parts.configReceiver, parts.heartbeat, parts.clusterDialer])
+      )
+      const delivery = parts.telemetryDelivery.pipe(Layer.provide(parts.telemetryDialer))
+      return Layer.merge(connection, delivery).pipe(
+        Layer.provide(parts.reconnectPolicy),
         Layer.provide(parts.clusterTransport),
         Layer.provide(identityOf(parts))
       )
@@ -153,6 +186,7 @@ const operate = Effect.gen(function* () {
   const health = yield* NodeHealth
   const { nodeId, version } = yield* Identity
   const { run } = yield* Connection
+  const delivery = yield* TelemetryDelivery
   const { flush } = yield* TelemetrySpool
   MutableRef.set(health.proxy, proxy.counts)
   const show = ({ host, port }: { readonly host: string; readonly port: number }) => `${host}:${port}`
@@ -160,6 +194,7 @@ const operate = Effect.gen(function* () {
     Effect.annotateLogs({ nodeId, version, proxy: proxy.addresses.map(show), status: status.addresses.map(show) })
   )
   yield* supervise("connection", run)
+  yield* supervise("delivery of telemetry", delivery.run)
   // Added last, so run first: traffic drains while the status listener still answers and the session still lives.
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
@@ -174,6 +209,7 @@ const operate = Effect.gen(function* () {
 
 /** What a running node offers to whoever started it. */
 export type DataPlaneServices =
+  | AccessLog
   | Proxy
   | StatusListener
   | LiveConfig
@@ -185,6 +221,7 @@ export type DataPlaneServices =
   | ConnectionStatus
   | NodeHealth
   | RequestCounters
+  | TelemetryStatus
   | TelemetrySpool
   | Disk
   | SecureRandom
@@ -192,7 +229,8 @@ export type DataPlaneServices =
 
 /** The node of whoever provides the settings: the daemon's. */
 const layerFromSettings = (
-  parts: Partial<DataPlaneParts> = {}
+  parts: Partial<DataPlaneParts> = {},
+  plugins: ReadonlyArray<Plugin> = []
 ): Layer.Layer<DataPlaneServices, StartError, Settings> => {
   const all: DataPlaneParts = { ...dataPlaneParts, ...parts }
   return apart(
@@ -200,20 +238,22 @@ const layerFromSettings = (
       Layer.provide(connecting(all)),
       Layer.provideMerge(all.telemetrySpool),
       Layer.provideMerge(serving(all)),
-      Layer.provideMerge(machine(all))
+      Layer.provideMerge(machine(all)),
+      Layer.provide(pluginsLayer(plugins))
     )
   )
 }
 
 /**
  * A node from settings given in code. Any part may be swapped by a layer of one's own for the same service:
- * `DataPlane.layer({ settings, parts: { router: Layer.succeed(Router, { compile }) } })`. Closing the layer's scope
- * drains the node. Wrong settings are a `StartError` with all their faults.
+ * `DataPlane.layer({ settings, parts: { router: Layer.succeed(Router, { compile }) } })`, and `plugins` are plugins of
+ * one's own. Closing the layer's scope drains the node. Wrong settings are a `StartError` with all their faults.
  */
 const layer = ({
   settings = {},
-  parts
+  parts,
+  plugins
 }: ProgramOptions<DataPlaneParts> = {}): Layer.Layer<DataPlaneServices, StartError> =>
-  layerFromSettings(parts).pipe(Layer.provide(givenSettings({ ...settings, role: "data_plane" })))
+  layerFromSettings(parts, plugins).pipe(Layer.provide(givenSettings({ ...settings, role: "data_plane" })))
 
 export const DataPlane = { layer, layerFromSettings }

@@ -1,10 +1,12 @@
 /** Every part of a control plane that can be swapped, with the layer that stands there by default. */
 import { Effect, Layer } from "effect"
 import * as NodeAdminListener from "../layers/admin/NodeAdminListener.ts"
+import * as ControlPlaneStatusListener from "../layers/ControlPlaneStatusListener.ts"
 import * as HttpsClusterListener from "../layers/cluster-listener/HttpsClusterListener.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as ExportedPayloads from "../layers/ExportedPayloads.ts"
 import * as MemoryClusterHub from "../layers/MemoryClusterHub.ts"
+import * as GatheredFleetMetrics from "../layers/metrics/GatheredFleetMetrics.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
 import * as PushLoop from "../layers/PushLoop.ts"
 import * as RandomIds from "../layers/RandomIds.ts"
@@ -12,6 +14,7 @@ import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as SqliteConfigStore from "../layers/sqlite/SqliteConfigStore.ts"
 import * as SqliteRegistry from "../layers/sqlite/SqliteRegistry.ts"
 import * as StoreFile from "../layers/sqlite/StoreFile.ts"
+import * as SqliteTelemetryStore from "../layers/sqlite/telemetry/SqliteTelemetryStore.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
 import { StartError } from "../services/StartError.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
@@ -37,6 +40,8 @@ export const controlPlaneParts = {
   configStore: asStartError(SqliteConfigStore.layer),
   /** Keeps what is known of the data planes. */
   registry: asStartError(SqliteRegistry.layer),
+  /** Keeps what the data planes counted. */
+  telemetryStore: SqliteTelemetryStore.layer,
   compression: ZlibCompression.layer,
   /** Makes the configuration as it goes over the wire. */
   payloads: ExportedPayloads.layer,
@@ -50,6 +55,10 @@ export const controlPlaneParts = {
   fileWatch: StatFileWatch.layer,
   /** Who the control plane is towards its data planes. */
   clusterIdentity: PemClusterIdentity.layer,
+  /** One look at every metric, for whoever scrapes. */
+  fleetMetrics: GatheredFleetMetrics.layer,
+  /** Answers probes and scrapes, where status_listen is set. */
+  statusListener: ControlPlaneStatusListener.layer,
   adminListener: NodeAdminListener.layer,
   clusterListener: HttpsClusterListener.layer
 }

@@ -1,5 +1,7 @@
 /** Every part of a data plane that can be swapped, with the layer that stands there by default. */
 
+import { FetchHttpClient } from "effect/http"
+import * as BufferedAccessLog from "../layers/access-log/BufferedAccessLog.ts"
 import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
 import * as EncryptedCache from "../layers/cache-keys/EncryptedCache.ts"
 import * as SettingsCacheKeys from "../layers/cache-keys/SettingsCacheKeys.ts"
@@ -17,13 +19,17 @@ import * as GzipConfigReceiver from "../layers/GzipConfigReceiver.ts"
 import * as HttpStatusListener from "../layers/HttpStatusListener.ts"
 import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
 import * as WatchingLicenseGuard from "../layers/license/WatchingLicenseGuard.ts"
+import * as GatheredNodeMetrics from "../layers/metrics/GatheredNodeMetrics.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
+import * as OtlpMetricsExport from "../layers/opentelemetry/OtlpMetricsExport.ts"
+import * as OtlpTracing from "../layers/opentelemetry/OtlpTracing.ts"
 import * as OutletConnection from "../layers/outlet/OutletConnection.ts"
 import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
 import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
 import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
 import * as TrustedClockOnDisk from "../layers/TrustedClockOnDisk.ts"
+import * as SpoolDelivery from "../layers/telemetry-delivery/SpoolDelivery.ts"
 import * as DiskTelemetrySpool from "../layers/telemetry-spool/DiskTelemetrySpool.ts"
 import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
@@ -60,7 +66,9 @@ export const dataPlaneParts = {
   fileWatch: StatFileWatch.layer,
   /** Judges the licence, and stops the proxy while it says so. */
   licenseGuard: WatchingLicenseGuard.layer,
-  /** Answers probes. */
+  /** One look at every metric, for whoever scrapes or exports. */
+  nodeMetrics: GatheredNodeMetrics.layer,
+  /** Answers probes and scrapes. */
   statusListener: HttpStatusListener.layer,
   /** The certificate of the TLS proxy listeners for names that no configured certificate is for. */
   serverCertificate: GeneratedServerCertificate.layer,
@@ -72,6 +80,14 @@ export const dataPlaneParts = {
   resolver: DnsResolver.layer,
   /** Counts requests, for telemetry and metrics. */
   requestCounters: CountedRequests.layer,
+  /** Every HTTP request that the node makes on its own account: to a collector of telemetry. */
+  httpClient: FetchHttpClient.layer,
+  /** Says which trace a request belongs to, and tells a collector, where that is asked for. */
+  tracing: OtlpTracing.layer,
+  /** Brings metrics to a collector, where that is asked for. */
+  metricsExport: OtlpMetricsExport.layer,
+  /** Writes a line for each request, where that is asked for. */
+  accessLog: BufferedAccessLog.layer,
   /** Who hears of every request when it is over, besides those that count it. */
   requestObservers: RequestObservers.none,
   /** Carries the traffic. */
@@ -90,7 +106,11 @@ export const dataPlaneParts = {
   /** Takes what the control plane sends. */
   configReceiver: GzipConfigReceiver.layer,
   /** Connects to the control plane, for ever. */
-  connection: OutletConnection.layer
+  connection: OutletConnection.layer,
+  /** Opens the WebSocket over which telemetry is delivered. */
+  telemetryDialer: WebSocketDialer.layerForTelemetry,
+  /** Brings what is spooled to the control plane, for ever. */
+  telemetryDelivery: SpoolDelivery.layer
 }
 
 /** See `DataPlane.layer`. */

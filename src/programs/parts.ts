@@ -4,6 +4,7 @@
  */
 import { Effect, Layer, type Scope } from "effect"
 import { parseSettings } from "../model/parseSettings.ts"
+import type { Plugin } from "../model/plugin/Plugin.ts"
 import type { SettingName } from "../model/SettingTable.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
@@ -22,6 +23,8 @@ export interface ProgramOptions<Parts> {
   /** Nothing is read from the environment: what is not given here has its default. */
   readonly settings?: GivenSettings
   readonly parts?: Partial<Parts>
+  /** Plugins of one's own, beside the built-in ones; one with the name of a built-in takes its place. */
+  readonly plugins?: ReadonlyArray<Plugin>
 }
 
 /** The settings that a caller gave; a `StartError` with exit code 2 names every fault of theirs. */

@@ -18,10 +18,15 @@ const wrap = (text: string, indent: string): ReadonlyArray<string> => {
   return [...lines, line]
 }
 
-const entry = (name: string, { preset, help, type, isSecret }: Setting<unknown>): ReadonlyArray<string> => [
-  `    ${name}${preset === undefined || preset === "" ? "" : ` = ${preset}`}${isSecret ? "   (secret)" : ""}`,
-  ...wrap(help, "        "),
-  ...(type.expected === "text" ? [] : wrap(`Expected: ${type.expected}.`, "        "))
+const defaultText = ({ preset, controlPlanePreset }: Setting<unknown>): string => {
+  const own = preset === undefined || preset === "" ? "" : ` = ${preset}`
+  return controlPlanePreset === undefined ? own : `${own}   (control plane: ${controlPlanePreset})`
+}
+
+const entry = (name: string, setting: Setting<unknown>): ReadonlyArray<string> => [
+  `    ${name}${defaultText(setting)}${setting.isSecret ? "   (secret)" : ""}`,
+  ...wrap(setting.help, "        "),
+  ...(setting.type.expected === "text" ? [] : wrap(`Expected: ${setting.type.expected}.`, "        "))
 ]
 
 export const settingsHelp = (): ReadonlyArray<string> =>

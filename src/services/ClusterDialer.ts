@@ -15,6 +15,8 @@ export class SessionEnd extends Data.TaggedError("SessionEnd")<{
   readonly message: string
   /** Of a refusal with `Retry-After`: how long whoever refused asks to be left alone, however long. */
   readonly retryAfterMs?: number
+  /** Of a refusal by who answers for the control plane's address: its HTTP status. */
+  readonly status?: number
 }> {}
 
 export type Frame =

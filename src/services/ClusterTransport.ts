@@ -35,6 +35,8 @@ export class ClusterUnreachable extends Data.TaggedError("ClusterUnreachable")<{
   readonly message: string
   /** How long whoever refused asks to be left alone. */
   readonly retryAfterMs?: number
+  /** What the WebSocket's own handshake was answered; none where a forward proxy refused. */
+  readonly status?: number
 }> {}
 
 /** All that a control plane lets those know whom it refuses (§1.3). */

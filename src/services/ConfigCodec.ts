@@ -5,14 +5,15 @@
 import { Context } from "effect"
 import { type DecodedTable, decodeTable } from "../model/ConfigTable.ts"
 import type { Row } from "../model/Entity.ts"
+import type { PluginCatalogue } from "../model/plugin/PluginCatalogue.ts"
 import { describeTable, type TableContent } from "../model/TableContent.ts"
 import { type DecodedReconfigure, decodeReconfigure } from "../model/Wire.ts"
 
 export interface ConfigCodec {
   /** The JSON of a push, decompressed. */
   readonly decodeReconfigure: (json: Uint8Array) => DecodedReconfigure
-  /** Validates a whole config table. */
-  readonly decodeTable: (input: unknown) => DecodedTable
+  /** Validates a whole config table, for a process that serves these plugins. */
+  readonly decodeTable: (input: unknown, plugins: PluginCatalogue) => DecodedTable
   /** A table's canonical JSON and its digest: what the cache holds of it. */
   readonly describeTable: (raw: Row) => TableContent
 }

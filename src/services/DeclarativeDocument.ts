@@ -11,6 +11,7 @@ import type { Row } from "../model/Entity.ts"
 import type { Fault } from "../model/Fault.ts"
 import { syntaxTrouble } from "../model/thrown.ts"
 import { ConfigRejected } from "./LiveConfig.ts"
+import { Plugins } from "./Plugins.ts"
 
 export interface Text {
   /** A path, or what else it is known by. Its ending says what it is. */
@@ -96,10 +97,11 @@ export interface DeclarativeDocument {
  */
 export const readDocument = Effect.fnUntraced(function* (
   text: Text
-): Effect.fn.Return<DeclarativeDocument, ConfigRejected> {
+): Effect.fn.Return<DeclarativeDocument, ConfigRejected, Plugins> {
+  const plugins = yield* Plugins
   const hash = createHash("md5").update(text.content).digest("hex")
   let rows = 0
-  const { raw, decoded } = decodeDeclarative(yield* parse(text), () => uuidV5(hash, `row ${++rows}`))
+  const { raw, decoded } = decodeDeclarative(yield* parse(text), () => uuidV5(hash, `row ${++rows}`), plugins)
   if (decoded._tag === "Wrong") return yield* rejected("schema", ...(yield* withPlaces(text, decoded.faults)))
   return { raw, hash }
 })

@@ -11,6 +11,7 @@ export type DiskOperation =
   | "list"
   | "makeFolder"
   | "create"
+  | "append"
   | "write"
   | "sync"
   | "close"
@@ -61,6 +62,8 @@ export class Disk extends Context.Service<
     readonly makeFolder: (folder: string) => Effect.Effect<void, DiskError>
     /** Empty and with this mode, whether it was there before or not. */
     readonly create: (path: string, mode: number) => Effect.Effect<OpenFile, DiskError>
+    /** Behind what it holds; made with this mode where there is none. For logs, which others may move away meanwhile. */
+    readonly append: (path: string, mode: number) => Effect.Effect<OpenFile, DiskError>
     /** One step for whoever looks: the former file under `to`, or the new one. */
     readonly rename: (from: string, to: string) => Effect.Effect<void, DiskError>
     /** A second name for the same file; `EEXIST` when `to` is there. Where the file system has no such thing it fails, and the caller copies. */

@@ -66,6 +66,7 @@ export const listenedTo = (
       list: (folder) => call(disk.list(folder)),
       makeFolder: (folder) => call(disk.makeFolder(folder)),
       create: (path, mode) => Effect.map(call(disk.create(path, mode)), openFile),
+      append: (path, mode) => Effect.map(call(disk.append(path, mode)), openFile),
       rename: (from, to) => call(disk.rename(from, to)),
       link: (from, to) => call(disk.link(from, to)),
       remove: (path) => call(disk.remove(path)),

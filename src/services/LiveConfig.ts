@@ -75,7 +75,16 @@ export interface LiveState {
   readonly snapshot: Snapshot | undefined
   /** How many offers were accepted since the start. */
   readonly acceptedCount: number
+  readonly applyTimes: ApplyTimes
+  readonly rejectedCount: number
   readonly lastRejection: Rejection | undefined
+}
+
+/** What validating, compiling and swapping took, of the configurations that came to serve since the start. */
+export interface ApplyTimes {
+  readonly count: number
+  readonly sumMs: number
+  readonly lastMs: number
 }
 
 /** What came of an offer: a new configuration serves, or the offered one served already. */

@@ -3,6 +3,20 @@ import { Context, Effect, Layer, MutableRef } from "effect"
 import { type LicenseReport, unlicensed } from "./LicenseGuard.ts"
 import type { ProxyCounts } from "./Proxy.ts"
 
+/** Of the connection to the control plane, since the node started. */
+export interface ConnectionCounts {
+  /** Those that did not last are among them. */
+  readonly sessions: number
+  /** Attempts that led to none. */
+  readonly failedDials: number
+}
+
+/** Of something that writes or sends beside the request path, since the node started. */
+export interface DeliveryCounts {
+  readonly delivered: number
+  readonly dropped: number
+}
+
 export class NodeHealth extends Context.Service<
   NodeHealth,
   {
@@ -15,6 +29,11 @@ export class NodeHealth extends Context.Service<
     readonly clusterCertificateExpiresAtMs: MutableRef.MutableRef<(() => number) | undefined>
     /** How the licence stands, once it has been judged. */
     readonly license: MutableRef.MutableRef<LicenseReport>
+    readonly connection: MutableRef.MutableRef<ConnectionCounts>
+    /** Set while there is an access log: lines. */
+    readonly accessLog: MutableRef.MutableRef<(() => DeliveryCounts) | undefined>
+    /** Set while requests are traced: spans. */
+    readonly tracing: MutableRef.MutableRef<(() => DeliveryCounts) | undefined>
   }
 >()("holdfast/services/NodeHealth") {
   static readonly layer = Layer.effect(
@@ -24,7 +43,10 @@ export class NodeHealth extends Context.Service<
       isDraining: MutableRef.make(false),
       cacheProblem: MutableRef.make<string | undefined>(undefined),
       clusterCertificateExpiresAtMs: MutableRef.make<(() => number) | undefined>(undefined),
-      license: MutableRef.make(unlicensed)
+      license: MutableRef.make(unlicensed),
+      connection: MutableRef.make<ConnectionCounts>({ sessions: 0, failedDials: 0 }),
+      accessLog: MutableRef.make<(() => DeliveryCounts) | undefined>(undefined),
+      tracing: MutableRef.make<(() => DeliveryCounts) | undefined>(undefined)
     }))
   )
 }

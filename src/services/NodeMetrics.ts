@@ -1,130 +1,125 @@
-/**
- * The same facts for Prometheus, in its text format 0.0.4: Kong's series by their names (reference `proxy-behaviour.md`
- * §12), and Holdfast's own for what Kong has none. Pure, as `NodeStatus.ts` is.
- */
+/** The metrics of a data plane (reference `proxy-behaviour.md` §12), from the facts. Pure, as `NodeStatus.ts` is. */
+import { Context, type Effect } from "effect"
+import { nodeSeries, type nodeSeries as Table } from "../model/metrics/nodeSeries.ts"
+import { type ProcessUse, processSamples } from "../model/metrics/ProcessUse.ts"
+import { prometheusText } from "../model/metrics/PrometheusText.ts"
+import { asNumber, one, type SamplesOf, seconds, stateSamples } from "../model/metrics/Series.ts"
+import type { ConnectionCounts, DeliveryCounts } from "./NodeHealth.ts"
 import { cacheView, type NodeFacts, serverCounts, unreadyReason } from "./NodeStatus.ts"
+import type { SpoolFacts } from "./TelemetrySpool.ts"
 
-type Labels = Readonly<Record<string, string>>
+export type NodeSamples = SamplesOf<typeof Table>
 
-/** All are gauges: what Kong counts is a gauge with it, too. */
-interface Series {
-  readonly name: string
-  readonly help: string
-  readonly samples: ReadonlyArray<readonly [labels: Labels, value: number]>
+/** One look at every metric: for whoever scrapes, and for whoever exports. */
+export class NodeMetrics extends Context.Service<NodeMetrics, { readonly samples: Effect.Effect<NodeSamples> }>()(
+  "holdfast/services/NodeMetrics"
+) {}
+
+/** What the status does not tell. */
+export interface MetricFacts {
+  readonly node: NodeFacts
+  readonly connection: ConnectionCounts
+  readonly process: ProcessUse
+  readonly apiCalls: number
+  /** Of requests and targets. */
+  readonly traffic: NodeSamples
+  readonly accessLog: DeliveryCounts | undefined
+  readonly tracing: DeliveryCounts | undefined
 }
 
-export const metricsContentType = "text/plain; version=0.0.4; charset=utf-8"
-
-const asNumber = (holds: boolean): number => (holds ? 1 : 0)
-
-/** One sample, or none where there is nothing to tell. */
-const instant = (ms: number | undefined): Series["samples"] => (ms === undefined ? [] : [[{}, ms / 1000]])
-
-const traffic = ({ nodeId, proxy }: NodeFacts): ReadonlyArray<Series> => {
+const server = ({ nodeId, version, proxy }: NodeFacts): NodeSamples => {
   const counts = serverCounts(proxy)
-  const labels = { node_id: nodeId, subsystem: "http" }
+  const labels = [nodeId, "http"]
   const states = {
     accepted: counts.connections_accepted,
     active: counts.connections_active,
     handled: counts.connections_handled,
     reading: counts.connections_reading,
+    total: counts.total_requests,
     waiting: counts.connections_waiting,
     writing: counts.connections_writing
   }
-  return [
-    {
-      name: "kong_nginx_connections_total",
-      help: "Client connections by state",
-      samples: Object.entries(states).map(([state, value]) => [{ ...labels, state }, value])
-    },
-    {
-      name: "kong_nginx_requests_total",
-      help: "Client requests since the start",
-      samples: [[labels, counts.total_requests]]
-    }
-  ]
+  return {
+    kong_node_info: [[[nodeId, version], 1]],
+    kong_nginx_connections_total: Object.entries(states).map(([state, value]) => [[...labels, state], value]),
+    kong_nginx_requests_total: [[labels, counts.total_requests]],
+    holdfast_requests_in_flight: one(counts.requests_in_flight)
+  }
 }
 
-const cluster = ({ connection, clusterCertificateExpiresAtMs }: NodeFacts): ReadonlyArray<Series> => [
-  {
-    name: "kong_control_plane_connected",
-    help: "Whether the session to the control plane is open; absent on a node on its own",
-    samples: connection._tag === "disabled" ? [] : [[{}, asNumber(connection._tag === "connected")]]
-  },
-  {
-    name: "kong_data_plane_cluster_cert_expiry_timestamp",
-    help: "When the certificate ends that the node shows its control plane, in seconds since the epoch",
-    samples: instant(clusterCertificateExpiresAtMs)
-  }
-]
+const states = ["disabled", "connecting", "connected", "disconnected"]
 
-const configuration = (facts: NodeFacts): ReadonlyArray<Series> => {
-  const { live } = facts
+const cluster = (facts: NodeFacts, { sessions, failedDials }: ConnectionCounts): NodeSamples => {
+  const { connection, clusterCertificateExpiresAtMs, monotonicMs } = facts
+  const isAlone = connection._tag === "disabled"
+  return {
+    kong_control_plane_connected: isAlone ? [] : one(asNumber(connection._tag === "connected")),
+    kong_data_plane_cluster_cert_expiry_timestamp: seconds(clusterCertificateExpiresAtMs),
+    holdfast_connection_state: stateSamples(states, connection._tag),
+    holdfast_connection_state_seconds: seconds(Math.max(0, monotonicMs - connection.sinceMonotonicMs)),
+    holdfast_reconnects_total: isAlone ? [] : one(Math.max(0, sessions - 1)),
+    holdfast_failed_dials_total: isAlone ? [] : one(failedDials)
+  }
+}
+
+const configuration = (facts: NodeFacts): NodeSamples => {
+  const { live, nowMs } = facts
   const { isCached } = cacheView(facts)
-  return [
-    {
-      name: "holdfast_config_info",
-      help: "Which configuration serves, and where it came from",
-      samples: [[{ source: live.source, hash: live.hash }, 1]]
-    },
-    {
-      name: "holdfast_config_persisted",
-      help: "Whether the configuration that serves is in the cache on disk; absent where it is not to be",
-      samples: isCached === undefined ? [] : [[{}, asNumber(isCached)]]
-    },
-    {
-      name: "holdfast_config_received_timestamp_seconds",
-      help: "When a control plane (or the file) gave the configuration that serves, in seconds since the epoch",
-      samples: instant(live.receivedAtMs)
-    }
-  ]
-}
-
-const license = ({ license: { state, expiresAtMs } }: NodeFacts): ReadonlyArray<Series> => [
-  {
-    name: "holdfast_license_info",
-    help: "How the licence stands",
-    samples: [[{ state }, 1]]
-  },
-  {
-    name: "holdfast_license_expiry_timestamp_seconds",
-    help: "When the licence expires, in seconds since the epoch; absent where there is none",
-    samples: instant(expiresAtMs)
+  const rung = live.source === "empty" ? live.sources.length : live.sources.indexOf(live.source)
+  const ageMs = live.receivedAtMs === undefined ? undefined : Math.max(0, nowMs - live.receivedAtMs)
+  return {
+    holdfast_config_info: [[[live.source, live.hash], 1]],
+    holdfast_config_rung: one(rung),
+    holdfast_config_routes: one(live.routeCount),
+    holdfast_config_persisted: one(isCached === undefined ? undefined : asNumber(isCached)),
+    holdfast_config_received_timestamp_seconds: seconds(live.receivedAtMs),
+    holdfast_config_age_seconds: seconds(ageMs),
+    holdfast_config_applies_total: one(live.applyTimes.count),
+    holdfast_config_apply_seconds_total: seconds(live.applyTimes.sumMs),
+    holdfast_config_apply_last_seconds: live.applyTimes.count === 0 ? [] : seconds(live.applyTimes.lastMs),
+    holdfast_config_rejections_total: one(live.rejectedCount)
   }
-]
-
-const seriesOf = (facts: NodeFacts): ReadonlyArray<Series> => [
-  {
-    name: "kong_node_info",
-    help: "Which node this is",
-    samples: [[{ node_id: facts.nodeId, version: facts.version }, 1]]
-  },
-  {
-    name: "holdfast_ready",
-    help: "Whether the node is ready for traffic",
-    samples: [[{}, asNumber(unreadyReason(facts) === undefined)]]
-  },
-  ...configuration(facts),
-  ...cluster(facts),
-  ...license(facts),
-  ...traffic(facts)
-]
-
-const escaped = (value: string): string => value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")
-
-const labelText = (labels: Labels): string => {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`)
-  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`
 }
 
-const seriesText = ({ name, help, samples }: Series): string =>
-  samples.length === 0
-    ? ""
-    : [
-        `# HELP ${name} ${help}`,
-        `# TYPE ${name} gauge`,
-        ...samples.map(([labels, value]) => `${name}${labelText(labels)} ${value}`),
-        ""
-      ].join("\n")
+const deliveryStates = ["off", "local", "idle", "connected", "disconnected"]
 
-export const metricsText = (facts: NodeFacts): string => seriesOf(facts).map(seriesText).join("")
+const spooled = (spool: SpoolFacts | undefined): NodeSamples =>
+  spool === undefined
+    ? {}
+    : {
+        holdfast_spool_bytes: one(spool.bytes),
+        holdfast_spool_records: one(spool.records),
+        holdfast_spool_oldest_timestamp_seconds: seconds(spool.oldestMs),
+        holdfast_spool_writable: one(asNumber(spool.problem === undefined)),
+        holdfast_spool_dropped_records_total: one(spool.dropped.records),
+        holdfast_spool_dropped_requests_total: one(spool.dropped.requests)
+      }
+
+const judged = ({ license: { state, expiresAtMs }, clock }: NodeFacts): NodeSamples => ({
+  holdfast_license_info: [[[state], 1]],
+  holdfast_license_expiry_timestamp_seconds: seconds(expiresAtMs),
+  holdfast_clock_deviation_seconds: seconds(clock.deviationMs)
+})
+
+const delivered = ({ accessLog, tracing }: MetricFacts): NodeSamples => ({
+  holdfast_access_log_lines_total: one(accessLog?.delivered),
+  holdfast_access_log_dropped_total: one(accessLog?.dropped),
+  holdfast_spans_exported_total: one(tracing?.delivered),
+  holdfast_spans_dropped_total: one(tracing?.dropped)
+})
+
+export const nodeSamples = (facts: MetricFacts): NodeSamples => ({
+  ...server(facts.node),
+  ...cluster(facts.node, facts.connection),
+  ...configuration(facts.node),
+  ...judged(facts.node),
+  ...spooled(facts.node.telemetry.spool),
+  holdfast_telemetry_delivery: stateSamples(deliveryStates, facts.node.telemetry.delivery._tag),
+  ...delivered(facts),
+  ...facts.traffic,
+  ...processSamples(facts.process),
+  holdfast_ready: one(asNumber(unreadyReason(facts.node) === undefined)),
+  holdfast_api_calls_total: one(facts.apiCalls)
+})
+
+export const nodeMetricsText = (samples: NodeSamples): string => prometheusText(nodeSeries, samples)

@@ -8,6 +8,7 @@ import type { ConnectionState } from "./Connection.ts"
 import type { LicenseReport } from "./LicenseGuard.ts"
 import type { LiveState } from "./LiveConfig.ts"
 import type { ProxyCounts } from "./Proxy.ts"
+import { type TelemetryFacts, telemetryView } from "./TelemetryStatus.ts"
 import { clockStatus, type TrustedClockFacts } from "./TrustedClock.ts"
 
 /** What the process takes of the machine's memory, in bytes. */
@@ -39,6 +40,7 @@ export interface NodeFacts {
   /** Of the certificate that the node shows its control plane; `undefined` on a node on its own. */
   readonly clusterCertificateExpiresAtMs: number | undefined
   readonly license: LicenseReport
+  readonly telemetry: TelemetryFacts
   readonly clock: TrustedClockFacts
 }
 
@@ -164,6 +166,7 @@ export const statusBody = (facts: NodeFacts, memory: MemoryUse, format: MemoryFo
     ladder: ladder(facts),
     control_plane: controlPlane(facts),
     license: licenseView(facts),
+    telemetry: telemetryView(facts.telemetry),
     clock: clockStatus(facts.clock)
   }
 }

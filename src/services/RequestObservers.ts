@@ -6,6 +6,7 @@
 import { Context, Layer } from "effect"
 import type { CompiledRoute } from "../model/CompiledConfig.ts"
 import type { Consumer } from "../model/Entities.ts"
+import type { TraceContext } from "../model/tracing/TraceContext.ts"
 
 /**
  * Who answered, in Kong's words (reference `proxy-behaviour.md` §12, label `source`): an upstream; a plugin or the gateway
@@ -40,6 +41,8 @@ export interface ObservedRequest {
   readonly proxyMs: number
   /** From then until the first byte of the answer, or the failure; -1 when it never was on its way. */
   readonly upstreamMs: number
+  /** Set when requests are traced and this one was on its way to an upstream. */
+  readonly trace?: TraceContext | undefined
   /** Of the body as it came. */
   readonly requestBodyBytes: number
   /** Of the body as it went out; for a tunnel, nothing. */

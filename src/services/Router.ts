@@ -2,11 +2,15 @@
 import { Context } from "effect"
 import type { CompiledConfig } from "../model/CompiledConfig.ts"
 import type { ConfigTable } from "../model/ConfigTable.ts"
+import type { PluginCatalogue } from "../model/plugin/PluginCatalogue.ts"
 
 export class Router extends Context.Service<
   Router,
   {
-    /** Pure, and free to throw only on a defect: a table that passed validation compiles. */
-    readonly compile: (table: ConfigTable) => CompiledConfig
+    /**
+     * Pure. A table that passed validation compiles, unless a plugin's handler can't be made: then this throws
+     * `PluginsRefused`, for nothing may be served without. Whatever else it throws is a defect.
+     */
+    readonly compile: (table: ConfigTable, plugins: PluginCatalogue) => CompiledConfig
   }
 >()("holdfast/services/Router") {}

@@ -60,6 +60,7 @@ export const faulty = (disk: Disk["Service"], { faultOf, atHang = () => {} }: Fa
     list: (folder) => call("list", folder, disk.list(folder)),
     makeFolder: (folder) => call("makeFolder", folder, disk.makeFolder(folder)),
     create: (path, mode) => Effect.map(call("create", path, disk.create(path, mode)), (file) => faultyFile(path, file)),
+    append: (path, mode) => Effect.map(call("append", path, disk.append(path, mode)), (file) => faultyFile(path, file)),
     rename: (from, to) => call("rename", from, disk.rename(from, to)),
     link: (from, to) => call("link", from, disk.link(from, to)),
     remove: (path) => call("remove", path, disk.remove(path)),

@@ -80,6 +80,7 @@ interface Session {
 }
 
 const defaultKeep = 10_000
+const notFound = 404
 const goingAway = 1001
 const protocolError = 1002
 const policyViolation = 1008
@@ -155,6 +156,8 @@ export const makeMemoryControlPlane = (options: MemoryControlPlaneOptions): Memo
   }
 
   const admit = (request: DialRequest): Admission => {
+    // As a control plane of Kong's answers a path that it does not know.
+    if (request.path !== undefined) return { _tag: "Refused", status: notFound }
     switch (reception._tag) {
       case "Accepts":
         return { _tag: "Accepted", serve: serve(request) }

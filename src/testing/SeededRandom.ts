@@ -3,6 +3,7 @@
  * draws changes nothing for the others, and a longer run begins as a shorter one did.
  */
 import { Effect, Layer, type Random } from "effect"
+import { secretText } from "../model/SecretText.ts"
 import { Ids } from "../services/control/Ids.ts"
 import { SecureRandom } from "../services/SecureRandom.ts"
 
@@ -123,4 +124,7 @@ export const layerSecureRandom = (random: SeededRandom): Layer.Layer<SecureRando
   Layer.succeed(SecureRandom, { bytes: (count) => Effect.sync(() => random.bytes(count)) })
 
 export const layerIds = (random: SeededRandom): Layer.Layer<Ids> =>
-  Layer.succeed(Ids, { uuid: Effect.sync(() => random.uuid()) })
+  Layer.succeed(Ids, {
+    uuid: Effect.sync(() => random.uuid()),
+    secret: Effect.sync(() => secretText((count) => random.bytes(count)))
+  })

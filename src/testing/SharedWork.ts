@@ -4,7 +4,8 @@
  *
  * - `Compression.gunzip`, by the content of what is inflated; `gzip`, for the part that is the same (`SharedGzip.ts`);
  * - the functions of `ConfigCodec`: by the identity of the bytes, which the former makes one for all, and by a table's JSON;
- * - `Router.compile`, by the identity of the validated table.
+ * - `Router.compile`, by the identity of the validated table;
+ * - the last two of them also by the identity of the plugins that a node serves.
  *
  * All of them are pure functions of their input, so that a node can't tell. One thing it could: a compiled config's balancers
  * count their turns, and nodes that share one share the counting. No traffic runs through the nodes of a simulation.
@@ -29,6 +30,12 @@ const byIdentity = <I extends object, O>(work: (input: I) => O): ((input: I) => 
     known.set(input, { output })
     return output
   }
+}
+
+/** The same of work that depends on the plugins as well. */
+const byIdentities = <I extends object, P extends object, O>(work: (input: I, plugins: P) => O) => {
+  const of = byIdentity((plugins: P) => byIdentity((input: I) => work(input, plugins)))
+  return (input: I, plugins: P): O => of(plugins)(input)
 }
 
 /** A world pushes few configurations at a time; whatever is older is worked out again. */
@@ -102,13 +109,13 @@ export const makeSharedWork = ({ compressionMs = 0 }: { readonly compressionMs?:
   const codec = ConfigCodec.defaultValue()
   const firstOf = makeFirstOfEqual()
   const decodeReconfigure = byIdentity(codec.decodeReconfigure)
-  const decodeTable = byIdentity(codec.decodeTable)
+  const decodeTable = byIdentities(codec.decodeTable)
   const describeTable = byIdentity(codec.describeTable)
   const isObject = (input: unknown): input is object => typeof input === "object" && input !== null
   const taking = <A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     compressionMs === 0 ? work : Effect.delay(work, compressionMs)
 
-  const shareCompile = byIdentity((compile: Router["Service"]["compile"]) => byIdentity(compile))
+  const shareCompile = byIdentity((compile: Router["Service"]["compile"]) => byIdentities(compile))
   return {
     compression: {
       gzip: (bytes) => taking(Effect.sync(() => gzip(bytes))),
@@ -128,7 +135,8 @@ export const makeSharedWork = ({ compressionMs = 0 }: { readonly compressionMs?:
     codec: {
       decodeReconfigure,
       describeTable: (raw) => describeTable(firstOf(raw) as Row),
-      decodeTable: (input) => (isObject(input) ? decodeTable(firstOf(input)) : codec.decodeTable(input))
+      decodeTable: (input, plugins) =>
+        isObject(input) ? decodeTable(firstOf(input), plugins) : codec.decodeTable(input, plugins)
     }
   }
 }

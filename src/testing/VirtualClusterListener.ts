@@ -1,19 +1,25 @@
 /**
- * The production control plane's cluster listener on the virtual network: its real sessions, its real refusal log, over
- * peers that are ends of virtual connections.
+ * The production control plane's cluster listener on the virtual network: its real sessions, of configuration and of
+ * telemetry, and its real refusal log, over peers that are ends of virtual connections.
  */
 import { Effect, FiberSet, Layer, Queue } from "effect"
 import { type Peer, type PeerEvent, type PeerIdentity, SendFailed } from "../layers/cluster-listener/Peer.ts"
 import { makeRefusalLog } from "../layers/cluster-listener/RefusalLog.ts"
 import { runSession } from "../layers/cluster-listener/session.ts"
+import { runTelemetry } from "../layers/cluster-listener/telemetrySession.ts"
+import { telemetryPath } from "../model/telemetry/TelemetryWire.ts"
+import type { Compression } from "../services/Compression.ts"
 import type { ClusterHub } from "../services/control/ClusterHub.ts"
 import { ClusterListener } from "../services/control/Listeners.ts"
 import type { Payloads } from "../services/control/Payloads.ts"
 import type { Registry } from "../services/control/Registry.ts"
+import type { TelemetryStore } from "../services/control/TelemetryStore.ts"
 import type { Settings } from "../services/Settings.ts"
 import type { VirtualClock } from "./VirtualClock.ts"
 import type { End, Message } from "./VirtualConnection.ts"
 import type { Admission, DialRequest, VirtualNetwork } from "./VirtualNetwork.ts"
+
+type SessionServices = Settings | Registry | ClusterHub | Payloads | TelemetryStore | Compression
 
 export interface VirtualListenerOptions {
   readonly network: VirtualNetwork
@@ -68,9 +74,16 @@ const identityOf = ({ nodeId, hostname, version }: DialRequest): PeerIdentity =>
 const make = Effect.fnUntraced(function* ({ network, address, clock, admits }: VirtualListenerOptions) {
   const logRefusal = yield* makeRefusalLog
   const fibers = yield* FiberSet.make<unknown, unknown>()
-  const run = yield* FiberSet.runtime(fibers)<Settings | Registry | ClusterHub | Payloads>()
-  const serve = (request: DialRequest) => (end: End) =>
-    void run(Effect.flatMap(makeVirtualPeer(end, identityOf(request)), (peer) => runSession(peer, logRefusal)))
+  const run = yield* FiberSet.runtime(fibers)<SessionServices>()
+  const serve = (request: DialRequest) => (end: End) => {
+    const session = request.path === telemetryPath ? runTelemetry : runSession
+    run(
+      Effect.flatMap(
+        makeVirtualPeer(end, identityOf(request)),
+        (peer): Effect.Effect<void, never, SessionServices> => session(peer, logRefusal)
+      )
+    )
+  }
   const admit = (request: DialRequest): Admission => admits?.(request) ?? { _tag: "Accepted", serve: serve(request) }
   yield* Effect.acquireRelease(
     Effect.sync(() => network.listen(address, { clock, admit })),
@@ -78,10 +91,8 @@ const make = Effect.fnUntraced(function* ({ network, address, clock, admits }: V
   )
   // Registered last and so run first: sessions say goodbye before their listener goes.
   yield* Effect.addFinalizer(() => FiberSet.clear(fibers))
-  return ClusterListener.of({ addresses: [] })
+  return ClusterListener.of({ addresses: [], telemetryAddresses: [] })
 })
 
-export const layer = (
-  options: VirtualListenerOptions
-): Layer.Layer<ClusterListener, never, Settings | Registry | ClusterHub | Payloads> =>
+export const layer = (options: VirtualListenerOptions): Layer.Layer<ClusterListener, never, SessionServices> =>
   Layer.effect(ClusterListener, make(options))

@@ -1,5 +1,5 @@
 /**
- * ClusterDialer over the virtual network, with the limits and the words of the real one (`hybrid-protocol-v1.md` §1): an
+ * ClusterDialer, and by another path TelemetryDialer, over the virtual network, with the limits and the words of the real one (`hybrid-protocol-v1.md` §1): an
  * attempt and a write may each take 5 s.
  */
 import { Cause, Effect, Queue } from "effect"
@@ -59,8 +59,13 @@ const write = (end: End, message: Message): Effect.Effect<void, SessionEnd> =>
     )
   })
 
-const failed = ({ reason, message, retryAfterMs }: DialOutcome & { readonly _tag: "Failed" }): SessionEnd =>
-  new SessionEnd({ reason, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })
+const failed = ({ reason, message, retryAfterMs, status }: DialOutcome & { readonly _tag: "Failed" }): SessionEnd =>
+  new SessionEnd({
+    reason,
+    message,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(status === undefined ? {} : { status })
+  })
 
 export const makeVirtualDialer = ({
   network,

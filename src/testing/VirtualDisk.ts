@@ -125,6 +125,14 @@ const diskOf = (state: State.DiskState, calls: Calls): Disk["Service"] => {
       const created = call("create", path, (nowMs) => State.createFile(state, path, mode, nowMs))
       return Effect.map(created, (file) => openFile(state, calls, path, file))
     },
+    append: (given, mode) => {
+      const path = State.pathOf(given)
+      const opened = call("append", path, (nowMs) => {
+        const found = State.fileAt(state, path)
+        return found === "ENOENT" ? State.createFile(state, path, mode, nowMs) : found
+      })
+      return Effect.map(opened, (file) => openFile(state, calls, path, file))
+    },
     rename: (given, to) => {
       const path = State.pathOf(given)
       return call("rename", path, () => State.rename(state, path, State.pathOf(to)))

@@ -39,7 +39,7 @@ export interface Calls {
   readonly end: () => void
 }
 
-const changing: ReadonlySet<DiskOperation> = new Set(["create", "write", "rename", "link", "remove"])
+const changing: ReadonlySet<DiskOperation> = new Set(["create", "append", "write", "rename", "link", "remove"])
 const flushing: ReadonlySet<DiskOperation> = new Set(["sync", "syncFolder"])
 
 export const makeCalls = (): Calls => {

@@ -23,6 +23,8 @@ export interface DialRequest {
   readonly nodeId: string
   readonly hostname: string
   readonly version: string
+  /** The path that it asks for; none for the session's, `/v1/outlet`. */
+  readonly path?: string
 }
 
 /** What a listener does with one who dials. */
@@ -46,6 +48,7 @@ export type DialOutcome =
       readonly reason: "dialFailed" | "refused"
       readonly message: string
       readonly retryAfterMs?: number
+      readonly status?: number
     }
 
 export interface VirtualNetwork {
@@ -61,8 +64,8 @@ export interface VirtualNetwork {
     attempt: { readonly request: DialRequest; readonly address: string; readonly clock: VirtualClock },
     done: (outcome: DialOutcome) => void
   ) => () => void
-  /** A node's connections that are open on its side, and its attempts under way. */
-  readonly socketsOf: (node: string) => number
+  /** A node's connections that are open on its side, and its attempts under way, of those that ask for this path. */
+  readonly socketsOf: (node: string, path?: string) => number
   readonly connectionsOf: (node: string) => ReadonlyArray<Connection>
   readonly connectionsTo: (address: string) => ReadonlyArray<Connection>
   /**
@@ -76,6 +79,7 @@ export interface VirtualNetwork {
 
 interface Open {
   readonly connection: Connection
+  readonly path: string | undefined
   readonly node: string
   readonly address: string
 }
@@ -89,7 +93,7 @@ export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededR
   const gone = new Set<string>()
   const byNode = new Map<string, Set<Open>>()
   const byAddress = new Map<string, Set<Open>>()
-  const attempts = new Map<string, Set<object>>()
+  const attempts = new Map<string, Set<DialRequest>>()
   const general: LinkConditions = { ...goodConditions }
 
   const link = (node: string): Link => {
@@ -108,7 +112,12 @@ export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededR
     return made
   }
 
-  const connect = (node: string, address: string, nodeClock: VirtualClock, serverClock: VirtualClock): Connection => {
+  const connect = (
+    { node, path }: DialRequest,
+    address: string,
+    nodeClock: VirtualClock,
+    serverClock: VirtualClock
+  ): Connection => {
     const ofNode = setOf(byNode, node)
     const ofAddress = setOf(byAddress, address)
     const connection = makeConnection({
@@ -119,7 +128,7 @@ export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededR
       onNodeEnd: () => ofNode.delete(open),
       onServerEnd: () => ofAddress.delete(open)
     })
-    const open: Open = { connection, node, address }
+    const open: Open = { connection, path, node, address }
     ofNode.add(open)
     ofAddress.add(open)
     return connection
@@ -130,7 +139,7 @@ export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededR
     const { node } = request
     const way = link(node)
     const underWay = setOf(attempts, node)
-    const attempt = {}
+    const attempt: DialRequest = { ...request }
     let isOver = false
     let opened: Connection | undefined
     underWay.add(attempt)
@@ -143,25 +152,30 @@ export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededR
     const tell = (outcome: DialOutcome, afterMs: number): void =>
       way.whenOpen("toNode", () => void time.after(afterMs, () => clock.whenAwake(() => settle(outcome))))
 
-    const fail = (reason: "dialFailed" | "refused", message: string, retryAfterMs?: number): void =>
-      tell(
-        { _tag: "Failed", reason, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
-        way.drawDelayMs()
-      )
+    const fail = (
+      reason: "dialFailed" | "refused",
+      message: string,
+      more: { readonly retryAfterMs?: number; readonly status?: number } = {}
+    ): void => tell({ _tag: "Failed", reason, message, ...more }, way.drawDelayMs())
 
     const accept = (serve: (end: End) => void, serverClock: VirtualClock): void => {
       underWay.delete(attempt)
-      opened = connect(node, address, clock, serverClock)
+      opened = connect(request, address, clock, serverClock)
       tell({ _tag: "Open", end: opened.node }, way.drawDelayMs())
       serve(opened.server)
     }
+
+    const refuse = ({ status, retryAfterMs }: Extract<Admission, { readonly _tag: "Refused" }>): void =>
+      fail("refused", `expected a WebSocket handshake, got HTTP ${status}`, {
+        status,
+        ...(retryAfterMs === undefined ? {} : { retryAfterMs })
+      })
 
     const upgrade = (listener: Listener): void => {
       if (isOver) return
       const admission = listener.admit(request)
       if (admission._tag === "Accepted") accept(admission.serve, listener.clock)
-      else if (admission._tag === "Refused")
-        fail("refused", `expected a WebSocket handshake, got HTTP ${admission.status}`, admission.retryAfterMs)
+      else if (admission._tag === "Refused") refuse(admission)
       else if (admission._tag === "BrokenOff") fail("dialFailed", "closed during the handshake")
     }
 
@@ -216,7 +230,10 @@ export const makeVirtualNetwork = (time: VirtualTime["Service"], random: SeededR
       else gone.delete(address)
     },
     dial,
-    socketsOf: (node) => (byNode.get(node)?.size ?? 0) + (attempts.get(node)?.size ?? 0),
+    socketsOf: (node, asked) => {
+      const all = [...(byNode.get(node) ?? []), ...(attempts.get(node) ?? [])]
+      return all.filter(({ path }) => path === asked).length
+    },
     connectionsOf: (node) => [...(byNode.get(node) ?? [])].map(({ connection }) => connection),
     connectionsTo: (address) => [...(byAddress.get(address) ?? [])].map(({ connection }) => connection),
     abandon: (name, how) => {

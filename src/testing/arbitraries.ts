@@ -202,7 +202,7 @@ const spoilers: ReadonlyArray<readonly [flaw: string, spoil: (table: Row) => Row
       routes: [...rowsIn(table, "routes"), lostRoute, { ...lostRoute, id: idOf(2, 98) }]
     })
   ],
-  ["a plugin", (table) => ({ ...table, plugins: [{ id: idOf(8, 1), name: "key-auth" }] })]
+  ["a plugin that nobody has", (table) => ({ ...table, plugins: [{ id: idOf(8, 1), name: "no-such-plugin" }] })]
 ]
 
 export const flawedTables: Arbitrary.Arbitrary<FlawedTable> = Arbitrary.map(

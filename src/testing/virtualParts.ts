@@ -6,6 +6,8 @@
  * `DataPlane.layer({ settings, parts: { ...virtualParts, ...mine } })`; `Machine.start` builds it.
  */
 import { Context, Effect, Layer, SubscriptionRef } from "effect"
+import { HttpClient, HttpClientError } from "effect/http"
+import { telemetryPath } from "../model/telemetry/TelemetryWire.ts"
 import { ClusterDialer } from "../services/ClusterDialer.ts"
 import { type ClusterCredentials, ClusterIdentity } from "../services/ClusterIdentity.ts"
 import { ClusterTransport, ClusterUnreachable } from "../services/ClusterTransport.ts"
@@ -19,6 +21,7 @@ import { ResolveFailure, Resolver } from "../services/Resolver.ts"
 import { SecureRandom } from "../services/SecureRandom.ts"
 import { ServerCertificate } from "../services/ServerCertificate.ts"
 import { StatusListener } from "../services/StatusListener.ts"
+import { TelemetryDialer } from "../services/TelemetryDialer.ts"
 import { UpstreamCredentials } from "../services/UpstreamCredentials.ts"
 import { CurrentProcess, type MachineProcess } from "./Machine.ts"
 import { makeVirtualDialer } from "./VirtualDialer.ts"
@@ -43,6 +46,15 @@ const inert = Context.empty().pipe(
   Context.add(UpstreamCredentials, {
     load: Effect.succeed({ clientCertificate: undefined, authorities: () => [] })
   }),
+  Context.add(
+    HttpClient.HttpClient,
+    HttpClient.make((request) => {
+      const cause = new Error("a virtual node has no real network")
+      return Effect.fail(
+        new HttpClientError.HttpClientError({ reason: new HttpClientError.TransportError({ request, cause }) })
+      )
+    })
+  ),
   Context.add(ErrorTemplates, { load: Effect.succeed({}) }),
   Context.add(ClusterTransport, {
     connect: () =>
@@ -74,7 +86,12 @@ const partsOf = Effect.fnUntraced(function* ({ machine, disk, random, clock, obs
     Context.add(Compression, shared.compression),
     Context.add(FileWatch, makeFileWatch(machine)),
     Context.add(ClusterIdentity, { current: yield* SubscriptionRef.make(virtualCredentials) }),
-    Context.add(ClusterDialer, makeVirtualDialer({ network, address, clock, request, observe }))
+    Context.add(ClusterDialer, makeVirtualDialer({ network, address, clock, request, observe })),
+    // What is observed of a node is its session.
+    Context.add(
+      TelemetryDialer,
+      makeVirtualDialer({ network, address, clock, request: { ...request, path: telemetryPath }, observe: () => {} })
+    )
   )
 })
 
@@ -92,8 +109,10 @@ export const virtualParts = {
   upstreamCredentials: outside,
   errorTemplates: outside,
   resolver: outside,
+  httpClient: outside,
   proxy: outside,
   clusterIdentity: outside,
   clusterTransport: outside,
-  clusterDialer: outside
+  clusterDialer: outside,
+  telemetryDialer: outside
 }

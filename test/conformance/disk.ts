@@ -54,6 +54,24 @@ export const diskConformance = (name: string, make: Effect.Effect<DiskUnderTest,
         assert.strictEqual(yield* textOf(disk, path), "short")
       }))
 
+    test("writes behind what a file holds, makes it when there is none, and goes on where it was moved to", (disk, folder) =>
+      Effect.gen(function* () {
+        const path = join(folder, "log")
+        const first = yield* disk.append(path, ownerOnly)
+        yield* first.write(bytesOf("one "))
+        yield* first.close
+        const second = yield* disk.append(path, ownerOnly)
+        yield* second.write(bytesOf("two "))
+        yield* disk.rename(path, join(folder, "log.1"))
+        yield* second.write(bytesOf("three"))
+        yield* second.close
+        const third = yield* disk.append(path, ownerOnly)
+        yield* third.close
+        assert.strictEqual(yield* textOf(disk, join(folder, "log.1")), "one two three")
+        assert.strictEqual(yield* textOf(disk, path), "")
+        assert.strictEqual(yield* codeOf(disk.append(join(folder, "no", "log"), ownerOnly)), "ENOENT")
+      }))
+
     test("reads up to a limit, and nothing beyond it", (disk, folder) =>
       Effect.gen(function* () {
         const path = join(folder, "a")

@@ -66,6 +66,18 @@ describe("examples", () => {
     assert.include(stdout, "matches nothing (wholeConfig)")
   })
 
+  it("plugin: one of the gateway's own lets in whom its configuration names", () =>
+    withExample("plugin", {}, async (port) => {
+      const ask = async (tenant: string) => {
+        const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { "x-tenant": tenant } })
+        return [response.status, await response.text(), response.headers.get("x-served-by")]
+      }
+      assert.deepStrictEqual(await ask("acme"), [200, "upstream saw acme, checked: yes\n", "the house"])
+      const [status, text] = await ask("initech")
+      assert.strictEqual(status, 403)
+      assert.include(String(text), "Unknown tenant")
+    }))
+
   it("embedded-promise: both planes in one process", async () => {
     const certificates = await mkdtemp(join(tmpdir(), "holdfast-certificates-"))
     try {

@@ -11,6 +11,7 @@ import { DeclarativeConfig } from "../../src/services/DeclarativeConfig.ts"
 import { ConfigRejected } from "../../src/services/LiveConfig.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { temporaryFolder } from "../support/folder.ts"
+import { testPlugins } from "../support/plugins.ts"
 import { settingsLayer } from "../support/settings.ts"
 
 const yaml = `
@@ -30,7 +31,9 @@ const json = JSON.stringify({
 const ask = (given: Partial<Record<SettingName, string>>) =>
   Effect.flatMap(DeclarativeConfig, (config) => config.offer).pipe(
     Effect.provide(
-      FileDeclarativeConfig.layer.pipe(Layer.provide([settingsLayer(given), NodeDisk.layer, TrustedClock.layerWall]))
+      FileDeclarativeConfig.layer.pipe(
+        Layer.provide([settingsLayer(given), testPlugins, NodeDisk.layer, TrustedClock.layerWall])
+      )
     )
   )
 

@@ -8,6 +8,7 @@ import { DeclarativeConfig } from "../../src/services/DeclarativeConfig.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { rungConformance } from "../conformance/rung.ts"
 import { temporaryFolder } from "../support/folder.ts"
+import { testPlugins } from "../support/plugins.ts"
 import { settingsLayer } from "../support/settings.ts"
 
 rungConformance(
@@ -20,6 +21,7 @@ rungConformance(
     const layerNow = () =>
       FileDeclarativeConfig.layer.pipe(
         Layer.provide([
+          testPlugins,
           settingsLayer(isThere ? { declarative_config: file } : {}),
           NodeDisk.layer,
           TrustedClock.layerWall

@@ -1,7 +1,9 @@
 import { createServer } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, MutableRef, SubscriptionRef } from "effect"
+import * as CountedRequests from "../../src/layers/counted-requests/CountedRequests.ts"
 import * as HttpStatusListener from "../../src/layers/HttpStatusListener.ts"
+import * as GatheredNodeMetrics from "../../src/layers/metrics/GatheredNodeMetrics.ts"
 import type { Row } from "../../src/model/Entity.ts"
 import type { License } from "../../src/model/License.ts"
 import { standingOf } from "../../src/model/LicenseStanding.ts"
@@ -11,6 +13,7 @@ import { LiveConfig } from "../../src/services/LiveConfig.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"
 import { Resolver } from "../../src/services/Resolver.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
+import { TelemetryStatus } from "../../src/services/TelemetryStatus.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { licenseUntil, parsed } from "../support/licenses.ts"
 import { joined, liveLayer, liveLayerFor } from "../support/live.ts"
@@ -21,11 +24,13 @@ const dnsStats = { names: 2, hits: 9, stale: 1, misses: 3, queries: 4, failures:
 
 const layer = (status_listen = "127.0.0.1:0", live = liveLayer) =>
   HttpStatusListener.layer.pipe(
+    Layer.provide(GatheredNodeMetrics.layer.pipe(Layer.provide(CountedRequests.layer))),
     Layer.provideMerge(
       Layer.mergeAll(
         live,
         ConnectionStatus.layer,
         NodeHealth.layer,
+        TelemetryStatus.layer,
         TrustedClock.layerWall,
         Layer.succeed(Resolver, { resolve: () => undefined, stats: () => dnsStats }),
         settingsLayer({ status_listen }),

@@ -43,6 +43,8 @@ const harness = Effect.gen(function* () {
         Ref.update(pushed, (all) => [...all, payload.version]),
         1
       ),
+    sent: () => Effect.void,
+    pushes: Effect.succeed({ count: 0, bytes: 0 }),
     present: Effect.map(Ref.get(sessions), (count) =>
       Array.from({ length: count }, () => ({ nodeId: "n", sinceMs: 0 }))
     )

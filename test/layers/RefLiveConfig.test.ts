@@ -2,13 +2,18 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, MutableRef, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import * as RefLiveConfig from "../../src/layers/RefLiveConfig.ts"
+import * as TraditionalCompatibleRouter from "../../src/layers/TraditionalCompatibleRouter.ts"
 import { emptyConfig } from "../../src/model/CompiledConfig.ts"
+import { definePlugin } from "../../src/model/plugin/Plugin.ts"
+import { catalogueOf } from "../../src/model/plugin/PluginCatalogue.ts"
 import { zeroHash } from "../../src/model/Snapshot.ts"
 import { LiveConfig, type Offer } from "../../src/services/LiveConfig.ts"
+import { Plugins } from "../../src/services/Plugins.ts"
 import { Router } from "../../src/services/Router.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { joined, liveLayer, liveLayerFor } from "../support/live.ts"
 import { eventsInto, type LoggedEvent } from "../support/logged.ts"
+import { testPlugins } from "../support/plugins.ts"
 import { settingsLayer } from "../support/settings.ts"
 import { deepText, table } from "../support/tables.ts"
 
@@ -44,7 +49,12 @@ describe("the live configuration", () => {
       yield* live.apply(offer())
       const running = MutableRef.get(live.current)
       const rejected = yield* Effect.flip(
-        live.apply(offer({ hash: hash("2"), raw: { ...table(), plugins: [{ name: "acl" }] } }))
+        live.apply(
+          offer({
+            hash: hash("2"),
+            raw: { ...table(), plugins: [{ id: "acacacac-0000-4000-8000-000000000001", name: "acl" }] }
+          })
+        )
       )
       assert.match(rejected.message, /plugin 'acl' not enabled/)
       assert.strictEqual(MutableRef.get(live.current), running)
@@ -54,6 +64,44 @@ describe("the live configuration", () => {
       assert.match(lastRejection?.reasons.join() ?? "", /acl/)
     }).pipe(Effect.provide(liveLayer))
   )
+
+  it.effect("refuses a configuration whose plugin can't be made, and the running one stays", () => {
+    const broken = definePlugin({
+      name: "broken",
+      priority: 1,
+      schema: { fields: {} },
+      handler: () => {
+        throw new Error("no such key")
+      }
+    })
+    const rows = [
+      { id: "acacacac-0000-4000-8000-000000000001", name: "broken" },
+      { id: "acacacac-0000-4000-8000-000000000002", name: "broken", route: "r1" }
+    ]
+    const node = RefLiveConfig.layer.pipe(
+      Layer.provide([
+        TraditionalCompatibleRouter.layer,
+        settingsLayer(joined),
+        Layer.succeed(Plugins, catalogueOf([broken])),
+        TrustedClock.layerWall
+      ])
+    )
+    return Effect.gen(function* () {
+      const live = yield* LiveConfig
+      yield* live.apply(offer())
+      const running = MutableRef.get(live.current)
+      const rejected = yield* Effect.flip(live.apply(offer({ hash: hash("2"), raw: { ...table(), plugins: rows } })))
+      assert.strictEqual(rejected.stage, "compile")
+      assert.deepStrictEqual(
+        rejected.faults.map(({ path, message }) => [path, message.replace(/.*can't/, "can't")]),
+        [
+          [["plugins", 0], "can't be made: no such key"],
+          [["plugins", 1], "can't be made: no such key"]
+        ]
+      )
+      assert.strictEqual(MutableRef.get(live.current), running)
+    }).pipe(Effect.provide(node))
+  })
 
   it.effect("does not swap what serves already, but climbs to the better source", () =>
     Effect.gen(function* () {
@@ -138,7 +186,7 @@ describe("the live configuration", () => {
         RefLiveConfig.layer.pipe(
           Layer.provide(TrustedClock.layerWall),
 
-          Layer.provide(settingsLayer()),
+          Layer.provide([settingsLayer(), testPlugins]),
           Layer.provide(
             Layer.succeed(Router, {
               compile: ({ routes }) => {
@@ -220,7 +268,7 @@ describe("what the state says", () => {
       Effect.provide(
         RefLiveConfig.layer.pipe(
           Layer.provide(TrustedClock.layerWall),
-          Layer.provide(settingsLayer()),
+          Layer.provide([settingsLayer(), testPlugins]),
           Layer.provide(
             Layer.succeed(Router, {
               compile: () => {
@@ -285,7 +333,7 @@ describe("what the state says", () => {
     }).pipe(
       Effect.provide(
         RefLiveConfig.layer.pipe(
-          Layer.provide([settingsLayer(joined), TrustedClock.layerWall]),
+          Layer.provide([settingsLayer(joined), testPlugins, TrustedClock.layerWall]),
           Layer.provide(Layer.succeed(Router, { compile: () => ({ ...emptyConfig, warnings: ["one", "two"] }) }))
         )
       ),

@@ -15,6 +15,7 @@ import { Router } from "../../src/services/Router.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { joined, liveLayer, namingRouter, settle } from "../support/live.ts"
 import { eventsInto, type LoggedEvent } from "../support/logged.ts"
+import { testCatalogue, testPlugins } from "../support/plugins.ts"
 import { settingsLayer } from "../support/settings.ts"
 import { table } from "../support/tables.ts"
 
@@ -27,7 +28,7 @@ const offer = (source: RungSource, digit: string, raw: Row = table(`/${digit}`))
 
 const withRouter = (compile: () => CompiledConfig) =>
   RefLiveConfig.layer.pipe(
-    Layer.provide([settingsLayer(joined), TrustedClock.layerWall, Layer.succeed(Router, { compile })])
+    Layer.provide([settingsLayer(joined), testPlugins, TrustedClock.layerWall, Layer.succeed(Router, { compile })])
   )
 
 const facts = (events: ReadonlyArray<LoggedEvent>, message: string) =>
@@ -59,7 +60,9 @@ describe("two offers at once", () => {
       const { source, acceptedCount } = yield* SubscriptionRef.get(live.state)
       assert.deepEqual([early, source, acceptedCount], ["empty", "control_plane", 2])
     }).pipe(
-      Effect.provide(RefLiveConfig.layer.pipe(Layer.provide([namingRouter, settingsLayer(joined), slowOnce]))),
+      Effect.provide(
+        RefLiveConfig.layer.pipe(Layer.provide([namingRouter, settingsLayer(joined), testPlugins, slowOnce]))
+      ),
       Effect.provide(Logger.layer([]))
     )
   )
@@ -144,7 +147,7 @@ describe("a refusal", () => {
         describeTable,
         decodeTable: (input) => {
           if (input !== undefined) throw new Error("bug in the codec")
-          return decodeTable(input)
+          return decodeTable(input, testCatalogue)
         }
       }),
       Effect.provide(Logger.layer([]))

@@ -5,8 +5,10 @@ import * as HttpStatusListener from "../../src/layers/HttpStatusListener.ts"
 import { ConnectionStatus } from "../../src/services/ConnectionStatus.ts"
 import { Identity } from "../../src/services/Identity.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"
+import { NodeMetrics } from "../../src/services/NodeMetrics.ts"
 import { Resolver } from "../../src/services/Resolver.ts"
 import { StatusListener } from "../../src/services/StatusListener.ts"
+import { TelemetryStatus } from "../../src/services/TelemetryStatus.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { liveLayer } from "../support/live.ts"
 import { settingsLayer } from "../support/settings.ts"
@@ -24,11 +26,13 @@ it.live("uptime_seconds stays what it is when the node's idea of now is correcte
       }))
     )
     const layer = HttpStatusListener.layer.pipe(
+      Layer.provide(Layer.succeed(NodeMetrics, { samples: Effect.succeed({}) })),
       Layer.provideMerge(
         Layer.mergeAll(
           liveLayer,
           ConnectionStatus.layer,
           NodeHealth.layer,
+          TelemetryStatus.layer,
           clock,
           Layer.succeed(Resolver, {
             resolve: () => undefined,

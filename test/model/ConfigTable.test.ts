@@ -1,16 +1,17 @@
 import { assert, describe, it } from "vitest"
 import { decodeTable, isEmptyTable } from "../../src/model/ConfigTable.ts"
 import { formatFault } from "../../src/model/Fault.ts"
+import { testCatalogue } from "../support/plugins.ts"
 import { routeId, serviceId, table } from "../support/tables.ts"
 
 const faultsOf = (input: unknown): ReadonlyArray<string> => {
-  const decoded = decodeTable(input)
+  const decoded = decodeTable(input, testCatalogue)
   assert(decoded._tag === "Wrong", "expected faults")
   return decoded.faults.map(formatFault)
 }
 
 const right = (input: unknown) => {
-  const decoded = decodeTable(input)
+  const decoded = decodeTable(input, testCatalogue)
   assert(decoded._tag === "Right", decoded._tag === "Wrong" ? decoded.faults.map(formatFault).join("\n") : "")
   return decoded
 }
@@ -93,8 +94,8 @@ describe("config table (config-model.md §1, §3)", () => {
   })
 
   it("rejects a configuration that names a plugin, whole, with the plugin's name", () => {
-    assert.deepEqual(faultsOf({ ...table(), plugins: [{ name: "rate-limiting" }] }), [
-      "plugins[0]: plugin 'rate-limiting' not enabled; add it to the 'plugins' configuration property"
+    assert.deepEqual(faultsOf({ ...table(), plugins: [{ id: serviceId, name: "rate-limiting" }] }), [
+      "plugins[0].name: plugin 'rate-limiting' not enabled; add it to the 'plugins' configuration property"
     ])
   })
 
@@ -119,13 +120,13 @@ describe("config table (config-model.md §1, §3)", () => {
     )
     for (const nothing of [5, "secret", { a: 1 }])
       assert.isEmpty(right({ ...table(), licenses: nothing }).table.licenses)
-    const strict = decodeTable({ ...table(), licenses: rows }, "strict")
+    const strict = decodeTable({ ...table(), licenses: rows }, testCatalogue, "strict")
     assert.deepEqual(strict._tag === "Wrong" ? strict.faults.map(formatFault) : [], [
       `licenses[1].payload: expected string (license "${id(2)}")`,
       "licenses[2]: expected a license object",
       `licenses[3].checksum: unknown field (license "${id(3)}")`
     ])
-    assert.strictEqual(decodeTable({ ...table(), licenses, plugins: [{}] })._tag, "Wrong")
+    assert.strictEqual(decodeTable({ ...table(), licenses, plugins: [{}] }, testCatalogue)._tag, "Wrong")
   })
 
   it("never shows a private key", () => {

@@ -2,18 +2,19 @@ import { assert, describe, it } from "vitest"
 import { decodeDeclarative } from "../../src/model/Declarative.ts"
 import { formatFault } from "../../src/model/Fault.ts"
 import { keyLike } from "../support/pems.ts"
+import { testCatalogue } from "../support/plugins.ts"
 
 const freshId = () => "99999999-9999-4999-8999-999999999999"
 const document = (more: Record<string, unknown>) => ({ _format_version: "3.0", ...more })
 
 const right = (more: Record<string, unknown>) => {
-  const { raw, decoded } = decodeDeclarative(document(more), freshId)
+  const { raw, decoded } = decodeDeclarative(document(more), freshId, testCatalogue)
   assert(decoded._tag === "Right", decoded._tag === "Wrong" ? decoded.faults.map(formatFault).join("\n") : "")
   return { raw, table: decoded.table }
 }
 
 const faultsOf = (more: Record<string, unknown>) => {
-  const { decoded } = decodeDeclarative(document(more), freshId)
+  const { decoded } = decodeDeclarative(document(more), freshId, testCatalogue)
   assert(decoded._tag === "Wrong")
   return decoded.faults.map(formatFault)
 }
@@ -71,7 +72,8 @@ describe("declarative documents (config-model.md §4, §5)", () => {
           }
         ]
       }),
-      freshId
+      freshId,
+      testCatalogue
     )
     assert.strictEqual(decoded._tag, "Right")
     assert.deepEqual(
@@ -89,8 +91,8 @@ describe("declarative documents (config-model.md §4, §5)", () => {
         ]
       }),
       [
-        "services[1].plugins[0]: plugin 'cors' not enabled; add it to the 'plugins' configuration property",
-        `services[1].routes[0].paths[0]: expected '/' and a path without '//', or '~/' and a regular expression; valid percent triplets (route "bad"), got "x"`
+        `services[1].routes[0].paths[0]: expected '/' and a path without '//', or '~/' and a regular expression; valid percent triplets (route "bad"), got "x"`,
+        "services[1].plugins[0].name: plugin 'cors' not enabled; add it to the 'plugins' configuration property"
       ]
     )
   })
@@ -102,7 +104,7 @@ describe("declarative documents (config-model.md §4, §5)", () => {
     assert.deepEqual(faultsOf({ services: [{ name: "a", host: "h", routes: "none" }] }), [
       'services[0].routes: expected an array of routes, got "none"'
     ])
-    const { decoded } = decodeDeclarative("hello", freshId)
+    const { decoded } = decodeDeclarative("hello", freshId, testCatalogue)
     assert.strictEqual(decoded._tag, "Wrong")
   })
 

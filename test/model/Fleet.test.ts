@@ -6,7 +6,13 @@ const expected = "e".repeat(32)
 const nowMs = 1_000_000
 const facts = { id: "n", hostname: "h", ip: "::1", version: "3.9.0", labels: {}, certificateExpiresAtMs: 5_999 }
 const base: DataPlaneRecord = { ...newRecord(facts, nowMs - 10_000), syncStatus: "normal" }
-const view: FleetView = { nowMs, expectedHash: expected, purgeDelayMs: 60_000, connectedSinceMs: nowMs - 20_000 }
+const view: FleetView = {
+  nowMs,
+  expectedHash: expected,
+  purgeDelayMs: 60_000,
+  connectedSinceMs: nowMs - 20_000,
+  telemetry: undefined
+}
 
 const stateOf = (record: Partial<DataPlaneRecord>, seen: Partial<FleetView> = {}) =>
   shownDataPlane({ ...base, ...record }, { ...view, ...seen }).configuration_state

@@ -4,11 +4,12 @@ import { uuidV5 } from "../../src/model/DeterministicId.ts"
 import type { Route } from "../../src/model/Entities.ts"
 import type { Row } from "../../src/model/Entity.ts"
 import { compareRules, priorityOf, rulesOf } from "../../src/model/RouteRule.ts"
+import { testCatalogue } from "../support/plugins.ts"
 
 const id = "00000000-0000-4000-8000-000000000001"
 
 const route = (fields: Row): Route => {
-  const decoded = decodeTable({ _format_version: "3.0", routes: [{ id, ...fields }] })
+  const decoded = decodeTable({ _format_version: "3.0", routes: [{ id, ...fields }] }, testCatalogue)
   const found = decoded._tag === "Right" ? decoded.table.routes[0] : undefined
   if (found === undefined) throw new Error(JSON.stringify(decoded))
   return found

@@ -7,11 +7,12 @@ import { uuidV5 } from "../../src/model/DeterministicId.ts"
 import type { Route } from "../../src/model/Entities.ts"
 import type { Row } from "../../src/model/Entity.ts"
 import { keyLike } from "../support/pems.ts"
+import { testCatalogue } from "../support/plugins.ts"
 
 const id = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
 const tableOf = (table: Row): ConfigTable => {
-  const decoded = decodeTable({ _format_version: "3.0", ...table })
+  const decoded = decodeTable({ _format_version: "3.0", ...table }, testCatalogue)
   if (decoded._tag === "Wrong") throw new Error(JSON.stringify(decoded.faults))
   return decoded.table
 }

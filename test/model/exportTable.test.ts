@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { decodeTable } from "../../src/model/ConfigTable.ts"
 import type { Row } from "../../src/model/Entity.ts"
 import { exportTable } from "../../src/model/exportTable.ts"
+import { testCatalogue } from "../support/plugins.ts"
 
 const id = (n: number): string => `00000000-0000-4000-8000-00000000000${n}`
 const ids = (section: unknown): ReadonlyArray<unknown> => (section as ReadonlyArray<Row>).map((row) => row.id)
@@ -26,7 +27,8 @@ describe("an export", () => {
             { id: id(2), enabled: true }
           ]
         ]
-      ])
+      ]),
+      0
     )
     assert.deepStrictEqual(ids(table.services), [id(2)])
     assert.deepStrictEqual(ids(table.routes), [id(4), id(5)])
@@ -34,7 +36,7 @@ describe("an export", () => {
 
   it("writes what is referred to before what refers to it", () => {
     const kinds = ["targets", "snis", "routes", "services", "upstreams", "certificates", "parameters", "workspaces"]
-    const sections = Object.keys(exportTable(new Map(kinds.map((kind) => [kind, [{ id: id(1) }]]))))
+    const sections = Object.keys(exportTable(new Map(kinds.map((kind) => [kind, [{ id: id(1) }]])), 0))
     assert.deepStrictEqual(sections, [
       "_format_version",
       "_transform",
@@ -54,7 +56,8 @@ describe("an export", () => {
       new Map([
         ["services", [{ id: id(1), path: null, ws_id: id(9) }]],
         ["routes", []]
-      ])
+      ]),
+      0
     )
     assert.deepStrictEqual(table, {
       _format_version: "3.0",
@@ -64,6 +67,6 @@ describe("an export", () => {
   })
 
   it("of nothing is a configuration that a data plane takes", () => {
-    assert.strictEqual(decodeTable(exportTable(new Map()))._tag, "Right")
+    assert.strictEqual(decodeTable(exportTable(new Map(), 0), testCatalogue)._tag, "Right")
   })
 })

@@ -136,9 +136,9 @@ describe("parseSettings", () => {
   it("lists names that mean nothing here, Kong's apart from its own", () => {
     const { unknownKong, unknownHoldfast } = parse(
       { KONG_PG_HOST: "db", KONG_NGINX_WORKER_PROCESSES: "1", HOLDFAST_PREFX: "/x", PATH: "/bin" },
-      "pg_host = db\nplugins = bundled\n"
+      "pg_host = db\nnginx_user = nobody\n"
     )
-    assert.deepStrictEqual(unknownKong, ["pg_host", "plugins", "nginx_worker_processes"])
+    assert.deepStrictEqual(unknownKong, ["nginx_user", "pg_host", "nginx_worker_processes"])
     assert.deepStrictEqual(unknownHoldfast, ["prefx"])
   })
 

@@ -14,9 +14,10 @@ import { version } from "../../src/model/version.ts"
 import { sealConfig } from "../../src/programs/ConfigSeal.ts"
 import { contentOf, fileIn, plainFile, startCache } from "../support/diskCache.ts"
 import { temporaryFolder } from "../support/folder.ts"
+import { testPlugins } from "../support/plugins.ts"
 import { deepText, serviceId, snapshotOf, table } from "../support/tables.ts"
 
-const machine = Layer.mergeAll(NodeDisk.layer, ZlibCompression.layer, TraditionalCompatibleRouter.layer)
+const machine = Layer.mergeAll(NodeDisk.layer, ZlibCompression.layer, TraditionalCompatibleRouter.layer, testPlugins)
 const seal = (file: string, out?: string) => sealConfig(file, out).pipe(Effect.provide(machine))
 const refusal = (file: string, out?: string) => Effect.flip(seal(file, out))
 

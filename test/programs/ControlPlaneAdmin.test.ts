@@ -35,7 +35,8 @@ const prepared = Effect.fnUntraced(function* (entity: Entity) {
 
 describe("every entity", () => {
   for (const entity of entities) {
-    const path = `/${entity.name}`
+    const path = `/${entity.adminNames?.top ?? entity.name}`
+    const nested = entity.adminNames?.nested ?? entity.name
 
     it.live(`${entity.name}: created, read, changed, replaced, listed, deleted`, () =>
       withAdmin(
@@ -128,9 +129,10 @@ describe("every entity", () => {
 
             const parent = yield* call("POST", `/${reference.to}`, {
               ...samples[reference.to]?.create,
-              ...(reference.to === "upstreams" ? { name: "other.internal" } : {})
+              ...(reference.to === "upstreams" ? { name: "other.internal" } : {}),
+              ...(reference.to === "consumers" ? { username: "other" } : {})
             })
-            const below = `/${reference.to}/${parent.body.id}/${entity.name}`
+            const below = `/${reference.to}/${parent.body.id}/${nested}`
             const { [reference.field]: _, ...own } = input as Record<string, unknown>
             const made = yield* call("POST", below, { ...own, ...tls })
             assert.strictEqual(made.status, 201, made.text)

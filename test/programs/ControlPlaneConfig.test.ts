@@ -189,7 +189,7 @@ describe("POST /config", () => {
   )
 
   for (const [name, body, words, headers] of [
-    ["plugins", { plugins: [{ name: "key-auth" }] }, /plugin 'key-auth' not enabled/, undefined],
+    ["plugins", { plugins: [{ name: "no-such-plugin" }] }, /plugin 'no-such-plugin' not enabled/, undefined],
     ["entities that are not served", { vaults: [{ name: "env", prefix: "x" }] }, /vaults: expected nothing/, undefined],
     ["a dangling reference", { routes: [{ name: "r", paths: ["/"], service: "x" }] }, /invalid reference/, undefined],
     ["a key of another certificate", { certificates: [{ cert: caCert, key: leafKey }] }, /key of cert/, undefined],

@@ -9,6 +9,7 @@ import type { CertificatePair } from "../../src/services/ServerCertificate.ts"
 import { clusterCertificate } from "../support/certificates.ts"
 import { adminPort, call, clusterPort, type Given, memoryControlPlane } from "../support/controlPlane.ts"
 import { defaultNodeId, dial, join, next } from "../support/outletClient.ts"
+import { testCatalogue } from "../support/plugins.ts"
 
 type Listeners = AdminListener | ClusterListener
 
@@ -99,7 +100,7 @@ describe("a session (§8)", () => {
         const [route] = table.routes as ReadonlyArray<Row>
         assert.strictEqual(route?.service, service?.id, "references are bare ids")
         assert.strictEqual(service?.path, null, "unset fields stay null")
-        assert.strictEqual(decodeTable(table)._tag, "Right", "our own data plane takes it")
+        assert.strictEqual(decodeTable(table, testCatalogue)._tag, "Right", "our own data plane takes it")
       })
     )
   )

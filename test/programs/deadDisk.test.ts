@@ -29,6 +29,7 @@ const deadDisk = Layer.succeed(Disk, {
   list: never,
   makeFolder: never,
   create: never,
+  append: never,
   rename: never,
   link: never,
   remove: never,

@@ -107,7 +107,7 @@ describe("a node given in code", () => {
           cluster_cert: pair.cert,
           cluster_cert_key: pair.key
         },
-        parts: { ids: Layer.succeed(Ids, { uuid }) }
+        parts: { ids: Layer.succeed(Ids, { uuid, secret: uuid }) }
       }).pipe(Layer.provide(Logger.layer([])))
       yield* Effect.gen(function* () {
         assert.isAbove((yield* AdminListener).addresses[0]?.port ?? 0, 0)

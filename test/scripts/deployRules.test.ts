@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { composeFaults, dockerfileFaults, kubernetesFaults, type Rule } from "../../scripts/deployRules.ts"
+import { alertRuleFaults, dashboardFaults, queryFaults } from "../../scripts/monitoringRules.ts"
 
 const read = (name: string): string =>
   readFileSync(fileURLToPath(new URL(`../../deploy/${name}`, import.meta.url)), "utf8")
@@ -61,3 +62,34 @@ breaks("kubernetes/data-plane.yaml", kubernetesFaults, [
 breaks("kubernetes/control-plane.yaml", kubernetesFaults, [
   ["a strange kind", "kind: ConfigMap", "kind: Config", /kind/]
 ])
+
+breaks("monitoring/holdfast.rules.yml", alertRuleFaults, [
+  ["a series that was renamed", "holdfast_ready == 0", "holdfast_is_ready == 0", /no node tells holdfast_is_ready/],
+  ["a label that is none", 'license_info{state="expired"}', 'license_info{status="expired"}', /no label status/],
+  [
+    "an alert that is there twice",
+    "HoldfastNotReady",
+    "HoldfastDataPlaneDown",
+    /HoldfastDataPlaneDown: is there twice/
+  ],
+  ["no severity", "severity: critical", "severity: bad", /a severity/],
+  ["no summary", "summary:", "sumary:", /a summary/],
+  ["broken YAML", "groups:", "groups: [", /./]
+])
+
+for (const file of ["monitoring/grafana-data-plane.json", "monitoring/grafana-fleet.json"])
+  breaks(file, dashboardFaults, [
+    ["broken JSON", "{", "", /./],
+    ["a series that nobody tells", /"expr": "\w+\{/, '"expr": "holdfast_nothing{', /no node tells holdfast_nothing/],
+    ["two panels with one id", '"id": 2,', '"id": 3,', /the same id/],
+    ["a variable over nothing", /label_values\(\w+, /, "label_values(holdfast_nothing, ", /\$\w+: no node/]
+  ])
+
+describe("queries", () => {
+  it("may ask for a histogram's parts, and for nothing that is only nearly there", () => {
+    const query = 'histogram_quantile(0.9, sum by (le) (rate(kong_request_latency_ms_bucket{service="x"}[5m])))'
+    assert.deepEqual(queryFaults(query), [])
+    assert.deepEqual(queryFaults("rate(kong_request_latency_ms[5m])"), ["no node tells kong_request_latency_ms"])
+    assert.deepEqual(queryFaults("up == 0 or holdfast_ready_bucket"), ["no node tells holdfast_ready_bucket"])
+  })
+})

@@ -4,6 +4,7 @@ import { Effect, Layer, Logger } from "effect"
 import * as SqliteClient from "../../src/layers/sqlite/SqliteClient.ts"
 import * as StoreFile from "../../src/layers/sqlite/StoreFile.ts"
 import type { Row } from "../../src/model/Entity.ts"
+import type { Plugin } from "../../src/model/plugin/Plugin.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { ControlPlane } from "../../src/programs/ControlPlane.ts"
 import { AdminListener, ClusterListener } from "../../src/services/control/Listeners.ts"
@@ -20,8 +21,13 @@ export const controlPlaneSettings = (pair: CertificatePair, given: Given = {}) =
 const memoryDatabase = Layer.orDie(StoreFile.withTables(SqliteClient.layer(":memory:")))
 
 /** Everything that a real one has, except that its store ends with the test. */
-export const memoryControlPlane = (pair: CertificatePair, given: Given = {}, log = Logger.layer([])) =>
-  ControlPlane.layerFromSettings({ database: memoryDatabase }).pipe(
+export const memoryControlPlane = (
+  pair: CertificatePair,
+  given: Given = {},
+  log = Logger.layer([]),
+  plugins: ReadonlyArray<Plugin> = []
+) =>
+  ControlPlane.layerFromSettings({ database: memoryDatabase }, plugins).pipe(
     Layer.provide(controlPlaneSettings(pair, given)),
     Layer.provide(log)
   )

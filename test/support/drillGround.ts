@@ -4,6 +4,7 @@
  */
 import { createServer, type RequestListener } from "node:http"
 import { Effect } from "effect"
+import { ApiCalls } from "../../src/programs/drill/ApiCalls.ts"
 import type { Faults } from "../../src/programs/drill/Faults.ts"
 import { noFaults } from "../../src/programs/drill/Faults.ts"
 import type { Ground } from "../../src/programs/drill/Ground.ts"
@@ -66,6 +67,7 @@ export const drillGround = Effect.fnUntraced(function* ({ answer, onStart, parts
       counts: () => ({ sent: 0, failed: 0 }),
       failures: () => []
     },
+    apiCalls: new ApiCalls(),
     config: { document: () => ({}) },
     startedMs: 0,
     prove: Effect.succeed("proved"),

@@ -39,6 +39,7 @@ const diskOf = (files: Map<string, Content>) => {
     list: () => unused,
     makeFolder: () => unused,
     create: () => unused,
+    append: () => unused,
     rename: () => unused,
     link: () => unused,
     remove: () => unused,

@@ -8,6 +8,7 @@ import { ConfigCache, ConfigCacheError } from "../../src/services/ConfigCache.ts
 import { Router } from "../../src/services/Router.ts"
 import type { RungAnswer } from "../../src/services/Rung.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
+import { testPlugins } from "./plugins.ts"
 import { settingsLayer } from "./settings.ts"
 
 /** Compiles to the names of the routes: enough to see which configuration serves. */
@@ -24,7 +25,7 @@ export const joined = { cluster_control_plane: "cp:8005", cluster_cert: "c", clu
 
 /** A node with these settings; one with a control plane unless they say otherwise. */
 export const liveLayerFor = (given: Partial<Record<SettingName, string>>) =>
-  RefLiveConfig.layer.pipe(Layer.provide([namingRouter, settingsLayer(given), TrustedClock.layerWall]))
+  RefLiveConfig.layer.pipe(Layer.provide([namingRouter, settingsLayer(given), testPlugins, TrustedClock.layerWall]))
 
 export const liveLayer = liveLayerFor(joined)
 

@@ -22,6 +22,7 @@ export const nodeFacts = Effect.fnUntraced(function* (given: Partial<NodeFacts> 
     cacheProblem: undefined,
     clusterCertificateExpiresAtMs: undefined,
     license: unlicensed,
+    telemetry: { delivery: { _tag: "idle" }, lastAcknowledgement: undefined, spool: undefined },
     clock: { nowMs: 0, deviationMs: 0, doubt: undefined, lastCorrection: undefined },
     ...given
   } satisfies NodeFacts

@@ -3,7 +3,7 @@ import { gunzipSync } from "node:zlib"
 import { Effect, Queue } from "effect"
 import { WebSocket } from "ws"
 import type { Row } from "../../src/model/Entity.ts"
-import { encodeBasicInfo, sharedServerName } from "../../src/model/Wire.ts"
+import { encodeBasicInfo, type PluginInfo, sharedServerName } from "../../src/model/Wire.ts"
 import type { CertificatePair } from "../../src/services/ServerCertificate.ts"
 
 export type Heard =
@@ -21,6 +21,8 @@ export interface Dial {
   readonly query?: string
   readonly path?: string
   readonly servername?: string
+  /** That it says it has. */
+  readonly plugins?: ReadonlyArray<PluginInfo>
 }
 
 const nodeId = "7f1c2c0e-3f0a-4f0e-9a3b-0d3d0a3f6d11"
@@ -79,6 +81,6 @@ export const next = <T extends Heard["_tag"]>(heard: Queue.Dequeue<Heard>, tag: 
 export const join = Effect.fnUntraced(function* (options: Dial) {
   const client = yield* dial(options)
   yield* next(client.heard, "Opened")
-  client.socket.send(encodeBasicInfo({ plugins: [], labels: { region: "eu" } }))
+  client.socket.send(encodeBasicInfo({ plugins: options.plugins ?? [], labels: { region: "eu" } }))
   return client
 })

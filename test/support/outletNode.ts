@@ -16,6 +16,7 @@ import { ReconnectPolicy } from "../../src/services/ReconnectPolicy.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
 import { joined, liveLayerFor, memoryCache, settle } from "./live.ts"
 import { makeNetwork, type Network } from "./outletNetwork.ts"
+import { testPlugins } from "./plugins.ts"
 import { settingsLayer } from "./settings.ts"
 import { table } from "./tables.ts"
 
@@ -30,7 +31,7 @@ export const push = (digit: string, path = "/a", more: Row = {}, timestamp = 0):
 
 /** Refused, for nobody knows the plugin. */
 export const badPush = (digit: string, timestamp = 0): Uint8Array =>
-  push(digit, "/a", { plugins: [{ name: "acl" }] }, timestamp)
+  push(digit, "/a", { plugins: [{ id: "acacacac-0000-4000-8000-000000000001", name: "acl" }] }, timestamp)
 
 export type NodeServices = LiveConfig | ConnectionStatus | NodeHealth | ConfigCache
 
@@ -76,7 +77,7 @@ export const withNode = <A, E>(
       Layer.provideMerge(
         Layer.mergeAll(liveLayerFor({ ...joined, ...options.settings }), NodeHealth.layer, ConnectionStatus.layer)
       ),
-      Layer.provide(settings)
+      Layer.provide([settings, testPlugins])
     )
     return yield* Effect.gen(function* () {
       const { run } = yield* Connection

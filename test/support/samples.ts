@@ -78,6 +78,35 @@ export const samples: Readonly<Record<string, Sample>> = {
   },
   targets: { create: { target: "10.0.0.1:80" }, change: { weight: 5 }, parent: { field: "upstream", of: "upstreams" } },
   consumers: { create: { username: "bob" }, change: { custom_id: "b-1" } },
+  plugins: {
+    create: { name: "correlation-id" },
+    change: { config: { header_name: "X-Id", generator: "uuid#counter", echo_downstream: false } },
+    form: [
+      ["name", "key-auth"],
+      ["config.key_names[]", "apikey"],
+      ["config.key_names[]", "x-key"],
+      ["config.hide_credentials", "true"],
+      ["protocols", "http,https"]
+    ],
+    formMeans: {
+      protocols: ["http", "https"],
+      config: {
+        key_names: ["apikey", "x-key"],
+        hide_credentials: true,
+        anonymous: null,
+        key_in_header: true,
+        key_in_query: true,
+        key_in_body: false,
+        run_on_preflight: true,
+        realm: null
+      }
+    }
+  },
+  keyauth_credentials: {
+    create: { key: "open sesame" },
+    change: { tags: ["a"] },
+    parent: { field: "consumer", of: "consumers" }
+  },
   parameters: { create: { key: "colour", value: "blue" }, change: { value: "red" } },
   licenses: {
     create: { payload: licenseUntil("2099-01-01") },

@@ -7,6 +7,7 @@ import { reconfigureJson } from "../../src/model/Wire.ts"
 import { Router } from "../../src/services/Router.ts"
 import { makeSharedGzip } from "../../src/testing/SharedGzip.ts"
 import { makeSharedWork } from "../../src/testing/SharedWork.ts"
+import { testCatalogue } from "../support/plugins.ts"
 import { propertyRuns } from "../support/propertyRuns.ts"
 import { table } from "../support/tables.ts"
 
@@ -56,9 +57,9 @@ describe("work that is shared by content", () => {
       assert.strictEqual(codec.decodeReconfigure(same), decoded)
       if (decoded._tag !== "Right") return assert.fail("expected a push that can be read")
       const { config_table: raw } = decoded.message
-      assert.deepStrictEqual(codec.decodeTable(raw), decodeTable(raw))
-      assert.strictEqual(codec.decodeTable(raw), codec.decodeTable(raw))
-      assert.deepStrictEqual(codec.decodeTable("no table"), decodeTable("no table"))
+      assert.deepStrictEqual(codec.decodeTable(raw, testCatalogue), decodeTable(raw, testCatalogue))
+      assert.strictEqual(codec.decodeTable(raw, testCatalogue), codec.decodeTable(raw, testCatalogue))
+      assert.deepStrictEqual(codec.decodeTable("no table", testCatalogue), decodeTable("no table", testCatalogue))
     })
   )
 
@@ -75,11 +76,13 @@ describe("work that is shared by content", () => {
   it.effect("compiles a table once for all nodes", () =>
     Effect.gen(function* () {
       const { shareRouter } = makeSharedWork()
-      const decoded = decodeTable(table("/a"))
+      const decoded = decodeTable(table("/a"), testCatalogue)
       if (decoded._tag !== "Right") return assert.fail("expected a valid table")
       const shared = shareRouter(TraditionalCompatibleRouter.layer)
       const compileIn = (layer: Layer.Layer<Router>) =>
-        Router.use(({ compile }) => Effect.sync(() => compile(decoded.table))).pipe(Effect.provide(Layer.fresh(layer)))
+        Router.use(({ compile }) => Effect.sync(() => compile(decoded.table, testCatalogue))).pipe(
+          Effect.provide(Layer.fresh(layer))
+        )
       assert.strictEqual(yield* compileIn(shared), yield* compileIn(shared))
     })
   )

@@ -49,6 +49,7 @@ const folders = Schema.Literals(["sub", "sub/deep"])
 const names = Schema.Union([files, folders])
 const command = Schema.Union([
   Schema.Struct({ op: Schema.tag("create"), name: names }),
+  Schema.Struct({ op: Schema.tag("append"), name: names }),
   Schema.Struct({ op: Schema.tag("write"), text: Schema.Literals(["", "x", "long"]) }),
   Schema.Struct({ op: Schema.tag("close") }),
   Schema.Struct({ op: Schema.tag("read"), name: names }),
@@ -70,6 +71,10 @@ const follow = Effect.fnUntraced(function* (disk: Disk["Service"], root: string,
         return Effect.map(disk.create(at, 0o600), (file) => {
           open = file
         })
+      case "append":
+        return Effect.map(disk.append(at, 0o600), (file) => {
+          open = file
+        })
       case "write":
         return open === undefined ? Effect.void : open.write(bytesOf(each.text))
       case "close":
@@ -89,7 +94,7 @@ const follow = Effect.fnUntraced(function* (disk: Disk["Service"], root: string,
     }
   }
   for (const each of commands) {
-    if (each.op === "create" && open !== undefined) yield* open.close
+    if ((each.op === "create" || each.op === "append") && open !== undefined) yield* open.close
     seen.push(yield* Effect.match(one(each), { onFailure: ({ code }) => code, onSuccess: (answer) => answer }))
   }
   if (open !== undefined) yield* open.close

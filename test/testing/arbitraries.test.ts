@@ -9,6 +9,7 @@ import { decodeReconfigure } from "../../src/model/Wire.ts"
 import { configTables, flawedTables, schedules, wirePayloads, worldActions } from "../../src/testing/arbitraries.ts"
 import { requestsOf } from "../../src/testing/requestsOf.ts"
 import { describeSchedule } from "../../src/testing/WorldAction.ts"
+import { testCatalogue } from "../support/plugins.ts"
 import { propertyRuns } from "../support/propertyRuns.ts"
 
 describe("generated config tables", () => {
@@ -17,7 +18,7 @@ describe("generated config tables", () => {
     [configTables],
     ([raw]) =>
       Effect.sync(() => {
-        const decoded = decodeTable(raw)
+        const decoded = decodeTable(raw, testCatalogue)
         if (decoded._tag === "Wrong") return assert.fail(decoded.faults.map(formatFault).join("; "))
         assert.isFalse(isEmptyTable(raw))
         const compiled = compileConfig(decoded.table)
@@ -53,7 +54,7 @@ describe("generated flawed tables", () => {
   it.effect.prop(
     "are refused",
     [flawedTables],
-    ([{ table, flaw }]) => Effect.sync(() => assert.strictEqual(decodeTable(table)._tag, "Wrong", flaw)),
+    ([{ table, flaw }]) => Effect.sync(() => assert.strictEqual(decodeTable(table, testCatalogue)._tag, "Wrong", flaw)),
     propertyRuns
   )
 })
@@ -62,7 +63,9 @@ describe("generated flawed tables", () => {
 const reading = (bytes: Uint8Array): "taken" | "refused" => {
   try {
     const decoded = decodeReconfigure(gunzipSync(bytes))
-    return decoded._tag === "Right" && decodeTable(decoded.message.config_table)._tag === "Right" ? "taken" : "refused"
+    return decoded._tag === "Right" && decodeTable(decoded.message.config_table, testCatalogue)._tag === "Right"
+      ? "taken"
+      : "refused"
   } catch {
     return "refused"
   }

@@ -13,17 +13,22 @@ import type { ListenAddress } from "../../model/SettingTypes.ts"
 import { codeOf } from "../../model/thrown.ts"
 import type { ClusterHub } from "../../services/control/ClusterHub.ts"
 import type { ConfigStore } from "../../services/control/ConfigStore.ts"
+import type { FleetMetrics } from "../../services/control/FleetMetrics.ts"
 import { AdminListener } from "../../services/control/Listeners.ts"
 import type { Payloads } from "../../services/control/Payloads.ts"
 import type { Registry } from "../../services/control/Registry.ts"
+import type { TelemetryStore } from "../../services/control/TelemetryStore.ts"
+import type { Plugins } from "../../services/Plugins.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
 import { answerConfig } from "./config.ts"
 import { answerEntities } from "./entities.ts"
 import { overviewOf } from "./overview.ts"
+import { pluginFactsOf } from "./plugins.ts"
 import { tagsOf } from "./tags.ts"
+import { telemetryOf } from "./telemetry.ts"
 
-type AdminServices = Settings | ConfigStore | Registry | ClusterHub | Payloads
+type AdminServices = Settings | Plugins | ConfigStore | Registry | ClusterHub | Payloads | FleetMetrics | TelemetryStore
 type Request = HttpServerRequest.HttpServerRequest
 
 /** What requests in flight get to finish when the listener stops. */
@@ -48,7 +53,7 @@ const isOfAnotherSite = ({ headers: { host, origin } }: Request): boolean => {
 const route = (request: Request): Effect.Effect<AdminAnswer, never, AdminServices> => {
   const url = new URL(request.url.replace(/^\/+/, "/"), "http://admin")
   const path = url.pathname === "/" ? "/" : url.pathname.replace(/\/+$/, "")
-  const overview = overviewOf(path) ?? tagsOf(path, url)
+  const overview = overviewOf(path) ?? pluginFactsOf(path) ?? tagsOf(path, url) ?? telemetryOf(path, url)
   if (overview !== undefined) {
     return request.method === "GET" || request.method === "HEAD" ? overview : Effect.succeed(answers.methodNotAllowed)
   }

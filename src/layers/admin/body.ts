@@ -5,6 +5,9 @@ import { HttpIncomingMessage, type HttpServerError, type HttpServerRequest } fro
 import { type AdminAnswer, answers } from "../../model/AdminErrors.ts"
 import { type Entity, isRecord, type Row } from "../../model/Entity.ts"
 import { rowOfForm } from "../../model/FormBody.ts"
+import { rowFields } from "../../model/plugin/PluginCatalogue.ts"
+import { ConfigStore, type Key } from "../../services/control/ConfigStore.ts"
+import { Plugins } from "../../services/Plugins.ts"
 
 export const bodyMaxBytes = 16 * 1024 * 1024
 
@@ -75,15 +78,34 @@ export const readBody = Effect.fnUntraced(function* (request: HttpServerRequest.
   return body
 })
 
-/** Fails with the answer to give when there is no row to be had. */
-export const readRow = Effect.fnUntraced(function* (entity: Entity, request: HttpServerRequest.HttpServerRequest) {
+/**
+ * The fields by which a form is read: a plugin's config has those of its schema, by the name that the form gives or, when it
+ * gives none, that of the row it is about.
+ */
+const fieldsFor = Effect.fnUntraced(function* (entity: Entity, form: Iterable<readonly [string, string]>, key?: Key) {
+  if (entity.name !== "plugins") return entity.fields
+  const catalogue = yield* Plugins
+  const given = [...form].findLast(([name]) => name === "name")?.[1]
+  if (given !== undefined || key === undefined) return rowFields(catalogue, given)
+  const store = yield* ConfigStore
+  return rowFields(catalogue, (yield* store.find(key))?.name)
+})
+
+/** Fails with the answer to give when there is no row to be had. `key` is of the row that the write is about, if there is one. */
+export const readRow = Effect.fnUntraced(function* (
+  entity: Entity,
+  request: HttpServerRequest.HttpServerRequest,
+  key?: Key
+) {
   const body = yield* readBody(request, bodyMaxBytes)
   switch (body.type) {
     case "application/json":
       return body.isEmpty ? {} : yield* parseJson(body.text())
     case urlencoded:
-    case multipart:
-      return rowOfForm(entity, yield* body.form)
+    case multipart: {
+      const form = [...(yield* body.form)]
+      return rowOfForm(yield* fieldsFor(entity, form, key), form)
+    }
     default:
       return body.type === "" && body.isEmpty ? {} : yield* Effect.fail<AdminAnswer>(answers.unsupportedMediaType)
   }

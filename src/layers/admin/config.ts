@@ -10,6 +10,7 @@ import type { StoredRows } from "../../model/exportTable.ts"
 import type { Fault } from "../../model/Fault.ts"
 import { messageOf } from "../../model/thrown.ts"
 import { ConfigStore } from "../../services/control/ConfigStore.ts"
+import { Plugins } from "../../services/Plugins.ts"
 import { answerFailures } from "./answerFailures.ts"
 import { multipart, readBody, urlencoded } from "./body.ts"
 
@@ -74,7 +75,7 @@ const readDocument = Effect.fnUntraced(function* (request: Request) {
 
 /** The rows of the document, or every fault; what would be dropped in silence is a fault. */
 const decode = Effect.fnUntraced(function* (document: unknown) {
-  const { decoded } = decodeDeclarative(document, randomUUID, "strict")
+  const { decoded } = decodeDeclarative(document, randomUUID, yield* Plugins, "strict")
   if (decoded._tag === "Wrong") return yield* invalid(...decoded.faults)
   const notServed = decoded.notServed.map((name) => ({
     path: [name],
@@ -124,7 +125,7 @@ const show = Effect.fnUntraced(function* (request: Request, url: URL) {
   return answer
 })
 
-export const answerConfig = (request: Request, url: URL): Effect.Effect<AdminAnswer, never, ConfigStore> => {
+export const answerConfig = (request: Request, url: URL): Effect.Effect<AdminAnswer, never, ConfigStore | Plugins> => {
   switch (request.method) {
     case "GET":
     case "HEAD":

@@ -2,23 +2,28 @@
  * Create, read, update and delete for every entity of the table, in Kong's shapes. One set of handlers: what differs
  * between entities stands in the entity table.
  */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { type AdminAnswer, answers, pageSizeMax } from "../../model/AdminErrors.ts"
 import { type AdminTarget, allowedMethods, type Nesting } from "../../model/AdminPath.ts"
 import { toAdminRow } from "../../model/AdminRow.ts"
 import { entityByName, snis } from "../../model/Entities.ts"
 import type { Entity, Row } from "../../model/Entity.ts"
+import { withSecondsLeft } from "../../model/Ttl.ts"
 import { ConfigStore, type Key, type Parent } from "../../services/control/ConfigStore.ts"
+import type { Plugins } from "../../services/Plugins.ts"
 import { answerFailures } from "./answerFailures.ts"
 import { readRow } from "./body.ts"
 import { pageOf } from "./paging.ts"
 
 const sni = snis as unknown as Entity
 
-/** What a row is shown with beyond its fields: a certificate with its names (`config-model.md` §3). */
+/**
+ * What a row is shown with beyond what is stored: a certificate with its names, what ends by itself with the seconds that
+ * are left (`config-model.md` §3).
+ */
 const adminRow = Effect.fnUntraced(function* (entity: Entity, row: Row) {
-  const own = toAdminRow(entity, row)
+  const own = withSecondsLeft(toAdminRow(entity, row), yield* Clock.currentTimeMillis)
   if (entity.name !== "certificates") return own
   const store = yield* ConfigStore
   const parent: Parent = { field: "certificate", id: String(row.id) }
@@ -70,9 +75,9 @@ const row = Effect.fnUntraced(function* (
   const key: Key = { entity, text, parent: yield* requireParent(nesting) }
   switch (request.method) {
     case "PUT":
-      return yield* shown(entity, (yield* store.put(key, yield* readRow(entity, request))).row)
+      return yield* shown(entity, (yield* store.put(key, yield* readRow(entity, request, key))).row)
     case "PATCH": {
-      const changed = yield* store.patch(key, yield* readRow(entity, request))
+      const changed = yield* store.patch(key, yield* readRow(entity, request, key))
       return changed === undefined ? answers.notFound : yield* shown(entity, changed)
     }
     case "DELETE":
@@ -110,7 +115,7 @@ export const answerEntities = (
   target: AdminTarget,
   request: HttpServerRequest.HttpServerRequest,
   url: URL
-): Effect.Effect<AdminAnswer, never, ConfigStore> => {
+): Effect.Effect<AdminAnswer, never, ConfigStore | Plugins> => {
   if (!allowedMethods(target).includes(request.method)) return Effect.succeed(answers.methodNotAllowed)
-  return answerFailures<ConfigStore>(dispatch(target, request, url) as ReturnType<typeof row>)
+  return answerFailures<ConfigStore | Plugins>(dispatch(target, request, url) as ReturnType<typeof row>)
 }

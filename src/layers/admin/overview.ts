@@ -3,10 +3,14 @@ import { Clock, Effect } from "effect"
 import { type AdminAnswer, answers } from "../../model/AdminErrors.ts"
 import type { Row } from "../../model/Entity.ts"
 import { type DataPlaneRecord, type FleetView, shownDataPlane, shownInStatus } from "../../model/Fleet.ts"
+import { metricsContentType } from "../../model/metrics/PrometheusText.ts"
 import { version } from "../../model/version.ts"
 import { ClusterHub } from "../../services/control/ClusterHub.ts"
+import { FleetMetrics } from "../../services/control/FleetMetrics.ts"
 import { Payloads } from "../../services/control/Payloads.ts"
 import { Registry } from "../../services/control/Registry.ts"
+import { TelemetryStore } from "../../services/control/TelemetryStore.ts"
+import { Plugins } from "../../services/Plugins.ts"
 import { Settings } from "../../services/Settings.ts"
 
 const expectedHash = Effect.gen(function* () {
@@ -14,19 +18,25 @@ const expectedHash = Effect.gen(function* () {
   return payload._tag === "Success" ? payload.success.hash : undefined
 })
 
-const info = Effect.map(
-  Settings,
-  (settings): AdminAnswer => ({
+const info = Effect.gen(function* () {
+  const settings = yield* Settings
+  const catalogue = yield* Plugins
+  const payload = yield* Effect.option(Effect.flatMap(Payloads, ({ newest }) => newest))
+  const answer: AdminAnswer = {
     status: 200,
     body: {
       version: settings.kong_version,
       tagline: "Welcome to Holdfast",
       holdfast_version: version,
       configuration: { role: settings.role, database: "sqlite", router_flavor: "traditional_compatible" },
-      plugins: { available_on_server: {}, enabled_in_cluster: [] }
+      plugins: {
+        available_on_server: Object.fromEntries([...catalogue].map(([name, { priority }]) => [name, { priority }])),
+        enabled_in_cluster: payload._tag === "Some" ? payload.value.plugins.toSorted() : []
+      }
     }
-  })
-)
+  }
+  return answer
+})
 
 const status = Effect.gen(function* () {
   const hash = yield* expectedHash
@@ -47,12 +57,17 @@ const showWith = Effect.gen(function* () {
   const since = new Map<string, number>()
   // The newest session of a node is the one that counts.
   for (const { nodeId, sinceMs } of yield* Effect.flatMap(ClusterHub, (hub) => hub.present)) since.set(nodeId, sinceMs)
-  const common: Omit<FleetView, "connectedSinceMs"> = {
+  // A store that fails must not hide the fleet.
+  const telemetry = yield* Effect.flatMap(TelemetryStore, ({ nodes }) => nodes).pipe(
+    Effect.catch((error) => Effect.as(Effect.logError("admin request failed", error), new Map<string, never>()))
+  )
+  const common: Omit<FleetView, "connectedSinceMs" | "telemetry"> = {
     nowMs: yield* Clock.currentTimeMillis,
     expectedHash: yield* expectedHash,
     purgeDelayMs: cluster_data_plane_purge_delay * 1000
   }
-  return (node: DataPlaneRecord): Row => shownDataPlane(node, { ...common, connectedSinceMs: since.get(node.id) })
+  return (node: DataPlaneRecord): Row =>
+    shownDataPlane(node, { ...common, connectedSinceMs: since.get(node.id), telemetry: telemetry.get(node.id) })
 })
 
 const dataPlanes = Effect.gen(function* () {
@@ -80,7 +95,14 @@ const deprecatedStatus = Effect.gen(function* () {
 
 const dataPlanePath = /^\/clustering\/data-planes\/([^/]+)$/
 
-type OverviewServices = Settings | Registry | ClusterHub | Payloads
+/** Behind the admin token; `status_listen` has the same without one. */
+const metrics = Effect.gen(function* () {
+  const body = yield* Effect.flatMap(FleetMetrics, ({ text }) => text)
+  const answer: AdminAnswer = { status: 200, body, headers: { "content-type": metricsContentType } }
+  return answer
+})
+
+type OverviewServices = Settings | Plugins | Registry | ClusterHub | Payloads | FleetMetrics | TelemetryStore
 
 /** The answer to a request about the control plane itself; `undefined` when the path is about something else. */
 export const overviewOf = (path: string): Effect.Effect<AdminAnswer, never, OverviewServices> | undefined => {
@@ -89,6 +111,8 @@ export const overviewOf = (path: string): Effect.Effect<AdminAnswer, never, Over
       return info
     case "/status":
       return status
+    case "/metrics":
+      return metrics
     case "/clustering/status":
       return deprecatedStatus
     case "/clustering/data-planes":

@@ -11,19 +11,23 @@ import type { AddressInfo, Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import type { SecureContextOptions, TLSSocket } from "node:tls"
 import { Effect, FiberSet, Layer, MutableRef, Stream, SubscriptionRef } from "effect"
-import { WebSocketServer } from "ws"
+import { type WebSocket, WebSocketServer } from "ws"
 import { commonNameFaults } from "../../model/ClusterTls.ts"
+import { isUuid } from "../../model/Field.ts"
 import { listenFault } from "../../model/listenFault.ts"
 import { parseOutletRequest } from "../../model/OutletRequest.ts"
-import type { SettingValues } from "../../model/SettingTable.ts"
+import type { SettingName, SettingValues } from "../../model/SettingTable.ts"
 import type { ListenAddress } from "../../model/SettingTypes.ts"
 import { handshakeFailure } from "../../model/TlsFailure.ts"
+import { frameMaxBytes, telemetryPath } from "../../model/telemetry/TelemetryWire.ts"
 import { outletPath } from "../../model/Wire.ts"
 import { type ClusterCredentials, ClusterIdentity } from "../../services/ClusterIdentity.ts"
+import type { Compression } from "../../services/Compression.ts"
 import type { ClusterHub } from "../../services/control/ClusterHub.ts"
 import { ClusterListener } from "../../services/control/Listeners.ts"
 import type { Payloads } from "../../services/control/Payloads.ts"
 import type { Registry } from "../../services/control/Registry.ts"
+import type { TelemetryStore } from "../../services/control/TelemetryStore.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
 import { supervise } from "../../services/supervise.ts"
@@ -32,8 +36,9 @@ import { type RevocationCheck, revocationCheck } from "./ocsp/Revocation.ts"
 import { makePeer, type PeerIdentity } from "./Peer.ts"
 import { makeRefusalLog, type RefusalLog } from "./RefusalLog.ts"
 import { runSession } from "./session.ts"
+import { runTelemetry, telemetryEventsMax } from "./telemetrySession.ts"
 
-type SessionServices = Settings | Registry | ClusterHub | Payloads
+type SessionServices = Settings | Registry | ClusterHub | Payloads | TelemetryStore | Compression
 
 /** Whom the present credentials let in, and what they show. A handshake goes by those that it finds. */
 interface Admission {
@@ -42,11 +47,24 @@ interface Admission {
   readonly checkRevocation: RevocationCheck | undefined
 }
 
+/** What is served at a path. */
+interface Kind {
+  readonly sockets: WebSocketServer
+  /** Why whoever asks is not served there. */
+  readonly problem: (identity: PeerIdentity) => string | undefined
+  readonly serve: (
+    socket: WebSocket,
+    identity: PeerIdentity,
+    logRefusal: RefusalLog
+  ) => Effect.Effect<void, never, SessionServices>
+}
+
 /** What the callbacks of `node:https` need of the Effect side. */
 interface Bridge {
   readonly run: (effect: Effect.Effect<void, never, SessionServices>) => unknown
   readonly logRefusal: RefusalLog
-  readonly sockets: WebSocketServer
+  /** By the path that a data plane asks for. */
+  readonly kinds: ReadonlyMap<string, Kind>
   readonly admission: MutableRef.MutableRef<Admission>
 }
 
@@ -84,11 +102,19 @@ const identityOf = (request: IncomingMessage): PeerIdentity | undefined => {
   return { nodeId, version, hostname: hostname ?? ip, ip, certificateExpiresAtMs: expiry }
 }
 
+type Admitted =
+  | { readonly identity: PeerIdentity; readonly kind: Kind }
+  | { readonly refusal: string; readonly reason: string }
+
 /** The request as a data plane's, or the status line that refuses it. */
-const admit = (request: IncomingMessage): PeerIdentity | { readonly refusal: string; readonly reason: string } => {
-  if (parseOutletRequest(request.url ?? "").path !== outletPath)
-    return { refusal: "404 Not Found", reason: "unknown path" }
-  return identityOf(request) ?? { refusal: "400 Bad Request", reason: "node_id or node_version is missing" }
+const admit = (request: IncomingMessage, kinds: Bridge["kinds"]): Admitted => {
+  const kind = kinds.get(parseOutletRequest(request.url ?? "").path)
+  if (kind === undefined) return { refusal: "404 Not Found", reason: "unknown path" }
+  const identity = identityOf(request)
+  const reason = identity === undefined ? "node_id or node_version is missing" : kind.problem(identity)
+  return identity === undefined || reason !== undefined
+    ? { refusal: "400 Bad Request", reason: reason ?? "" }
+    : { identity, kind }
 }
 
 const welcomeUnlessRevoked = Effect.fnUntraced(function* (
@@ -105,18 +131,18 @@ const welcomeUnlessRevoked = Effect.fnUntraced(function* (
 })
 
 const onUpgrade =
-  ({ run, logRefusal, sockets, admission }: Bridge) =>
+  ({ run, logRefusal, kinds, admission }: Bridge) =>
   (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // A peer may vanish at any moment; without a listener that would be an uncaught error.
     socket.on("error", () => socket.destroy())
-    const admitted = admit(request)
+    const admitted = admit(request, kinds)
     if ("refusal" in admitted) {
       run(logRefusal({ ip: plainIp(request.socket), reason: admitted.reason }))
       answer(socket, admitted.refusal)
     } else {
       const welcome = () =>
-        sockets.handleUpgrade(request, socket, head, (webSocket) => {
-          run(Effect.flatMap(makePeer(webSocket, admitted), (peer) => runSession(peer, logRefusal)))
+        admitted.kind.sockets.handleUpgrade(request, socket, head, (webSocket) => {
+          run(admitted.kind.serve(webSocket, admitted.identity, logRefusal))
         })
       const { checkRevocation } = MutableRef.get(admission)
       if (checkRevocation === undefined) welcome()
@@ -125,7 +151,7 @@ const onUpgrade =
   }
 
 const makeServer = (bridge: Bridge): Server => {
-  const { run, logRefusal, admission } = bridge
+  const { run, logRefusal, kinds, admission } = bridge
   const server = createServer({
     ...MutableRef.get(admission).secureContext,
     requestCert: true,
@@ -146,17 +172,17 @@ const makeServer = (bridge: Bridge): Server => {
     socket.destroy()
   })
   server.on("request", (request, response) => {
-    if (parseOutletRequest(request.url ?? "").path === outletPath) request.socket.destroy()
+    if (kinds.has(parseOutletRequest(request.url ?? "").path)) request.socket.destroy()
     else response.writeHead(404, { connection: "close" }).end()
   })
   server.on("upgrade", onUpgrade(bridge))
   return server
 }
 
-const listen = (server: Server, address: ListenAddress) =>
+const listen = (server: Server, address: ListenAddress, setting: SettingName) =>
   Effect.callback<AddressInfo, StartError>((resume) => {
     const onError = (error: NodeJS.ErrnoException) =>
-      resume(Effect.fail(new StartError({ faults: [listenFault("cluster_listen", address, error.code)], exitCode: 1 })))
+      resume(Effect.fail(new StartError({ faults: [listenFault(setting, address, error.code)], exitCode: 1 })))
     server.once("error", onError)
     server.listen({ host: address.host, port: address.port }, () => {
       server.off("error", onError)
@@ -175,16 +201,40 @@ const stop = (server: Server, connections: ReadonlySet<Duplex>) =>
     })
   })
 
-const open = Effect.fnUntraced(function* (bridge: Bridge, address: ListenAddress) {
+const open = Effect.fnUntraced(function* (bridge: Bridge, address: ListenAddress, setting: SettingName) {
   const server = makeServer(bridge)
   const connections = new Set<Duplex>()
   server.on("connection", (socket) => {
     connections.add(socket)
     socket.once("close", () => connections.delete(socket))
   })
-  const bound = yield* listen(server, address)
+  const bound = yield* listen(server, address, setting)
   yield* Effect.addFinalizer(() => stop(server, connections))
   return { server, host: bound.address, port: bound.port }
+})
+
+const webSockets = (maxPayload: number): WebSocketServer => {
+  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload, autoPong: false })
+  // An invalid handshake is closed without an answer (§1.3).
+  sockets.on("wsClientError", (_error, socket) => socket.destroy())
+  return sockets
+}
+
+const outletOf = ({ cluster_max_payload }: SettingValues): Kind => ({
+  sockets: webSockets(cluster_max_payload),
+  problem: () => undefined,
+  serve: (socket, identity, logRefusal) =>
+    Effect.flatMap(makePeer(socket, identity), (peer) => runSession(peer, logRefusal))
+})
+
+const makeTelemetry = (): Kind => ({
+  sockets: webSockets(frameMaxBytes),
+  problem: ({ nodeId }) => (isUuid(nodeId) ? undefined : "node_id is no UUID"),
+  serve: (socket, identity, logRefusal) =>
+    Effect.flatMap(
+      makePeer(socket, { ...identity, nodeId: identity.nodeId.toLowerCase() }, telemetryEventsMax),
+      (peer) => runTelemetry(peer, logRefusal)
+    )
 })
 
 const make = Effect.gen(function* () {
@@ -193,30 +243,29 @@ const make = Effect.gen(function* () {
   const own = yield* SubscriptionRef.get(current)
   const faults = commonNameFaults(settings, own.commonName)
   if (faults.length > 0) return yield* new StartError({ faults, exitCode: 2 })
-  const sockets = new WebSocketServer({
-    noServer: true,
-    perMessageDeflate: false,
-    maxPayload: settings.cluster_max_payload,
-    autoPong: false
-  })
-  // An invalid handshake is closed without an answer (§1.3).
-  sockets.on("wsClientError", (_error, socket) => socket.destroy())
   const fibers = yield* FiberSet.make<unknown, unknown>()
   const run = yield* FiberSet.runtime(fibers)<SessionServices>()
   const admission = MutableRef.make(admissionBy(settings, own))
-  const bridge: Bridge = { run, logRefusal: yield* makeRefusalLog, sockets, admission }
-  const opened = yield* Effect.forEach(settings.cluster_listen, (address) => open(bridge, address))
+  const logRefusal = yield* makeRefusalLog
+  const telemetry = [telemetryPath, makeTelemetry()] as const
+  const both: Bridge = { run, logRefusal, kinds: new Map([[outletPath, outletOf(settings)], telemetry]), admission }
+  const telemetryOnly: Bridge = { ...both, kinds: new Map([telemetry]) }
+  const listeners = yield* Effect.forEach(settings.cluster_listen, (address) => open(both, address, "cluster_listen"))
+  const telemetryListeners = yield* Effect.forEach(settings.cluster_telemetry_listen, (address) =>
+    open(telemetryOnly, address, "cluster_telemetry_listen")
+  )
   /** Sessions that stand were admitted once, and stay. */
   const admitBy = (credentials: ClusterCredentials) =>
     Effect.sync(() => {
       const next = admissionBy(settings, credentials)
-      for (const { server } of opened) server.setSecureContext(next.secureContext)
+      for (const { server } of [...listeners, ...telemetryListeners]) server.setSecureContext(next.secureContext)
       MutableRef.set(admission, next)
     })
   yield* supervise("cluster credentials of the listener", Stream.runForEach(SubscriptionRef.changes(current), admitBy))
   // Registered last and so run first: sessions say goodbye before their listener goes.
   yield* Effect.addFinalizer(() => FiberSet.clear(fibers))
-  return ClusterListener.of({ addresses: opened.map(({ host, port }) => ({ host, port })) })
+  const boundOf = (opened: typeof listeners) => opened.map(({ host, port }) => ({ host, port }))
+  return ClusterListener.of({ addresses: boundOf(listeners), telemetryAddresses: boundOf(telemetryListeners) })
 })
 
 export const layer: Layer.Layer<ClusterListener, StartError, ClusterIdentity | SessionServices> = Layer.effect(

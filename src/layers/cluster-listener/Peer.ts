@@ -28,14 +28,18 @@ export interface Peer {
 }
 
 /** More than this unread is no data plane's doing: it sends one frame in 30 seconds. */
-const eventsMax = 64
+const defaultEventsMax = 64
 /** How long a peer may take to answer a close. */
 const closeTimeoutMs = 1000
 
 const asBytes = (data: Buffer | ArrayBuffer | ReadonlyArray<Buffer>): Uint8Array =>
   Buffer.isBuffer(data) ? data : data instanceof ArrayBuffer ? new Uint8Array(data) : Buffer.concat(data)
 
-export const makePeer = (socket: WebSocket, identity: PeerIdentity): Effect.Effect<Peer> =>
+export const makePeer = (
+  socket: WebSocket,
+  identity: PeerIdentity,
+  eventsMax: number = defaultEventsMax
+): Effect.Effect<Peer> =>
   Effect.map(Queue.dropping<PeerEvent>(eventsMax), (events): Peer => {
     const tell = (event: PeerEvent): void => {
       if (!Queue.offerUnsafe(events, event)) socket.terminate()

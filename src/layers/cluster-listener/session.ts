@@ -139,6 +139,7 @@ const refuseToSend = Effect.fnUntraced(function* (
 
 const sendPending = Effect.fnUntraced(function* (peer: Peer, member: Member, info: BasicInfo) {
   const maxBytes = (yield* Settings).cluster_max_payload
+  const hub = yield* ClusterHub
   while (true) {
     const payload = yield* Queue.take(member.pending)
     const tooLarge = sizeProblem(payload, maxBytes)
@@ -147,6 +148,7 @@ const sendPending = Effect.fnUntraced(function* (peer: Peer, member: Member, inf
     else if (verdict._tag === "Incompatible") yield* refuseToSend(peer, payload, verdict.reason, verdict.status)
     else {
       yield* peer.send(payload.bytes).pipe(Effect.catchTag("SendFailed", ({ reason }) => end(reason, normalClosure)))
+      yield* hub.sent(payload.bytes.length)
       yield* note(peer, { syncStatus: "normal", notSent: undefined })
     }
   }

@@ -10,6 +10,7 @@ import { listenFault } from "../../model/listenFault.ts"
 import type { ListenAddress } from "../../model/SettingTypes.ts"
 import { codeOf } from "../../model/thrown.ts"
 import { ErrorTemplates } from "../../services/ErrorTemplates.ts"
+import { Identity } from "../../services/Identity.ts"
 import { LicenseGuard } from "../../services/LicenseGuard.ts"
 import { LiveConfig } from "../../services/LiveConfig.ts"
 import { Proxy } from "../../services/Proxy.ts"
@@ -18,11 +19,15 @@ import { Resolver } from "../../services/Resolver.ts"
 import { ServerCertificate } from "../../services/ServerCertificate.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
+import { Tracing } from "../../services/Tracing.ts"
+import { TrustedClock } from "../../services/TrustedClock.ts"
 import { UpstreamCredentials } from "../../services/UpstreamCredentials.ts"
 import { makeAnswerPolicy } from "./answerPolicy.ts"
 import type { ProxyNode } from "./exchange.ts"
 import { attach, listen, makeServer, type Server, type TlsParts } from "./listeners.ts"
 import { makePeerReader } from "./peer.ts"
+import { Connections } from "./plugins/Connections.ts"
+import { HeaderNames } from "./plugins/HeaderNames.ts"
 import { makeCertificates } from "./secureContexts.ts"
 import { Traffic } from "./traffic.ts"
 import { makeUpstreamHeaderPolicy } from "./upstreamHeaders.ts"
@@ -83,22 +88,38 @@ const make = Effect.gen(function* () {
   const { refusal } = yield* LicenseGuard
   const { resolve } = yield* Resolver
   const observers = yield* RequestObservers
+  const { tracer } = yield* Tracing
+  const { nodeId, hostname } = yield* Identity
+  const clock = yield* TrustedClock
   const parts = yield* loadParts
-  const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const context = yield* Effect.context<never>()
+  const runFork = Effect.runForkWith(context)
+  const runSync = Effect.runSyncWith(context)
   const warn = (message: string, facts: Readonly<Record<string, unknown>>) =>
     runFork(Effect.logWarning(message).pipe(Effect.annotateLogs(facts)))
 
   const traffic = new Traffic()
   let isDraining = false
+  const product = `kong/${settings.kong_version}`
   const node: ProxyNode = {
     current,
     refusal,
-    product: `kong/${settings.kong_version}`,
+    product,
+    pluginNode: {
+      id: nodeId,
+      hostname,
+      processId: process.pid,
+      product,
+      randomUuid: randomUUID,
+      nowMs: () => runSync(clock.nowMs)
+    },
+    connections: new Connections(),
+    headerNames: new HeaderNames(),
     peerOf: makePeerReader(settings),
     errorDefaultType: settings.error_default_type,
     errorRenderers: errorRenderers(parts.templates),
     answerPolicy: makeAnswerPolicy(settings),
-    upstreamHeaderPolicy: makeUpstreamHeaderPolicy(settings),
+    upstreamHeaderPolicy: makeUpstreamHeaderPolicy(settings, tracer !== undefined),
     allowsDebug: settings.allow_debug_header,
     clientBodyTimeoutMs: settings.client_body_timeout * 1000,
     sendTimeoutMs: settings.send_timeout * 1000,
@@ -107,6 +128,7 @@ const make = Effect.gen(function* () {
     nowMs: () => performance.now(),
     newRequestId: () => randomUUID().replaceAll("-", ""),
     isDraining: () => isDraining,
+    tracer,
     observe: observing(observers, (cause, requestId) =>
       warn("an observer of requests failed", { requestId, cause: String(cause) })
     ),
@@ -167,7 +189,10 @@ export const layer: Layer.Layer<
   | LicenseGuard
   | Resolver
   | RequestObservers
+  | Tracing
   | ServerCertificate
   | ErrorTemplates
   | UpstreamCredentials
+  | Identity
+  | TrustedClock
 > = Layer.effect(Proxy, make)

@@ -1,10 +1,12 @@
 /** Status and headers of the answer to the client (`proxy-behaviour.md` §2, §3.1). */
 import { type IncomingMessage, STATUS_CODES } from "node:http"
 import { errorFormat, renderError } from "../../model/ErrorBody.ts"
-import type { GatewayError } from "../../model/GatewayError.ts"
+import { type GatewayError, invalidResponse, unexpected } from "../../model/GatewayError.ts"
+import type { AnswerSource } from "../../services/RequestObservers.ts"
 import type { Exchange } from "./exchange.ts"
 import { connectionNames, copyHeaders } from "./hopByHop.ts"
 import { http2Fields } from "./http2Fields.ts"
+import { hasField } from "./plugins/fields.ts"
 import { endWithAnswer, limitSending } from "./slowClients.ts"
 
 /** Milliseconds that a proxied answer reports. */
@@ -77,29 +79,44 @@ const isReadable = ({ headers }: IncomingMessage): boolean => {
   return coding === undefined || coding.toLowerCase() === "chunked"
 }
 
+/** Whether plugins let the head go; they may have changed it. */
+const passesPlugins = ({ plugins }: Exchange, status: number, source: AnswerSource, headers: Array<string>): boolean =>
+  plugins === undefined || plugins.filterHead(status, source, headers)
+
 /**
- * False, with nothing written, for a head that no client may be sent: Node's parser reads some that its writer refuses,
- * such as status 099 or a reason with control characters.
+ * What is answered instead, with nothing written yet, where no client may be sent this head: Node's parser reads some that
+ * its writer refuses, such as status 099 or a reason with control characters; and a plugin may fail at it.
  */
-export const writeAnswerHead = (exchange: Exchange, answer: IncomingMessage, options: AnswerHeadOptions): boolean => {
-  if (!isReadable(answer)) return false
+export const writeAnswerHead = (
+  exchange: Exchange,
+  answer: IncomingMessage,
+  options: AnswerHeadOptions
+): GatewayError | undefined => {
+  if (!isReadable(answer)) return invalidResponse
   const headers = proxiedHeaders(exchange, answer, options)
+  const status = answer.statusCode ?? 0
+  if (!passesPlugins(exchange, status, "service", headers)) return unexpected
   if (endsConnection(exchange, options.isContinued)) headers.push("Connection", "close")
   try {
-    writeHead(exchange, answer.statusCode ?? 0, answer.statusMessage, headers)
+    writeHead(exchange, status, answer.statusMessage, headers)
     exchange.source = "service"
     noteLatencies(exchange, options.latencies)
-    return true
+    return undefined
   } catch {
     // What was set before the refusal is of an answer that nobody gets.
     for (const name of exchange.response.getHeaderNames()) exchange.response.removeHeader(name)
-    return false
+    return invalidResponse
   }
 }
 
-/** `HTTP/1.1 101 …` with its headers, for the connection that stops being HTTP. */
-export const switchingHead = (exchange: Exchange, answer: IncomingMessage, latencies: Latencies): string => {
+/** `HTTP/1.1 101 …` with its headers, for the connection that stops being HTTP; `undefined` when a plugin failed at it. */
+export const switchingHead = (
+  exchange: Exchange,
+  answer: IncomingMessage,
+  latencies: Latencies
+): string | undefined => {
   const headers = proxiedHeaders(exchange, answer, { takesTrailers: false, latencies, isContinued: true })
+  if (!passesPlugins(exchange, 101, "service", headers)) return undefined
   exchange.status = 101
   exchange.source = "service"
   noteLatencies(exchange, latencies)
@@ -125,26 +142,33 @@ const pushOwn = ({ node, startedAtMs, id, extraHeaders }: Exchange, to: Array<st
   to.push(...extraHeaders)
 }
 
-/** The whole answer, when it is the gateway's own. */
-export const answerError = (exchange: Exchange, error: GatewayError, options: ErrorOptions): void => {
-  const { node, request, response, id } = exchange
-  const format = errorFormat(error.kind, {
-    accept: request.headers.accept,
-    contentType: request.headers["content-type"],
-    defaultType: node.errorDefaultType
-  })
-  const { headers, body } = renderError(error, id, format, node.errorRenderers)
-  const all: Array<string> = node.answerPolicy.hasServer ? ["Server", node.product, ...headers] : [...headers]
+/** An answer that came from no upstream. */
+export interface OwnAnswer {
+  readonly status: number
+  /** Name after value, `Content-Length` among them. */
+  readonly headers: ReadonlyArray<string>
+  readonly body: string | Buffer
+}
+
+/** Writes such an answer whole, with what all of its kind get. */
+export const answerOwn = (exchange: Exchange, { status, headers, body }: OwnAnswer, options: ErrorOptions): void => {
+  const { node, response, id } = exchange
+  const hasServer = node.answerPolicy.hasServer && !hasField(headers, "server")
+  const all: Array<string> = hasServer ? ["Server", node.product, ...headers] : [...headers]
   if (options.latencies === undefined) pushOwn(exchange, all)
   else {
     if (node.answerPolicy.hasVia) all.push("Via", `1.1 ${node.product}`)
-    pushProxied(exchange, options.latencies, error.status, all)
+    pushProxied(exchange, options.latencies, status, all)
+  }
+  if (!passesPlugins(exchange, status, exchange.source, all)) {
+    exchange.source = "error"
+    answerError(exchange, unexpected, options)
+    return
   }
   const isLast = options.isLast === true || endsConnection(exchange, options.isContinued)
-  const isClosing = isLast && !error.headers.includes("Upgrade")
-  if (isClosing) all.push("Connection", "close")
+  if (isLast && !hasField(headers, "upgrade")) all.push("Connection", "close")
   try {
-    writeHead(exchange, error.status, undefined, all)
+    writeHead(exchange, status, undefined, all)
     exchange.responseBodyBytes = Buffer.byteLength(body)
     if (options.latencies !== undefined) noteLatencies(exchange, options.latencies)
     endWithAnswer(exchange)
@@ -155,4 +179,16 @@ export const answerError = (exchange: Exchange, error: GatewayError, options: Er
     node.reportDefect(cause, id)
     response.destroy()
   }
+}
+
+/** The whole answer, when it is an error of the gateway's own, or one of a plugin's that is written as those are. */
+export const answerError = (exchange: Exchange, error: GatewayError, options: ErrorOptions): void => {
+  const { node, request, id } = exchange
+  const format = errorFormat(error.kind, {
+    accept: request.headers.accept,
+    contentType: request.headers["content-type"],
+    defaultType: node.errorDefaultType
+  })
+  const { headers, body } = renderError(error, id, format, node.errorRenderers)
+  answerOwn(exchange, { status: error.status, headers, body }, options)
 }

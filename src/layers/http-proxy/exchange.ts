@@ -6,10 +6,16 @@ import type { CompiledConfig, CompiledRoute } from "../../model/CompiledConfig.t
 import type { Consumer } from "../../model/Entities.ts"
 import type { ErrorFormat, ErrorRenderers } from "../../model/ErrorBody.ts"
 import type { GatewayError } from "../../model/GatewayError.ts"
+import type { PluginNode } from "../../model/plugin/Plugin.ts"
+import type { TraceContext } from "../../model/tracing/TraceContext.ts"
 import type { AnswerSource, ObservedRequest, RequestObserver } from "../../services/RequestObservers.ts"
 import type { Resolver } from "../../services/Resolver.ts"
+import type { RequestTracer } from "../../services/Tracing.ts"
 import type { AnswerPolicy } from "./answerPolicy.ts"
 import type { Peer } from "./peer.ts"
+import type { Connections } from "./plugins/Connections.ts"
+import type { HeaderNames } from "./plugins/HeaderNames.ts"
+import type { PluginRun } from "./plugins/PluginRun.ts"
 import type { UpstreamHeaderPolicy } from "./upstreamHeaders.ts"
 import type { UpstreamPools } from "./upstreamPools.ts"
 
@@ -20,6 +26,10 @@ export interface ProxyNode {
   readonly refusal: MutableRef.MutableRef<GatewayError | undefined>
   /** `kong/3.9.0`, as in `Server` and `Via`. */
   readonly product: string
+  /** The node as plugins see it. */
+  readonly pluginNode: PluginNode
+  readonly connections: Connections
+  readonly headerNames: HeaderNames
   readonly peerOf: (request: IncomingMessage) => Peer
   readonly errorDefaultType: ErrorFormat
   readonly errorRenderers: ErrorRenderers
@@ -37,6 +47,8 @@ export interface ProxyNode {
   /** 32 hexadecimal characters. */
   readonly newRequestId: () => string
   readonly isDraining: () => boolean
+  /** `undefined` where nothing is traced. */
+  readonly tracer: RequestTracer | undefined
   /** Hears of every exchange when it is over. */
   readonly observe: RequestObserver
   /** A defect of ours, told once per request that meets it. */
@@ -73,6 +85,9 @@ export interface Exchange extends ObservedRequest {
   clientAddress: string
   compiled: CompiledRoute | undefined
   consumer: Consumer | undefined
+  trace: TraceContext | undefined
+  /** `undefined` as long as no route with plugins has matched. */
+  plugins: PluginRun | undefined
   status: number
   source: AnswerSource
   endedAtMs: number

@@ -79,6 +79,8 @@ const exchangeMaker =
     clientAddress: "",
     compiled: undefined,
     consumer: undefined,
+    trace: undefined,
+    plugins: undefined,
     status: 0,
     source: "error",
     endedAtMs: 0,
@@ -96,6 +98,7 @@ const observeEnd = (exchange: Exchange): void => {
   exchange.endedAtMs = exchange.node.nowMs()
   if (exchange.status === 0) exchange.status = clientLeft
   exchange.node.observe(exchange)
+  exchange.plugins?.log()
 }
 
 /** Errors of a request's own stream are told by its `close` as well; unheard they would end the process. */

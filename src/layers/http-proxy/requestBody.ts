@@ -5,6 +5,7 @@
 import type { ClientRequest } from "node:http"
 import type { Exchange } from "./exchange.ts"
 import { pairsOf } from "./hopByHop.ts"
+import type { BodyAhead } from "./plugins/BodyAhead.ts"
 import type { Watchdog } from "./watchdog.ts"
 
 const maxCopyBytes = 65_536
@@ -16,7 +17,7 @@ class Copy {
   #length = 0
 
   /** False when there is no more room. */
-  add(chunk: Buffer): boolean {
+  add(chunk: Uint8Array): boolean {
     const length = this.#length + chunk.length
     if (length > maxCopyBytes) return false
     if (length > this.#buffer.length) {
@@ -24,7 +25,7 @@ class Copy {
       this.#buffer.copy(larger, 0, 0, this.#length)
       this.#buffer = larger
     }
-    chunk.copy(this.#buffer, this.#length)
+    this.#buffer.set(chunk, this.#length)
     this.#length = length
     return true
   }
@@ -36,6 +37,8 @@ class Copy {
 
 export interface RequestBodyOptions {
   readonly exchange: Pick<Exchange, "request" | "requestBodyBytes">
+  /** What a plugin has read of it, or put in its place. */
+  readonly ahead: BodyAhead | undefined
   /** Whether a copy is worth its keep: the request may be sent twice, and the route has nothing against it. */
   readonly keepsCopy: boolean
   /** What may come after the body. */
@@ -63,6 +66,11 @@ export class RequestBody {
     return this.#isStarted
   }
 
+  /** The client was told to send it, or needed not be. */
+  get isContinued(): boolean {
+    return this.#isStarted || this.#options.ahead?.isTouched === true
+  }
+
   /** Whether another upstream can be sent all of it. */
   get isReplayable(): boolean {
     return !this.#isStarted || this.#copy !== undefined
@@ -88,17 +96,32 @@ export class RequestBody {
   }
 
   #start(): void {
-    const { exchange, keepsCopy, waiting, waitTimeoutMs } = this.#options
+    const { ahead, exchange, keepsCopy, waiting, waitTimeoutMs } = this.#options
     const { request } = exchange
     this.#isStarted = true
-    waiting.arm(waitTimeoutMs)
     if (keepsCopy) this.#copy = new Copy()
+    const isTaken = this.#passAhead()
+    if (ahead?.hasEnded === true) {
+      this.#hasEnded = true
+      this.#finish()
+      return
+    }
+    if (isTaken) waiting.arm(waitTimeoutMs)
     request.on("data", (chunk: Buffer) => this.#onData(chunk))
     request.on("end", () => {
       this.#hasEnded = true
       waiting.disarm()
       this.#finish()
     })
+    // A body that somebody began to read was stopped there.
+    if (ahead !== undefined && isTaken) request.resume()
+  }
+
+  /** False when the upstream wants no more for the moment. */
+  #passAhead(): boolean {
+    let isTaken = true
+    for (const chunk of this.#options.ahead?.chunks ?? []) isTaken = this.#pass(chunk)
+    return isTaken
   }
 
   #replay(sink: ClientRequest): void {
@@ -110,16 +133,22 @@ export class RequestBody {
   }
 
   #onData(chunk: Buffer): void {
-    const sink = this.#sink
-    const { exchange, sending, waiting, writeTimeoutMs } = this.#options
+    const { exchange, waiting } = this.#options
     exchange.requestBodyBytes += chunk.length
     waiting.touch()
+    this.#pass(chunk)
+  }
+
+  #pass(chunk: Uint8Array): boolean {
+    const sink = this.#sink
+    const { exchange, sending, waiting, writeTimeoutMs } = this.#options
     if (this.#copy?.add(chunk) === false) this.#copy = undefined
     // What still arrives when nobody wants it is read and dropped, so that the connection stays usable.
-    if (sink === undefined || sink.destroyed || sink.write(chunk)) return
+    if (sink === undefined || sink.destroyed || sink.write(chunk)) return true
     exchange.request.pause()
     waiting.disarm()
     sending.arm(writeTimeoutMs)
+    return false
   }
 
   #onDrain(sink: ClientRequest): void {

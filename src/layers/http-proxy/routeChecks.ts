@@ -1,7 +1,7 @@
-/** What is asked of a request once its route is known, in this order (`router.md` §7). */
+/** What is asked of a request once its route is known, in this order (`router.md` §7): plugins run before `checkService`. */
 import type { IncomingMessage } from "node:http"
 import type { CompiledRoute } from "../../model/CompiledConfig.ts"
-import type { Route } from "../../model/Entities.ts"
+import type { Route, Service } from "../../model/Entities.ts"
 import * as E from "../../model/GatewayError.ts"
 import type { Forwarded } from "./forwarded.ts"
 
@@ -21,10 +21,9 @@ const checkGrpc = (route: Route, request: IncomingMessage, forwarded: Forwarded)
   return route.protocols.includes("grpc") || forwarded.proto === "https" ? undefined : E.useGrpcs
 }
 
-const checkService = ({ service }: CompiledRoute): E.GatewayError | undefined => {
-  if (service === undefined) return E.noService
-  return service.protocol === "http" || service.protocol === "https" ? undefined : E.protocolNotServed(service.protocol)
-}
+/** What keeps the request from a service of its route's, if anything does. */
+export const checkService = ({ protocol }: Service): E.GatewayError | undefined =>
+  protocol === "http" || protocol === "https" ? undefined : E.protocolNotServed(protocol)
 
 export const checkRoute = (
   compiled: CompiledRoute,
@@ -32,4 +31,4 @@ export const checkRoute = (
   forwarded: Forwarded,
   uri: string
 ): E.GatewayError | undefined =>
-  checkScheme(compiled.route, forwarded, uri) ?? checkGrpc(compiled.route, request, forwarded) ?? checkService(compiled)
+  checkScheme(compiled.route, forwarded, uri) ?? checkGrpc(compiled.route, request, forwarded)

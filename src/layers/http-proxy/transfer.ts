@@ -11,7 +11,7 @@
 import type { ClientRequest, IncomingMessage, InformationEvent } from "node:http"
 import type { Duplex } from "node:stream"
 import type { Address } from "../../model/CompiledConfig.ts"
-import { type GatewayError, invalidResponse, noPeer, requestTimeout, unexpected } from "../../model/GatewayError.ts"
+import { type GatewayError, noPeer, requestTimeout, unexpected } from "../../model/GatewayError.ts"
 import { ResolveFailure } from "../../services/Resolver.ts"
 import { answerError, type Latencies, switchingHead, writeAnswerHead } from "./answerHead.ts"
 import { breakOff } from "./breakOff.ts"
@@ -72,6 +72,7 @@ export class Transfer {
     const { compiled, trailerNames, service } = this.#plan
     return new RequestBody({
       exchange: this.#exchange,
+      ahead: this.#exchange.plugins?.request.ahead,
       keepsCopy: this.#isIdempotent && compiled.route.request_buffering,
       trailerNames,
       sending: this.#sending,
@@ -157,7 +158,7 @@ export class Transfer {
       this.#sending.disarm()
       if (this.#answer === undefined && !this.#isEnded) this.#receiving.arm(this.#plan.service.read_timeout)
     })
-    if (this.#exchange.expectsContinue && !body.isStarted) this.#exchange.response.writeContinue()
+    if (this.#exchange.expectsContinue && !body.isContinued) this.#exchange.response.writeContinue()
     body.sendTo(upstream)
   }
 
@@ -194,7 +195,7 @@ export class Transfer {
     this.#upstream = undefined
     this.#body?.hold()
     this.#exchange.request.resume()
-    answerError(this.#exchange, error, { latencies, isContinued: this.#body?.isStarted === true })
+    answerError(this.#exchange, error, { latencies, isContinued: this.#body?.isContinued === true })
   }
 
   // --- the answer ---
@@ -208,14 +209,14 @@ export class Transfer {
       answer.destroy()
       return
     }
-    const isWritten = writeAnswerHead(this.#exchange, answer, {
+    const refused = writeAnswerHead(this.#exchange, answer, {
       takesTrailers: this.#plan.takesTrailers,
       latencies: this.#latencies(),
-      isContinued: this.#body?.isStarted === true
+      isContinued: this.#body?.isContinued === true
     })
-    if (!isWritten) {
+    if (refused !== undefined) {
       this.#disarm()
-      this.#refuse(invalidResponse, this.#latencies())
+      this.#refuse(refused, this.#latencies())
       upstream.destroy()
       return
     }
@@ -278,8 +279,14 @@ export class Transfer {
       return
     }
     this.#disarm()
+    const switching = switchingHead(this.#exchange, answer, this.#latencies())
+    if (switching === undefined) {
+      this.#refuse(unexpected, this.#latencies())
+      socket.destroy()
+      return
+    }
     this.#isSwitched = true
-    upgrade.socket.write(switchingHead(this.#exchange, answer, this.#latencies()))
+    upgrade.socket.write(switching)
     tunnel({ stream: upgrade.socket, head: upgrade.head }, { stream: socket, head }, this.#plan.service.read_timeout)
   }
 

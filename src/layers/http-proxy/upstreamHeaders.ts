@@ -1,6 +1,8 @@
 /** The headers of the request to the upstream: the client's, less what ends here, plus ours (`proxy-behaviour.md` §1). */
 import type { IncomingMessage } from "node:http"
 import type { SettingValues } from "../../model/SettingTable.ts"
+import { traceparentOf } from "../../model/tracing/TraceContext.ts"
+import type { RequestTracer } from "../../services/Tracing.ts"
 import type { Exchange } from "./exchange.ts"
 import { type Forwarded, forwardedForOf, forwardedPrefixOf } from "./forwarded.ts"
 import { connectionNames, copyHeaders } from "./hopByHop.ts"
@@ -36,10 +38,14 @@ export interface UpstreamHeaderPolicy {
   readonly hasRequestId: boolean
 }
 
-export const makeUpstreamHeaderPolicy = ({
-  headers_upstream: names
-}: Pick<SettingValues, "headers_upstream">): UpstreamHeaderPolicy => ({
-  managed: new Set([...alwaysManaged, ...names.map((name) => name.toLowerCase())]),
+/** Passed through as they come, unless requests are traced here. */
+const traceHeaders: ReadonlyArray<string> = ["traceparent", "tracestate"]
+
+export const makeUpstreamHeaderPolicy = (
+  { headers_upstream: names }: Pick<SettingValues, "headers_upstream">,
+  isTraced: boolean
+): UpstreamHeaderPolicy => ({
+  managed: new Set([...alwaysManaged, ...names.map((name) => name.toLowerCase()), ...(isTraced ? traceHeaders : [])]),
   hasRequestId: names.includes("X-Kong-Request-Id")
 })
 
@@ -57,6 +63,13 @@ export const framingOf = (request: IncomingMessage): BodyFraming => {
     !(request as IncomingMessage & { stream: { endAfterHeaders: boolean } }).stream.endAfterHeaders
     ? { _tag: "Chunked" }
     : { _tag: "None" }
+}
+
+/** A body that a plugin put in the place of the client's has a length. */
+export const sentFraming = ({ plugins, request }: Exchange): BodyFraming => {
+  const length = plugins?.request.ahead?.replacedLength
+  if (length === undefined) return framingOf(request)
+  return length === 0 ? { _tag: "None" } : { _tag: "Length", length: String(length) }
 }
 
 const noNames: ReadonlyArray<string> = []
@@ -102,6 +115,20 @@ export interface UpstreamHeaderInput {
   readonly trailerNames: ReadonlyArray<string>
 }
 
+const pushTrace = (exchange: Exchange, tracer: RequestTracer, to: Array<string>): void => {
+  const trace = tracer.begin(exchange)
+  exchange.trace = trace
+  to.push("traceparent", traceparentOf(trace))
+  if (trace.traceState !== undefined) to.push("tracestate", trace.traceState)
+}
+
+/** What plugins set, but for what the gateway manages. */
+const pushChanges = ({ node, plugins }: Exchange, to: Array<string>): void => {
+  for (const { lowerName, name, value } of plugins?.request.changes?.list ?? []) {
+    if (value !== undefined && !node.upstreamHeaderPolicy.managed.has(lowerName)) to.push(name, value)
+  }
+}
+
 /** All but `Host`, which depends on the target that a try is for. */
 export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<string> => {
   const { exchange, head, forwarded, stripped, framing, trailerNames } = input
@@ -111,9 +138,12 @@ export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<strin
   const listed = connectionNames(headers.connection)
   const joinsCookies = isSplitCookie(request)
   const sent: Array<string> = []
-  const isKept = (name: string) => !managed.has(name) && !listed.has(name) && !(joinsCookies && name === "cookie")
+  const changes = exchange.plugins?.request.changes
+  const isKept = (name: string) =>
+    !managed.has(name) && !listed.has(name) && !(joinsCookies && name === "cookie") && changes?.find(name) === undefined
   copyHeaders(request.rawHeaders, isKept, sent)
-  if (joinsCookies) sent.push("Cookie", headers.cookie ?? "")
+  if (joinsCookies && changes?.find("cookie") === undefined) sent.push("Cookie", headers.cookie ?? "")
+  if (changes !== undefined) pushChanges(exchange, sent)
   const prefix = forwardedPrefixOf(head, headers, stripped)
   sent.push(
     ...["Connection", head.isWebSocket ? "keep-alive, Upgrade" : "keep-alive"],
@@ -131,5 +161,6 @@ export const upstreamHeaders = (input: UpstreamHeaderInput): ReadonlyArray<strin
     ...framingHeaders(framing, head.facts.method),
     ...(trailerNames.length === 0 ? [] : ["Trailer", trailerNames.join(", ")])
   )
+  if (node.tracer !== undefined) pushTrace(exchange, node.tracer, sent)
   return sent
 }

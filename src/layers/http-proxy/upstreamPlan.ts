@@ -5,7 +5,7 @@ import { forwardedPrefix, upstreamTarget } from "../../model/RequestPath.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Forwarded } from "./forwarded.ts"
 import type { RequestHead } from "./requestHead.ts"
-import { announcedTrailers, type BodyFraming, framingOf, upstreamHeaders } from "./upstreamHeaders.ts"
+import { announcedTrailers, type BodyFraming, sentFraming, upstreamHeaders } from "./upstreamHeaders.ts"
 
 export interface UpstreamPlan {
   readonly compiled: CompiledRoute
@@ -36,6 +36,11 @@ const hostChooser = (compiled: CompiledRoute, head: RequestHead, isTls: boolean)
   return /:\d+$/.test(hostHeader) ? () => hostHeader : ({ port }) => hostWithPort(hostHeader, port, isTls)
 }
 
+const hostByPlugin = ({ plugins }: Exchange): ((address: Address) => string) | undefined => {
+  const host = plugins?.request.changes?.find("host")?.value
+  return host === undefined ? undefined : () => host
+}
+
 export const planUpstream = (
   exchange: Exchange,
   head: RequestHead,
@@ -44,22 +49,23 @@ export const planUpstream = (
   forwarded: Forwarded
 ): UpstreamPlan => {
   const isStripped = compiled.route.strip_path
-  const framing: BodyFraming = head.isWebSocket ? { _tag: "None" } : framingOf(exchange.request)
+  const framing: BodyFraming = head.isWebSocket ? { _tag: "None" } : sentFraming(exchange)
   const stripped = forwardedPrefix(matchedPath, isStripped)
   const trailerNames = announcedTrailers(exchange, framing)
   const isTls = service.protocol === "https"
+  const query = exchange.plugins?.request.query ?? head.target.query
   return {
     compiled,
     service,
     isTls,
     method: head.facts.method,
-    target: upstreamTarget({ base: service.path, path: head.facts.path, matchedPath, isStripped }, head.target.query),
+    target: upstreamTarget({ base: service.path, path: head.facts.path, matchedPath, isStripped }, query),
     headers: upstreamHeaders({ exchange, head, forwarded, stripped, framing, trailerNames }),
     framing,
     takesTrailers: head.takesTrailers,
     trailerNames,
     isWebSocket: head.isWebSocket,
-    hostFor: hostChooser(compiled, head, isTls)
+    hostFor: hostByPlugin(exchange) ?? hostChooser(compiled, head, isTls)
   }
 }
 

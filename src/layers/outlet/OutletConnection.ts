@@ -21,18 +21,26 @@ import { Heartbeat } from "../../services/Heartbeat.ts"
 import { LiveConfig } from "../../services/LiveConfig.ts"
 import { monotonicMs } from "../../services/monotonic.ts"
 import type { NodeHealth } from "../../services/NodeHealth.ts"
+import { Plugins } from "../../services/Plugins.ts"
 import { ReconnectPolicy } from "../../services/ReconnectPolicy.ts"
+import { makeDelays } from "../../services/reconnectDelays.ts"
 import { Settings } from "../../services/Settings.ts"
 import type { TrustedClock } from "../../services/TrustedClock.ts"
-import { makeDelays } from "./delays.ts"
 import { makeDials } from "./dials.ts"
 import type { Post, Untimed } from "./post.ts"
 import { makeTeller } from "./teller.ts"
 import { makeWrites } from "./writes.ts"
 
-const introduction = (settings: Settings["Service"]): Uint8Array =>
+/** Without versions: a control plane that has some must not compare them with ours (`hybrid-protocol-v1.md` §3, §9.2). */
+const pluginsOf = (plugins: Plugins["Service"]) =>
+  [...plugins.keys()]
+    .map((name) => ({ name, place: name.toLowerCase() }))
+    .sort((a, b) => (a.place < b.place ? -1 : 1))
+    .map(({ name }) => ({ name }))
+
+const introduction = (settings: Settings["Service"], plugins: Plugins["Service"]): Uint8Array =>
   encodeBasicInfo({
-    plugins: [],
+    plugins: pluginsOf(plugins),
     process_conf: effectiveSettings(settings),
     filters: {},
     ...(Object.keys(settings.cluster_dp_labels).length === 0 ? {} : { labels: settings.cluster_dp_labels })
@@ -48,7 +56,7 @@ const make = Effect.gen(function* () {
     Context.add(ClusterDialer, yield* ClusterDialer),
     Context.add(ReconnectPolicy, yield* ReconnectPolicy)
   )
-  const basicInfo = introduction(settings)
+  const basicInfo = introduction(settings, yield* Plugins)
   /** Outlives a defect of the driver's: what was under way is begun again. */
   let state = initialState
   let rejections = 0
@@ -166,6 +174,7 @@ export const layer: Layer.Layer<
   | ConnectionStatus
   | LiveConfig
   | NodeHealth
+  | Plugins
   | ReconnectPolicy
   | TrustedClock
 > = Layer.effect(Connection, make)

@@ -42,6 +42,7 @@ export const makeTeller = Effect.gen(function* () {
 
   const becomeConnected = Effect.gen(function* () {
     yield* SubscriptionRef.set(status, { _tag: "connected", ...(yield* since) })
+    MutableRef.update(health.connection, (counts) => ({ ...counts, sessions: counts.sessions + 1 }))
     if (outage !== undefined) outage.connects++
     if (outage === undefined || outage.connects === 1) yield* sayConnected
   })
@@ -71,6 +72,9 @@ export const makeTeller = Effect.gen(function* () {
     const facts = { reason, cause: message }
     const before = yield* SubscriptionRef.get(status)
     const began = yield* since
+    // The end of a session is no failed dial: the session was counted.
+    if (before._tag !== "connected")
+      MutableRef.update(health.connection, (counts) => ({ ...counts, failedDials: counts.failedDials + 1 }))
     if (before._tag === "disconnected") {
       yield* SubscriptionRef.set(status, { ...before, attempts: before.attempts + 1, reason: message })
     } else {

@@ -5,6 +5,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { entityByName } from "../../model/Entities.ts"
 import { ConfigStore, StoreFailed, type WriteRefused } from "../../services/control/ConfigStore.ts"
 import { Ids } from "../../services/control/Ids.ts"
+import { Plugins } from "../../services/Plugins.ts"
 import { withCertificateNames } from "./certificateNames.ts"
 import { makeReplaceAll } from "./replaceAll.ts"
 import { makeRows, type Rows } from "./rows.ts"
@@ -27,8 +28,8 @@ const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const ids = yield* Ids
   const rows = makeRows(sql)
-  const writes = withCertificateNames(rows, makeWrites(rows, ids))
-  const replaceAll = makeReplaceAll(rows)
+  const writes = withCertificateNames(rows, makeWrites(rows, ids, yield* Plugins))
+  const replaceAll = makeReplaceAll(rows, ids)
 
   yield* sql.withTransaction(ensureIndispensable(rows, writes, ids))
   const version = yield* SubscriptionRef.make(yield* rows.version)
@@ -38,6 +39,7 @@ const make = Effect.gen(function* () {
     Effect.gen(function* () {
       const [result, grown] = yield* sql.withTransaction(
         Effect.gen(function* () {
+          yield* rows.removeExpired
           const result = yield* write
           return [result, isChange(result) ? yield* rows.grow : 0] as const
         })
@@ -64,7 +66,5 @@ const make = Effect.gen(function* () {
 })
 
 /** Needs the tables: see `migrations.ts`. */
-export const layer: Layer.Layer<ConfigStore, SqlError | WriteRefused, SqlClient.SqlClient | Ids> = Layer.effect(
-  ConfigStore,
-  make
-)
+export const layer: Layer.Layer<ConfigStore, SqlError | WriteRefused, SqlClient.SqlClient | Ids | Plugins> =
+  Layer.effect(ConfigStore, make)

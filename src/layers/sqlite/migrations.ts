@@ -47,4 +47,53 @@ const init = SqlClient.SqlClient.use((sql) =>
   )
 )
 
-export const migrate = Migrator.make({})({ loader: Migrator.fromRecord({ "0001_init": init }) })
+/**
+ * Telemetry: how far each epoch and lane of a node is known, what it said of its spool, and sums by minutes since the epoch.
+ * An empty text stands for no service, route or consumer, for a key has no NULL.
+ */
+const telemetry = SqlClient.SqlClient.use((sql) =>
+  Effect.all(
+    [
+      sql`CREATE TABLE telemetry_marks (
+        node TEXT NOT NULL,
+        epoch TEXT NOT NULL,
+        lane TEXT NOT NULL,
+        sequence INTEGER NOT NULL,
+        api_calls INTEGER NOT NULL,
+        dropped_records INTEGER NOT NULL,
+        dropped_requests INTEGER NOT NULL,
+        minute INTEGER NOT NULL,
+        PRIMARY KEY (node, epoch, lane)
+      ) WITHOUT ROWID`,
+      sql`CREATE TABLE telemetry_nodes (
+        node TEXT PRIMARY KEY,
+        received_ms INTEGER NOT NULL,
+        epoch TEXT,
+        spool_bytes INTEGER NOT NULL,
+        spool_records INTEGER NOT NULL,
+        spool_oldest_ms REAL
+      ) WITHOUT ROWID`,
+      sql`CREATE TABLE billing_minutes (
+        minute INTEGER NOT NULL,
+        node TEXT NOT NULL,
+        api_calls INTEGER NOT NULL,
+        services INTEGER NOT NULL,
+        PRIMARY KEY (minute, node)
+      ) WITHOUT ROWID`,
+      sql`CREATE TABLE analytics_minutes (
+        minute INTEGER NOT NULL,
+        service TEXT NOT NULL,
+        route TEXT NOT NULL,
+        consumer TEXT NOT NULL,
+        statuses TEXT NOT NULL,
+        latency TEXT NOT NULL,
+        PRIMARY KEY (minute, service, route, consumer)
+      ) WITHOUT ROWID`
+    ],
+    { discard: true }
+  )
+)
+
+export const migrate = Migrator.make({})({
+  loader: Migrator.fromRecord({ "0001_init": init, "0002_telemetry": telemetry })
+})

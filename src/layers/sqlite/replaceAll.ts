@@ -10,7 +10,10 @@ import { entities, entityByName } from "../../model/Entities.ts"
 import type { Entity, Row } from "../../model/Entity.ts"
 import type { StoredRows } from "../../model/exportTable.ts"
 import { type Fault, within } from "../../model/Fault.ts"
+import { withMomentOfExpiry } from "../../model/Ttl.ts"
 import { WriteRefused } from "../../services/control/ConfigStore.ts"
+import type { Ids } from "../../services/control/Ids.ts"
+import { withGenerated } from "./generated.ts"
 import { onWrite } from "./onWrite.ts"
 import type { Rows } from "./rows.ts"
 import { indispensable } from "./writes.ts"
@@ -47,25 +50,33 @@ const timed = (entity: Entity, row: Row, former: Row | undefined, nowMs: number)
 }
 
 /** Every row as it is stored, and what only a look into its certificates can find. */
-const settleAll = (given: StoredRows, former: StoredRows, nowMs: number) => {
+const settleAll = Effect.fnUntraced(function* (
+  ids: Ids["Service"],
+  given: StoredRows,
+  former: StoredRows,
+  nowMs: number
+) {
   const faults: Array<Fault> = []
-  const settled = entities.flatMap((entity) => {
+  const settled = new Map<string, ReadonlyArray<Row>>()
+  for (const entity of entities) {
     const known = new Map((former.get(entity.name) ?? []).map((row) => [row[entity.primaryKey], row]))
-    const rows = (given.get(entity.name) ?? []).map((row, index) => {
-      const prepared = onWrite(entity, row, nowMs)
+    const rows: Array<Row> = []
+    for (const [index, row] of (given.get(entity.name) ?? []).entries()) {
+      const before = known.get(row[entity.primaryKey])
+      const prepared = onWrite(entity, yield* withGenerated(ids, entity, row, before), nowMs)
       faults.push(...prepared.faults.map(within(entity.name, index)))
-      return timed(entity, prepared.row, known.get(row[entity.primaryKey]), nowMs)
-    })
-    return rows.length === 0 ? [] : [[entity.name, rows] as const]
-  })
-  return { faults, settled: new Map(settled) }
-}
+      rows.push(withMomentOfExpiry(timed(entity, prepared.row, before, nowMs)))
+    }
+    if (rows.length > 0) settled.set(entity.name, rows)
+  }
+  return { faults, settled }
+})
 
 /** True when it changed anything. */
-export const makeReplaceAll = (rows: Rows) =>
+export const makeReplaceAll = (rows: Rows, ids: Ids["Service"]) =>
   Effect.fnUntraced(function* (given: StoredRows, mayEmpty: boolean) {
     const former = yield* rows.all
-    const { faults, settled } = settleAll(withKept(given, former), former, yield* Clock.currentTimeMillis)
+    const { faults, settled } = yield* settleAll(ids, withKept(given, former), former, yield* Clock.currentTimeMillis)
     if (faults.length > 0) return yield* new WriteRefused({ refusal: { _tag: "InvalidDeclarative", faults } })
     if (!mayEmpty && isWithoutEntities(settled) && !isWithoutEntities(former)) {
       return yield* new WriteRefused({ refusal: { _tag: "WouldEmpty" } })

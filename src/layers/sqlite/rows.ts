@@ -1,10 +1,12 @@
 /** The statements of the store: rows, their unique keys and their links. Each runs in whatever transaction is open. */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { SqlError } from "effect/sql/SqlError"
 import { endpointText, isEndpointKeyUnique, linksOf, uniqueName, uniqueValue } from "../../model/AdminRow.ts"
+import { entities } from "../../model/Entities.ts"
 import type { Entity, Row } from "../../model/Entity.ts"
 import type { StoredRows } from "../../model/exportTable.ts"
+import { isExpired } from "../../model/Ttl.ts"
 import type { Key, ListOptions, Page, Parent, TagOptions } from "../../services/control/ConfigStore.ts"
 
 interface Stored {
@@ -22,6 +24,10 @@ export interface Referrer {
 
 const rowOf = (found: ReadonlyArray<{ readonly body: string }>): Row | undefined =>
   found[0] === undefined ? undefined : (JSON.parse(found[0].body) as Row)
+
+/** Kinds of rows that end by themselves; the store holds the moment (`model/Ttl.ts`). */
+const hasTtl = (entity: Entity): boolean => Object.hasOwn(entity.fields, "ttl")
+const timedKinds = entities.filter(hasTtl).map(({ name }) => name)
 
 /** `json_each` counts the tags of a row; a place among all tags is the row's and this one's. */
 const tagsPerRowMax = 2 ** 20
@@ -60,9 +66,10 @@ export const makeRows = (sql: SqlClient.SqlClient) => {
     return parent === undefined ? Effect.succeed(undefined) : childByField(entity, parent, field, stored)
   }
 
-  /** An id wins over a name that looks like one. */
+  /** An id wins over a name that looks like one. A row whose time is over is none. */
   const find = Effect.fnUntraced(function* (key: Key) {
-    const row = (yield* byId(key.entity.name, key.text)) ?? (yield* byEndpointKey(key))
+    const found = (yield* byId(key.entity.name, key.text)) ?? (yield* byEndpointKey(key))
+    const row = found !== undefined && isExpired(found, yield* Clock.currentTimeMillis) ? undefined : found
     return row === undefined || key.parent === undefined || row[key.parent.field] === key.parent.id ? row : undefined
   })
 
@@ -129,10 +136,13 @@ export const makeRows = (sql: SqlClient.SqlClient) => {
     entity: Entity,
     { size, after, parent, tags = [], ofTags = "all" }: ListOptions
   ) {
+    const nowMs = yield* Clock.currentTimeMillis
+    const momentOfExpiry = sql`json_extract(e.body, '$.ttl')`
     const tagged = tags.map((tag) => sql`EXISTS (SELECT 1 FROM json_each(e.body, '$.tags') WHERE value = ${tag})`)
     const conditions = [
       sql`e.kind = ${entity.name}`,
       sql`e.seq > ${after}`,
+      ...(hasTtl(entity) ? [sql`(${momentOfExpiry} IS NULL OR ${momentOfExpiry} * 1000 > ${nowMs})`] : []),
       ...(tagged.length === 0 ? [] : [ofTags === "all" ? sql.and(tagged) : sql.or(tagged)]),
       ...(parent === undefined
         ? []
@@ -170,7 +180,14 @@ export const makeRows = (sql: SqlClient.SqlClient) => {
     return page
   })
 
-  const all = Effect.map(sql<Stored>`SELECT kind, body FROM entities ORDER BY seq`, (found): StoredRows => {
+  /** Takes away what nobody sees any more, so that it holds no key and no parent. */
+  const removeExpired = Effect.flatMap(
+    Clock.currentTimeMillis,
+    (nowMs) =>
+      sql`DELETE FROM entities WHERE kind IN ${sql.in(timedKinds)} AND json_extract(body, '$.ttl') * 1000 <= ${nowMs}`
+  )
+
+  const everything = Effect.map(sql<Stored>`SELECT kind, body FROM entities ORDER BY seq`, (found): StoredRows => {
     const rows = new Map<string, Array<Row>>()
     for (const { kind, body } of found) {
       const section = rows.get(kind) ?? []
@@ -178,6 +195,14 @@ export const makeRows = (sql: SqlClient.SqlClient) => {
       section.push(JSON.parse(body) as Row)
     }
     return rows
+  })
+
+  const all = Effect.gen(function* () {
+    const nowMs = yield* Clock.currentTimeMillis
+    const rows = yield* everything
+    return new Map(
+      [...rows].map(([kind, found]) => [kind, found.filter((row) => !isExpired(row, nowMs))])
+    ) as StoredRows
   })
 
   const version = Effect.map(
@@ -190,7 +215,23 @@ export const makeRows = (sql: SqlClient.SqlClient) => {
     (found) => found[0]?.version ?? 0
   )
 
-  return { byId, find, ownerOf, insert, insertAll, replace, remove, clear, referrers, list, tags, all, version, grow }
+  return {
+    byId,
+    find,
+    ownerOf,
+    insert,
+    insertAll,
+    replace,
+    remove,
+    removeExpired,
+    clear,
+    referrers,
+    list,
+    tags,
+    all,
+    version,
+    grow
+  }
 }
 
 export type Rows = ReturnType<typeof makeRows>

@@ -7,10 +7,13 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { BrokenReference, Refusal } from "../../model/AdminErrors.ts"
 import { askedReference, endpointText, mergePatch, shownFields, stamped, uniqueValue } from "../../model/AdminRow.ts"
 import { entityByName } from "../../model/Entities.ts"
-import { decodeRow, type Entity, type Row } from "../../model/Entity.ts"
+import type { Entity, Row } from "../../model/Entity.ts"
 import { isUuid } from "../../model/Field.ts"
+import { makeDecodeRow, type PluginCatalogue, rowFields } from "../../model/plugin/PluginCatalogue.ts"
+import { expiringFrom } from "../../model/Ttl.ts"
 import { type Key, WriteRefused } from "../../services/control/ConfigStore.ts"
 import type { Ids } from "../../services/control/Ids.ts"
+import { withGenerated } from "./generated.ts"
 import { onWrite } from "./onWrite.ts"
 import type { Rows } from "./rows.ts"
 
@@ -22,7 +25,9 @@ export const indispensable = [
   { entity: "parameters", name: "cluster_id" }
 ] as const
 
-export const makeWrites = (rows: Rows, ids: Ids["Service"]) => {
+export const makeWrites = (rows: Rows, ids: Ids["Service"], plugins: PluginCatalogue) => {
+  const decodeRow = makeDecodeRow(plugins)
+
   const findReferred = Effect.fnUntraced(function* (to: Entity, asked: NonNullable<ReturnType<typeof askedReference>>) {
     if (asked.by === "id") return yield* rows.byId(to.name, asked.text)
     const row = yield* rows.find({ entity: to, text: asked.text })
@@ -58,10 +63,11 @@ export const makeWrites = (rows: Rows, ids: Ids["Service"]) => {
   const settle = Effect.fnUntraced(function* (entity: Entity, input: Row) {
     const { resolved, broken } = yield* resolve(entity, input)
     const nowMs = yield* Clock.currentTimeMillis
-    const decoded = decodeRow(entity, stamped(entity, resolved, nowMs))
+    const complete = yield* withGenerated(ids, entity, stamped(entity, resolved, nowMs))
+    const decoded = decodeRow(entity, complete)
     if (decoded._tag === "Wrong") return yield* refuse({ _tag: "SchemaViolation", faults: decoded.faults })
     if (broken.length > 0) return yield* refuse({ _tag: "ForeignKeyViolation", broken })
-    const { row, faults } = onWrite(entity, decoded.row, nowMs)
+    const { row, faults } = onWrite(entity, expiringFrom(decoded.row, nowMs), nowMs)
     if (faults.length > 0) return yield* refuse({ _tag: "SchemaViolation", faults })
     yield* requireUnique(entity, row)
     return row
@@ -129,9 +135,10 @@ export const makeWrites = (rows: Rows, ids: Ids["Service"]) => {
 
   const patch = Effect.fnUntraced(function* (key: Key, input: Row) {
     const current = yield* rows.find(key)
-    return current === undefined
-      ? undefined
-      : yield* overwrite(key.entity, current, mergePatch(key.entity, current, input))
+    if (current === undefined) return undefined
+    const isPlugin = key.entity.name === "plugins"
+    const fields = isPlugin ? rowFields(plugins, input.name ?? current.name) : key.entity.fields
+    return yield* overwrite(key.entity, current, mergePatch(fields, current, input))
   })
 
   const removeTree = Effect.fnUntraced(function* (

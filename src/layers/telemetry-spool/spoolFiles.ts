@@ -184,7 +184,7 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes, lo
   }
 
   /** Brings a piece that is in memory alone to disk, for good. What was acknowledged or dropped meanwhile stays away. */
-  const writePiece = Effect.fnUntraced(function* (piece: Piece) {
+  const writePiece = Effect.fnUntraced(function* (piece: Piece): Effect.fn.Return<void, DiskError> {
     if (!shelf.has(piece)) return
     const segment = yield* segmentFor(piece)
     const isNewName = !shelf.has(segment.piece)
@@ -193,6 +193,8 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes, lo
       Effect.andThen(isNewName ? disk.syncFolder(folder) : Effect.void),
       Effect.tapError(() => giveUp(segment))
     )
+    // All that the segment held went meanwhile, acknowledged say, and its file goes next, with this piece in it.
+    if (shelf.has(piece) && !isNewName && !shelf.has(segment.piece)) return yield* writePiece(piece)
     if (shelf.has(piece)) settle(segment, piece)
     else if (!shelf.has(segment.piece)) yield* giveUp(segment)
   })

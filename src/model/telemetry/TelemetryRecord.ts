@@ -46,13 +46,16 @@ export const AnalyticsCell = Schema.Struct({
   latency: Schema.Array(Schema.Tuple([count, count]))
 })
 
+/** A window with more is told in several records: each is read and stored in one go. */
+export const cellsMax = 1_000
+
 export const AnalyticsRecord = Schema.Struct({
   lane: Schema.Literal("analytics"),
   epoch: uuid,
   sequence,
   fromMs: instantMs,
   toMs: instantMs,
-  cells: Schema.Array(AnalyticsCell)
+  cells: Schema.Array(AnalyticsCell).check(Schema.isMaxLength(cellsMax))
 })
 
 export const TelemetryRecord = Schema.Union([BillingRecord, AnalyticsRecord])

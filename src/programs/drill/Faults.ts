@@ -60,6 +60,7 @@ export const faultyDisk = (faults: Faults): Layer.Layer<Disk> =>
     Disk,
     Effect.map(Disk, (inner) => ({
       ...inner,
-      create: (path, mode) => Effect.map(inner.create(path, mode), (file) => faultyFile(faults, path, file))
+      create: (path, mode) => Effect.map(inner.create(path, mode), (file) => faultyFile(faults, path, file)),
+      append: (path, mode) => Effect.map(inner.append(path, mode), (file) => faultyFile(faults, path, file))
     }))
   ).pipe(Layer.provide(NodeDisk.layer))

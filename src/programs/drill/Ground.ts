@@ -7,6 +7,7 @@ import type { Child } from "../stage/Child.ts"
 import { otherPorts } from "../stage/Ports.ts"
 import { elapsed, eventually, StepFailed } from "../stage/Probe.ts"
 import { raiseStage, type Stage } from "../stage/Stage.ts"
+import { ApiCalls } from "./ApiCalls.ts"
 import type { DrillRequest, Skipped } from "./deriveRequests.ts"
 import { type DrillConfig, loadDrillConfig } from "./drillConfig.ts"
 import { type Faults, noFaults } from "./Faults.ts"
@@ -18,6 +19,8 @@ export interface Ground {
   readonly stage: Stage
   readonly gateway: Gateway
   readonly load: Load
+  /** What was asked of the node and answered by a route of its. */
+  readonly apiCalls: ApiCalls
   readonly config: DrillConfig
   /** When the drill began, by the machine's wall clock. */
   readonly startedMs: number
@@ -82,15 +85,17 @@ const stageFor = Effect.fnUntraced(function* (options: GroundOptions) {
     dataPlaneSettings: {
       proxy_listen: `127.0.0.1:${ports.proxy}, 127.0.0.1:${ports.proxyTls} ssl`,
       // Tells which route answered.
-      allow_debug_header: "on"
+      allow_debug_header: "on",
+      // What is counted is delivered while somebody watches.
+      analytics_flush_interval: "1"
     }
   })
   return { stage, gateway: { port: ports.proxy, tlsPort: ports.proxyTls } }
 })
 
 /** Why a request is no good for the traffic, or by which other route it is answered. */
-const examine = Effect.fnUntraced(function* (gateway: Gateway, wanted: DrillRequest) {
-  const answer = yield* askOnce(gateway, { ...wanted, headers: { ...wanted.headers, "kong-debug": "1" } })
+const examine = Effect.fnUntraced(function* (gateway: Gateway, wanted: DrillRequest, apiCalls: ApiCalls) {
+  const answer = yield* askOnce(gateway, wanted, apiCalls)
   const fault = typeof answer === "string" ? answer : answeredByEcho.judge(answer)
   if (fault !== undefined) return { wanted, fault }
   const answeredBy = typeof answer === "string" ? undefined : answer.headers["kong-route-id"]
@@ -118,10 +123,13 @@ export const makeGround = (options: GroundOptions): Effect.Effect<Ground, StartE
     let requests = config.requests
     let skipped = config.skipped
     let version = 0
-    const load = yield* makeLoad({ ...gateway, requests: () => requests })
+    const apiCalls = new ApiCalls()
+    const load = yield* makeLoad({ ...gateway, requests: () => requests, apiCalls })
 
     const prove = Effect.gen(function* () {
-      const examined = yield* Effect.forEach(requests, (wanted) => examine(gateway, wanted), { concurrency: 8 })
+      const examined = yield* Effect.forEach(requests, (wanted) => examine(gateway, wanted, apiCalls), {
+        concurrency: 8
+      })
       const unanswered = examined.flatMap(unansweredOf)
       for (const { what, reason } of unanswered) yield* options.say(`  not answered: ${what}: ${reason}`)
       if (unanswered.length > 0 && (!options.skipsUnanswered || unanswered.length === examined.length)) {
@@ -145,6 +153,7 @@ export const makeGround = (options: GroundOptions): Effect.Effect<Ground, StartE
       stage,
       gateway,
       load,
+      apiCalls,
       config,
       startedMs: options.startedMs,
       requests: () => requests,

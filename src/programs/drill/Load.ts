@@ -12,6 +12,7 @@ import {
 } from "node:http"
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https"
 import { Effect, type Scope } from "effect"
+import { type ApiCalls, asksForRoute } from "./ApiCalls.ts"
 import type { DrillRequest } from "./deriveRequests.ts"
 
 export interface FailureGroup {
@@ -94,6 +95,7 @@ export const eitherOf = (one: Expectation, other: Expectation): Expectation => (
 export interface LoadOptions extends Gateway {
   /** Asked for at each request: they may grow fewer. */
   readonly requests: () => ReadonlyArray<DrillRequest>
+  readonly apiCalls: ApiCalls
 }
 
 const makeAgents = () => {
@@ -105,7 +107,8 @@ const makeAgents = () => {
 type Agents = ReturnType<typeof makeAgents>
 
 const send = ({ port, tlsPort }: Gateway, agents: Agents, wanted: DrillRequest): ClientRequest => {
-  const { method, path, headers, isTls, serverName } = wanted
+  const { method, path, isTls, serverName } = wanted
+  const headers = { ...wanted.headers, ...asksForRoute }
   const shared = { host: "127.0.0.1", method, path, headers, timeout: answerTimeoutMs }
   if (!isTls) return httpRequest({ ...shared, port, agent: agents.http })
   const named = serverName === undefined ? {} : { servername: serverName }
@@ -126,7 +129,11 @@ export interface OneAnswer {
 }
 
 /** One request over a connection of its own; an error's words when there is no answer. */
-export const askOnce = (gateway: Gateway, wanted: DrillRequest): Effect.Effect<OneAnswer | string> =>
+export const askOnce = (
+  gateway: Gateway,
+  wanted: DrillRequest,
+  apiCalls: ApiCalls
+): Effect.Effect<OneAnswer | string> =>
   Effect.callback<OneAnswer | string>((resume) => {
     const agents = makeAgents()
     const end = (outcome: OneAnswer | string) => {
@@ -136,6 +143,7 @@ export const askOnce = (gateway: Gateway, wanted: DrillRequest): Effect.Effect<O
     }
     const outgoing = send(gateway, agents, wanted)
     outgoing.on("response", (response) => {
+      apiCalls.note(response.headers)
       response.on("error", (error) => end(error.message))
       readBody(response, (body) =>
         end({ status: response.statusCode ?? 0, body, method: wanted.method, headers: response.headers })
@@ -191,6 +199,7 @@ export const makeLoad = (options: LoadOptions): Effect.Effect<Load, never, Scope
       }
       const outgoing = send(options, agents, wanted)
       outgoing.on("response", (response) => {
+        options.apiCalls.note(response.headers)
         response.on("error", (error) => end(`the answer broke off: ${error.message}`))
         response.on("close", () => end(response.complete ? undefined : "the answer broke off"))
         readBody(response, (body) =>

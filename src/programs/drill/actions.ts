@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { isRecord, type Row } from "../../model/Entity.ts"
 import { ask, eventually, expectStatus, StepFailed } from "../stage/Probe.ts"
 import { startWithinMs, untilAdminAnswers, untilEchoAnswers, untilStatusAnswers } from "../stage/Stage.ts"
+import { asksForRoute } from "./ApiCalls.ts"
 import { drillRoute } from "./drillConfig.ts"
 import type { Ground } from "./Ground.ts"
 import { answeredByEcho, type Expectation } from "./Load.ts"
@@ -18,12 +19,12 @@ export const restartWithinMs = 10_000
 const broken = (reason: string) => Effect.fail(new StepFailed({ reason }))
 
 /** True when the drill's own route answers at the path of this version: a user's route for everything may answer as well. */
-const isServed = ({ stage }: Ground, version: string): Effect.Effect<boolean, StepFailed> => {
-  const headers = { host: drillRoute.host, [drillRoute.header]: "1", "kong-debug": "1" }
-  return Effect.map(
-    ask({ url: stage.urls.proxy + drillRoute.path(version), headers }),
-    (answer) => answer.status === 200 && answer.headers["kong-route-name"] === drillRoute.name
-  )
+const isServed = ({ stage, apiCalls }: Ground, version: string): Effect.Effect<boolean, StepFailed> => {
+  const headers = { host: drillRoute.host, [drillRoute.header]: "1", ...asksForRoute }
+  return Effect.map(ask({ url: stage.urls.proxy + drillRoute.path(version), headers }), (answer) => {
+    apiCalls.note(answer.headers)
+    return answer.status === 200 && answer.headers["kong-route-name"] === drillRoute.name
+  })
 }
 
 /** Once: the configuration in which the drill's route has this version's path serves. */

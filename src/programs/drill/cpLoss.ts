@@ -14,15 +14,19 @@ import {
   startControlPlane,
   traffic
 } from "./actions.ts"
+import { billedIsServed } from "./billing.ts"
 import type { Drill, DrillStep } from "./Drill.ts"
 import { killBoth, startAlone } from "./restarts.ts"
+
+/** Long enough that telemetry goes through many windows without anybody who takes it. */
+const outageSeconds = 40
 
 const lose: DrillStep = {
   title: "kill -9 the control plane: traffic goes on",
   play: (ground) =>
     Effect.gen(function* () {
       yield* ground.stage.controlPlane.kill
-      yield* traffic(ground, 5)
+      yield* traffic(ground, outageSeconds)
       yield* isReady(ground)
       yield* shows(ground, "control_plane.state", (state) => state === "disconnected", "disconnected")
       return "the node is ready and says that its control plane is away"
@@ -57,7 +61,7 @@ const loseBoth: DrillStep = {
 export const cpLoss: Drill = {
   name: "cp-loss",
   promise:
-    "A node serves on without a request lost while its control plane is dead, even when it is restarted meanwhile, and has the newest configuration within 11 s of the control plane's return.",
+    "A node serves on without a request lost while its control plane is dead, even when it is restarted meanwhile, has the newest configuration within 11 s of the control plane's return, and bills exactly what it served.",
   steps: [
     {
       title: "start a control plane, a node and an upstream, and let traffic flow",
@@ -66,6 +70,7 @@ export const cpLoss: Drill = {
     lose,
     comesBack("the node is connected and up to date"),
     loseBoth,
-    comesBack("the restarted node is connected and up to date")
+    comesBack("the restarted node is connected and up to date"),
+    billedIsServed
   ]
 }

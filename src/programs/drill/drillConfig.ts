@@ -11,7 +11,9 @@ import { toDeclarativeDocument } from "../../model/declarativeDocument.ts"
 import type { Row } from "../../model/Entity.ts"
 import { messageOf } from "../../model/thrown.ts"
 import { readDocument } from "../../services/DeclarativeDocument.ts"
+import { Plugins } from "../../services/Plugins.ts"
 import { StartError } from "../../services/StartError.ts"
+import { builtinCatalogue } from "../builtinPlugins.ts"
 import { type DrillRequest, deriveRequests, type Skipped } from "./deriveRequests.ts"
 import { makeSafe } from "./safeConfig.ts"
 import { sampleConfig } from "./sampleConfig.ts"
@@ -46,14 +48,14 @@ const unreadable = (cause: unknown) =>
 const readTable = Effect.fnUntraced(function* (file: string) {
   const content = yield* Effect.try({ try: () => readFileSync(file, "utf8"), catch: unreadable })
   const { raw } = yield* Effect.mapError(
-    readDocument({ name: file, content }),
+    Effect.provideService(readDocument({ name: file, content }), Plugins, builtinCatalogue),
     ({ faults }) => new StartError({ faults, exitCode: 2 })
   )
   return raw
 })
 
 const tableOf = Effect.fnUntraced(function* (raw: Row, name: string) {
-  const decoded = decodeTable(raw)
+  const decoded = decodeTable(raw, builtinCatalogue)
   if (decoded._tag === "Wrong") return yield* new StartError({ faults: decoded.faults, exitCode: 2 })
   const skipped = decoded.notServed.map((what) => ({ what, reason: "Holdfast doesn't serve these; left out" }))
   return { table: decoded.table, notServed: skipped, name }
@@ -81,7 +83,8 @@ const withDrillRoute = (table: ConfigTable, echoPort: number) => {
 
 /** Refuses a file that is no configuration, and one without a single route that could be asked. */
 export const loadDrillConfig = Effect.fnUntraced(function* (file: string | undefined, echoPort: number) {
-  const raw = file === undefined ? decodeDeclarative(sampleConfig, randomUUID).raw : yield* readTable(file)
+  const raw =
+    file === undefined ? decodeDeclarative(sampleConfig, randomUUID, builtinCatalogue).raw : yield* readTable(file)
   const { table, notServed, name } = yield* tableOf(raw, file ?? "the sample that comes with Holdfast")
   const derived = deriveRequests(table)
   if (derived.requests.length === 0) {

@@ -14,15 +14,17 @@ import {
   startDataPlane,
   traffic
 } from "./actions.ts"
+import { settleCounts } from "./billing.ts"
 import type { DrillStep } from "./Drill.ts"
 import { drillRoute } from "./drillConfig.ts"
 import type { Ground } from "./Ground.ts"
 import { NotPlayable } from "./NotPlayable.ts"
 
-/** `kill -9`, the control plane first: nobody answers then, and nobody asks. */
-export const killBoth = Effect.fnUntraced(function* ({ stage, load }: Ground) {
+/** `kill -9`, the control plane first: nobody answers then, and nobody asks. What was counted until then is on disk. */
+export const killBoth = Effect.fnUntraced(function* (ground: Ground) {
+  const { stage } = ground
   yield* stage.controlPlane.kill
-  yield* load.pause
+  yield* settleCounts(ground)
   yield* stage.dataPlane.kill
 })
 

@@ -63,9 +63,9 @@ export const makeSafe = (
   }))
   const tight = table.services.filter(isTight)
   const echo = `the drill's echo, 127.0.0.1:${echoPort}`
-  const { licenses } = table
+  const { licenses, plugins } = table
   return {
-    table: { ...table, services, upstreams, targets, licenses: [] },
+    table: { ...table, services, upstreams, targets, licenses: [], plugins: [], keyauth_credentials: [] },
     changes: [
       ...(services.length > 0 ? [`${plural(services.length, "service")} lead to ${echo}, by plain HTTP`] : []),
       ...(tight.length > 0
@@ -74,6 +74,11 @@ export const makeSafe = (
       ...(upstreams.length > 0
         ? [
             `${plural(upstreams.length, "upstream")} with ${plural(table.targets.length, "target")}: one target each now, the echo`
+          ]
+        : []),
+      ...(plugins.length > 0
+        ? [
+            `${plural(plugins.length, "plugin")} left out: a drill has no credentials, and asks for the upstream's own answers`
           ]
         : []),
       ...(licenses.length > 0 ? [`${plural(licenses.length, "licence")} left out: a drill has its own, or none`] : [])

@@ -120,7 +120,7 @@ const hurries = Layer.succeed(ReconnectPolicy, {
 const losesARoute = Layer.effect(
   Router,
   Effect.map(Router, ({ compile }) =>
-    Router.of({ compile: (table) => compile({ ...table, routes: table.routes.slice(1) }) })
+    Router.of({ compile: (table, plugins) => compile({ ...table, routes: table.routes.slice(1) }, plugins) })
   )
 ).pipe(Layer.provide(TraditionalCompatibleRouter.layer))
 

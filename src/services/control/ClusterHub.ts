@@ -12,6 +12,12 @@ export interface Presence {
   readonly sinceMs: number
 }
 
+/** Of configurations on the wire, one for each session that was sent one, since the control plane started. */
+export interface PushCounts {
+  readonly count: number
+  readonly bytes: number
+}
+
 export class ClusterHub extends Context.Service<
   ClusterHub,
   {
@@ -21,6 +27,9 @@ export class ClusterHub extends Context.Service<
     readonly offer: (member: Member, payload: Payload) => Effect.Effect<void>
     /** Offers to every session, and waits for none. Says to how many it was news. */
     readonly broadcast: (payload: Payload) => Effect.Effect<number>
+    /** A session has sent a configuration of so many bytes. */
+    readonly sent: (bytes: number) => Effect.Effect<void>
+    readonly pushes: Effect.Effect<PushCounts>
     readonly present: Effect.Effect<ReadonlyArray<Presence>>
   }
 >()("holdfast/services/control/ClusterHub") {}

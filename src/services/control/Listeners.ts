@@ -13,5 +13,9 @@ export class AdminListener extends Context.Service<
 
 export class ClusterListener extends Context.Service<
   ClusterListener,
-  { readonly addresses: ReadonlyArray<BoundAddress> }
+  {
+    readonly addresses: ReadonlyArray<BoundAddress>
+    /** Where telemetry is taken and nothing else. */
+    readonly telemetryAddresses: ReadonlyArray<BoundAddress>
+  }
 >()("holdfast/services/control/ClusterListener") {}

@@ -13,22 +13,27 @@ import { decodeTable } from "../../../src/model/ConfigTable.ts"
 import { compileConfig } from "../../../src/model/compileConfig.ts"
 import type { Row } from "../../../src/model/Entity.ts"
 import type { GatewayError } from "../../../src/model/GatewayError.ts"
+import type { PluginCatalogue } from "../../../src/model/plugin/PluginCatalogue.ts"
 import { type SettingValues, settingTable } from "../../../src/model/SettingTable.ts"
 import type { ListenAddress } from "../../../src/model/SettingTypes.ts"
+import { builtinCatalogue } from "../../../src/programs/builtinPlugins.ts"
+import { Identity } from "../../../src/services/Identity.ts"
 import { LicenseGuard, unlicensed } from "../../../src/services/LicenseGuard.ts"
 import { LiveConfig, type LiveState } from "../../../src/services/LiveConfig.ts"
 import { Proxy } from "../../../src/services/Proxy.ts"
 import { type RequestObserver, RequestObservers } from "../../../src/services/RequestObservers.ts"
 import { type CertificatePair, ServerCertificate } from "../../../src/services/ServerCertificate.ts"
 import { Settings } from "../../../src/services/Settings.ts"
+import { type RequestTracer, Tracing } from "../../../src/services/Tracing.ts"
+import { TrustedClock } from "../../../src/services/TrustedClock.ts"
 
 export const id = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
 /** A compiled config from rows as a person would write them. */
-export const configOf = (table: Row): CompiledConfig => {
-  const decoded = decodeTable({ _format_version: "3.0", ...table })
+export const configOf = (table: Row, plugins: PluginCatalogue = builtinCatalogue): CompiledConfig => {
+  const decoded = decodeTable({ _format_version: "3.0", ...table }, plugins)
   if (decoded._tag === "Wrong") throw new Error(JSON.stringify(decoded.faults))
-  return compileConfig(decoded.table)
+  return compileConfig(decoded.table, plugins)
 }
 
 /** One service, one route: the most common configuration of these tests. */
@@ -51,6 +56,7 @@ export interface ProxyOptions {
   readonly settings?: Partial<SettingValues>
   readonly certificate?: CertificatePair
   readonly observers?: ReadonlyArray<RequestObserver>
+  readonly tracer?: RequestTracer
 }
 
 export interface RunningProxy {
@@ -79,6 +85,9 @@ export const startProxy = Effect.fnUntraced(function* (
       Layer.succeed(LiveConfig, { current, state, apply: () => unused, note: () => unused, passOver: () => unused }),
       Layer.succeed(ServerCertificate, { fallback }),
       Layer.succeed(RequestObservers, options.observers ?? []),
+      Layer.succeed(Tracing, { tracer: options.tracer }),
+      Layer.succeed(Identity, { nodeId: id(900), hostname: "gateway.test", version: "3.9.0" }),
+      TrustedClock.layerWall,
       DnsResolver.layer,
       FileErrorTemplates.layer,
       PemUpstreamCredentials.layer.pipe(Layer.provide(NodeDisk.layer))

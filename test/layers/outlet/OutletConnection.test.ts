@@ -71,7 +71,7 @@ describe("a refused configuration (hybrid-protocol-v1.md §2, §7)", () => {
           assert.deepEqual(decoded.message, {
             name: "declarative configuration parse failure",
             source: "kong.db.declarative.parse_table",
-            message: "plugins[0]: plugin 'acl' not enabled; add it to the 'plugins' configuration property",
+            message: "plugins[0].name: plugin 'acl' not enabled; add it to the 'plugins' configuration property",
             config_hash: "a".repeat(32)
           })
         }),
@@ -97,7 +97,12 @@ describe("connection (hybrid-protocol-v1.md §3, §6)", () => {
         assert.lengthOf(rest, 0)
         const decoded = decodeBasicInfo(first ?? new Uint8Array())
         assert(decoded._tag === "Right")
-        assert.deepEqual(decoded.message.plugins, [])
+        // §3: by name, and without versions, which a control plane would hold against its own.
+        assert.deepEqual(decoded.message.plugins, [
+          { name: "correlation-id" },
+          { name: "key-auth" },
+          { name: "request-termination" }
+        ])
         assert.deepEqual(decoded.message.filters, {})
         assert.deepEqual(decoded.message.labels, { region: "eu" })
         assert.strictEqual(decoded.message.process_conf?.cluster_cert_key, "******")

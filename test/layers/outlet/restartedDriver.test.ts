@@ -14,6 +14,7 @@ import { TrustedClock } from "../../../src/services/TrustedClock.ts"
 import { liveLayer, memoryCache, settle } from "../../support/live.ts"
 import { makeNetwork } from "../../support/outletNetwork.ts"
 import { passSeconds, plainCompression, push } from "../../support/outletNode.ts"
+import { testPlugins } from "../../support/plugins.ts"
 import { settingsLayer } from "../../support/settings.ts"
 
 /** A heartbeat whose alarm dies once, when it is told to. */
@@ -39,7 +40,7 @@ describe("a driver that starts again", () => {
       const node = OutletConnection.layer.pipe(
         Layer.provide([network.layer, mortal(dies), ReconnectPolicy.layer]),
         Layer.provide(GzipConfigReceiver.layer),
-        Layer.provide([plainCompression, TrustedClock.layerWall]),
+        Layer.provide([plainCompression, testPlugins, TrustedClock.layerWall]),
         Layer.provideMerge(cache.layer),
         Layer.provideMerge(Layer.mergeAll(liveLayer, NodeHealth.layer, ConnectionStatus.layer)),
         Layer.provide(settingsLayer({ cluster_control_plane: "cp:8005", cluster_cert: "c", cluster_cert_key: "k" }))

@@ -7,6 +7,7 @@ import { decodeReconfigure } from "../../../src/model/Wire.ts"
 import { ConfigCodec } from "../../../src/services/ConfigCodec.ts"
 import { LiveConfig } from "../../../src/services/LiveConfig.ts"
 import { passSeconds, push, withNode } from "../../support/outletNode.ts"
+import { testCatalogue } from "../../support/plugins.ts"
 
 describe("a configuration for which there was no memory while it was validated", () => {
   it.effect("is not refused for good: it is tried again, and serves", () => {
@@ -16,7 +17,7 @@ describe("a configuration for which there was no memory while it was validated",
       describeTable,
       decodeTable: (input: unknown) => {
         if (failures-- > 0) throw new RangeError("Array buffer allocation failed")
-        return decodeTable(input)
+        return decodeTable(input, testCatalogue)
       }
     }
     return withNode(({ receive }) =>

@@ -19,6 +19,7 @@ import { newRecord } from "../../../src/model/Fleet.ts"
 import { ConfigStore } from "../../../src/services/control/ConfigStore.ts"
 import { Registry } from "../../../src/services/control/Registry.ts"
 import { temporaryFolder } from "../../support/folder.ts"
+import { testPlugins } from "../../support/plugins.ts"
 import { settingsLayer } from "../../support/settings.ts"
 import { type Skew, skewedClock } from "../../support/skewedClock.ts"
 
@@ -26,7 +27,7 @@ const service = services as unknown as Entity
 const consumer = consumers as unknown as Entity
 
 const storeIn = (prefix: string) =>
-  Layer.merge(SqliteConfigStore.layer.pipe(Layer.provide(RandomIds.layer)), SqliteRegistry.layer).pipe(
+  Layer.merge(SqliteConfigStore.layer.pipe(Layer.provide([RandomIds.layer, testPlugins])), SqliteRegistry.layer).pipe(
     Layer.provide(StoreFile.layer),
     Layer.provide(settingsLayer({ prefix })),
     Layer.provide(Logger.layer([]))

@@ -6,6 +6,7 @@ import * as StoreFile from "../../../src/layers/sqlite/StoreFile.ts"
 import { consumers } from "../../../src/model/Entities.ts"
 import type { Entity } from "../../../src/model/Entity.ts"
 import { ConfigStore } from "../../../src/services/control/ConfigStore.ts"
+import { testPlugins } from "../../support/plugins.ts"
 import { settingsLayer } from "../../support/settings.ts"
 
 const prefix = process.argv[2] ?? ""
@@ -22,7 +23,7 @@ const writeForever = Effect.gen(function* () {
 })
 
 const store = SqliteConfigStore.layer.pipe(
-  Layer.provide(RandomIds.layer),
+  Layer.provide([RandomIds.layer, testPlugins]),
   Layer.provide(StoreFile.layer),
   Layer.provide(settingsLayer({ prefix }))
 )

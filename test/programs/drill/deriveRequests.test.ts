@@ -5,9 +5,10 @@ import type { Row } from "../../../src/model/Entity.ts"
 import { deriveRequests } from "../../../src/programs/drill/deriveRequests.ts"
 import { makeSafe } from "../../../src/programs/drill/safeConfig.ts"
 import { sampleConfig } from "../../../src/programs/drill/sampleConfig.ts"
+import { testCatalogue } from "../../support/plugins.ts"
 
 const tableOf = (document: Row) => {
-  const { decoded } = decodeDeclarative({ _format_version: "3.0", ...document }, randomUUID)
+  const { decoded } = decodeDeclarative({ _format_version: "3.0", ...document }, randomUUID, testCatalogue)
   if (decoded._tag === "Wrong") throw new Error(JSON.stringify(decoded.faults))
   return decoded.table
 }
@@ -140,7 +141,7 @@ describe("a configuration is made safe", () => {
 
   it("and is still one that Holdfast takes", () => {
     const { table } = makeSafe(tableOf(sampleConfig), options)
-    const { decoded } = decodeDeclarative({ _format_version: "3.0", ...table }, randomUUID)
+    const { decoded } = decodeDeclarative({ _format_version: "3.0", ...table }, randomUUID, testCatalogue)
     assert.strictEqual(decoded._tag, "Right", JSON.stringify(decoded))
   })
 })

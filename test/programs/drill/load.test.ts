@@ -2,6 +2,7 @@
 import { createServer, type RequestListener } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { ApiCalls } from "../../../src/programs/drill/ApiCalls.ts"
 import type { DrillRequest } from "../../../src/programs/drill/deriveRequests.ts"
 import { answeredByEcho, eitherOf, makeLoad, refusedWith } from "../../../src/programs/drill/Load.ts"
 import { eventually, StepFailed } from "../../../src/programs/stage/Probe.ts"
@@ -47,7 +48,7 @@ describe("the load", () => {
         } else response.end(request.method === "HEAD" ? undefined : echo)
       })
       const requests = [requestTo("/a"), requestTo("/busy"), requestTo("/head", "HEAD"), requestTo("/torn")]
-      const load = yield* makeLoad({ port, tlsPort: 0, requests: () => requests })
+      const load = yield* makeLoad({ port, tlsPort: 0, requests: () => requests, apiCalls: new ApiCalls() })
       yield* load.begin(answeredByEcho)
       yield* Effect.sleep("300 millis")
       yield* load.pause
@@ -80,7 +81,12 @@ describe("the load", () => {
         if (request.url === "/json") response.writeHead(502).end(JSON.stringify({ message, request_id }, null, 2))
         else response.writeHead(502).end(`${message}\nrequest_id: ${request_id}\n`)
       })
-      const load = yield* makeLoad({ port, tlsPort: 0, requests: () => [requestTo("/json"), requestTo("/text")] })
+      const load = yield* makeLoad({
+        port,
+        tlsPort: 0,
+        requests: () => [requestTo("/json"), requestTo("/text")],
+        apiCalls: new ApiCalls()
+      })
       yield* load.begin(answeredByEcho)
       yield* Effect.sleep("300 millis")
       yield* load.pause
@@ -99,7 +105,7 @@ describe("the load", () => {
     Effect.gen(function* () {
       let count = 0
       const { port } = yield* serverWith((_, response) => response.writeHead(500).end(`answer ${count++}`))
-      const load = yield* makeLoad({ port, tlsPort: 0, requests: () => [requestTo("/a")] })
+      const load = yield* makeLoad({ port, tlsPort: 0, requests: () => [requestTo("/a")], apiCalls: new ApiCalls() })
       yield* load.begin(answeredByEcho)
       yield* eventually(
         10_000,
@@ -119,7 +125,7 @@ describe("the load", () => {
   it.live("counts connections that are refused, and goes on", () =>
     Effect.gen(function* () {
       const { port, close } = yield* serverWith((_, response) => response.end(echo))
-      const load = yield* makeLoad({ port, tlsPort: 0, requests: () => [requestTo("/a")] })
+      const load = yield* makeLoad({ port, tlsPort: 0, requests: () => [requestTo("/a")], apiCalls: new ApiCalls() })
       yield* load.begin(answeredByEcho)
       yield* Effect.sleep("100 millis")
       assert.strictEqual(load.counts().failed, 0)

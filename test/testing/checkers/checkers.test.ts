@@ -14,6 +14,7 @@ import type { NodeHappening } from "../../../src/testing/NodeEvent.ts"
 import { runVirtual } from "../../../src/testing/runVirtual.ts"
 import { tableOf } from "../../../src/testing/sampleTables.ts"
 import { makeWorld, type World } from "../../../src/testing/World.ts"
+import { testCatalogue } from "../../support/plugins.ts"
 
 type Told = readonly [atSeconds: number, happening: NodeHappening]
 
@@ -296,7 +297,7 @@ describe("the announced hash is the applied hash", () => {
 describe("a request sees one complete configuration", () => {
   const servesTable = (paths: number, compiledPaths: number): NodeHappening => {
     const decode = (routes: number) => {
-      const decoded = decodeTable(tableOf(1, routes))
+      const decoded = decodeTable(tableOf(1, routes), testCatalogue)
       if (decoded._tag === "Wrong") throw new Error("expected a valid table")
       return decoded.table
     }

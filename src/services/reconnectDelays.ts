@@ -1,10 +1,10 @@
 /** The reconnect policy, stepped once for each end of a session or failed dial. Whatever becomes of it, there is a delay. */
 import { Cause, Duration, Effect, Exit, Random, Schedule } from "effect"
-import { reconnectDelayMs } from "../../model/reconnectDelay.ts"
-import type { EndFacts } from "../../model/session/State.ts"
-import { SessionEnd } from "../../services/ClusterDialer.ts"
-import { monotonicMs } from "../../services/monotonic.ts"
-import { ReconnectPolicy, type ReconnectSchedule, reconnectDelayMaxMs } from "../../services/ReconnectPolicy.ts"
+import { reconnectDelayMs } from "../model/reconnectDelay.ts"
+import type { EndFacts } from "../model/session/State.ts"
+import { SessionEnd } from "./ClusterDialer.ts"
+import { monotonicMs } from "./monotonic.ts"
+import { ReconnectPolicy, type ReconnectSchedule, reconnectDelayMaxMs } from "./ReconnectPolicy.ts"
 
 type Advance = Effect.Success<ReturnType<typeof stepsOf>>
 

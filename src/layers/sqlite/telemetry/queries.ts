@@ -1,0 +1,159 @@
+/** What is asked of the sums. Read in pieces, so that a long period does not hold the thread that data planes wait for. */
+import { Effect } from "effect"
+import type { SqlClient } from "effect/sql"
+import { addHistogram, type Histogram, histogramOf } from "../../../model/telemetry/Histogram.ts"
+import { minuteMs, minuteOf } from "../../../model/telemetry/Minutes.ts"
+import type { NodeTelemetry } from "../../../model/telemetry/NodeTelemetry.ts"
+import {
+  type Period,
+  type RequestGroup,
+  type RequestsPoint,
+  type RequestsQuery,
+  TooManyPoints,
+  type Usage
+} from "../../../services/control/TelemetryStore.ts"
+import { sumStatuses } from "./additions.ts"
+
+const rowsAtOnce = 1_000
+const minutesAtOnce = 1_440
+
+interface AnalyticsRow {
+  readonly minute: number
+  readonly service: string
+  readonly route: string
+  readonly consumer: string
+  readonly statuses: string
+  readonly latency: string
+}
+
+interface BillingRow {
+  readonly node: string
+  readonly apiCalls: number
+  readonly services: number
+  readonly minute: number
+}
+
+interface Sum {
+  readonly fromMs: number
+  readonly id: string | null
+  statuses: Array<number>
+  readonly latency: Map<number, number>
+}
+
+const noStatuses: ReadonlyArray<number> = [0, 0, 0, 0, 0]
+
+/** What a row adds to: its service, route or consumer, or each of its status classes. */
+const sharesOf = (row: AnalyticsRow, by: RequestGroup): ReadonlyArray<Omit<RequestsPoint, "fromMs">> => {
+  const statuses = JSON.parse(row.statuses) as ReadonlyArray<number>
+  if (by !== "status")
+    return [{ id: row[by] === "" ? null : row[by], statuses, latency: JSON.parse(row.latency) as Histogram }]
+  return statuses.flatMap((count, at) =>
+    count === 0 ? [] : [{ id: `${at + 1}xx`, statuses: noStatuses.with(at, count), latency: [] }]
+  )
+}
+
+const addTo = (sums: Map<string, Sum>, row: AnalyticsRow, { by, fromMs, stepMs }: RequestsQuery): void => {
+  const stepFromMs = fromMs + Math.floor((row.minute * minuteMs - fromMs) / stepMs) * stepMs
+  for (const { id, statuses, latency } of sharesOf(row, by)) {
+    const name = `${stepFromMs} ${id ?? ""}`
+    const sum = sums.get(name) ?? { fromMs: stepFromMs, id, statuses: [...noStatuses], latency: new Map() }
+    sums.set(name, sum)
+    sum.statuses = sumStatuses(sum.statuses, statuses)
+    addHistogram(sum.latency, latency)
+  }
+}
+
+const inOrder = (one: RequestsPoint, other: RequestsPoint): number =>
+  one.fromMs - other.fromMs || (one.id ?? "").localeCompare(other.id ?? "")
+
+export const makeQueries = (sql: SqlClient.SqlClient) => {
+  const rowsAfter = (last: AnalyticsRow | undefined, fromMinute: number, toMinute: number) =>
+    last === undefined
+      ? sql<AnalyticsRow>`SELECT * FROM analytics_minutes WHERE minute >= ${fromMinute} AND minute < ${toMinute}
+          ORDER BY minute, service, route, consumer LIMIT ${rowsAtOnce}`
+      : sql<AnalyticsRow>`SELECT * FROM analytics_minutes
+          WHERE (minute, service, route, consumer) > (${last.minute}, ${last.service}, ${last.route}, ${last.consumer})
+            AND minute < ${toMinute} ORDER BY minute, service, route, consumer LIMIT ${rowsAtOnce}`
+
+  const requests = Effect.fnUntraced(function* (query: RequestsQuery) {
+    const { fromMs, toMs, pointsMax } = query
+    const sums = new Map<string, Sum>()
+    let last: AnalyticsRow | undefined
+    do {
+      const rows = yield* rowsAfter(last, minuteOf(fromMs), Math.ceil(toMs / minuteMs))
+      for (const row of rows) addTo(sums, row, query)
+      if (sums.size > pointsMax) return yield* new TooManyPoints({ pointsMax })
+      last = rows.at(-1)
+      yield* Effect.yieldNow
+    } while (last !== undefined)
+    return [...sums.values()].map((sum) => ({ ...sum, latency: histogramOf(sum.latency) })).sort(inOrder)
+  })
+
+  const covered = Effect.fnUntraced(function* ({ fromMs, toMs }: Partial<Period>) {
+    const [ends] = yield* sql<{ readonly first: number | null; readonly last: number | null }>`
+      SELECT min(minute) AS first, max(minute) AS last FROM billing_minutes`
+    const first = ends?.first ?? undefined
+    const last = ends?.last ?? undefined
+    return {
+      fromMs: fromMs ?? (first === undefined ? undefined : first * minuteMs),
+      toMs: toMs ?? (last === undefined ? undefined : (last + 1) * minuteMs),
+      firstMinute: Math.max(first ?? 0, fromMs === undefined ? 0 : minuteOf(fromMs)),
+      endMinute: first === undefined ? 0 : Math.min((last ?? 0) + 1, Math.ceil((toMs ?? Infinity) / minuteMs))
+    }
+  })
+
+  /** Per node: the sum, and what it told last. */
+  const billedBetween = (fromMinute: number, toMinute: number) =>
+    sql<BillingRow>`SELECT node, total(api_calls) AS apiCalls, services, max(minute) AS minute
+      FROM billing_minutes WHERE minute >= ${fromMinute} AND minute < ${toMinute} GROUP BY node`
+
+  const usage = Effect.fnUntraced(function* (period: Partial<Period>) {
+    const { fromMs, toMs, firstMinute, endMinute } = yield* covered(period)
+    const apiCalls = new Map<string, number>()
+    const services = new Map<string, number>()
+    for (let minute = firstMinute; minute < endMinute; minute += minutesAtOnce) {
+      for (const row of yield* billedBetween(minute, Math.min(minute + minutesAtOnce, endMinute))) {
+        apiCalls.set(row.node, (apiCalls.get(row.node) ?? 0) + row.apiCalls)
+        services.set(row.node, row.services)
+      }
+      yield* Effect.yieldNow
+    }
+    const highest = services.size === 0 ? undefined : Math.max(...services.values())
+    return { fromMs, toMs, services: highest, apiCalls } satisfies Usage
+  })
+
+  const nodes = Effect.fnUntraced(function* (committedOf: (node: string) => number) {
+    const found = yield* sql<{
+      readonly node: string
+      readonly receivedMs: number
+      readonly epoch: string | null
+      readonly bytes: number
+      readonly records: number
+      readonly oldestMs: number | null
+      readonly billing: number
+      readonly analytics: number
+      readonly droppedRecords: number
+      readonly droppedRequests: number
+    }>`SELECT n.node, n.received_ms AS receivedMs, n.epoch, n.spool_bytes AS bytes, n.spool_records AS records,
+        n.spool_oldest_ms AS oldestMs,
+        coalesce(max(CASE WHEN m.epoch = n.epoch AND m.lane = 'billing' THEN m.sequence END), 0) AS billing,
+        coalesce(max(CASE WHEN m.epoch = n.epoch AND m.lane = 'analytics' THEN m.sequence END), 0) AS analytics,
+        total(m.dropped_records) AS droppedRecords, total(m.dropped_requests) AS droppedRequests
+      FROM telemetry_nodes n LEFT JOIN telemetry_marks m ON m.node = n.node GROUP BY n.node`
+    return new Map(
+      found.map((row): readonly [string, NodeTelemetry] => [
+        row.node,
+        {
+          receivedMs: row.receivedMs,
+          committed: committedOf(row.node),
+          epoch: row.epoch ?? undefined,
+          acknowledged: { billing: row.billing, analytics: row.analytics },
+          spooled: { bytes: row.bytes, records: row.records, oldestMs: row.oldestMs ?? undefined },
+          dropped: { records: row.droppedRecords, requests: row.droppedRequests }
+        }
+      ])
+    )
+  })
+
+  return { requests, usage, nodes }
+}

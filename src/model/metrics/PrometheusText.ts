@@ -1,0 +1,56 @@
+/** Samples in Prometheus' text format 0.0.4. */
+import type { HistogramValue, Sample, SamplesOf, SeriesDefinition, SeriesTable } from "./Series.ts"
+
+export const metricsContentType = "text/plain; version=0.0.4; charset=utf-8"
+
+const needsEscape = /[\\"\n]/
+
+const escapedLabel = (value: string): string =>
+  needsEscape.test(value) ? value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n") : value
+
+const escapedHelp = (text: string): string => text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")
+
+const numberText = (value: number): string => {
+  if (value === Number.POSITIVE_INFINITY) return "+Inf"
+  return value === Number.NEGATIVE_INFINITY ? "-Inf" : String(value)
+}
+
+/** `a="1",b="2"`, without braces, so that a histogram can add its own. */
+const pairsText = (names: ReadonlyArray<string>, values: ReadonlyArray<string>): string => {
+  let text = ""
+  for (let at = 0; at < names.length; at++) {
+    text += `${at === 0 ? "" : ","}${names[at]}="${escapedLabel(values[at] ?? "")}"`
+  }
+  return text
+}
+
+const inBraces = (pairs: string): string => (pairs === "" ? "" : `{${pairs}}`)
+
+const histogramText = (name: string, pairs: string, { bounds, cumulative, count, sum }: HistogramValue): string => {
+  const before = pairs === "" ? `${name}_bucket{le="` : `${name}_bucket{${pairs},le="`
+  let text = ""
+  for (let at = 0; at < bounds.length; at++) text += `${before}${bounds[at]}"} ${cumulative[at]}\n`
+  return `${text}${before}+Inf"} ${count}\n${name}_sum${inBraces(pairs)} ${numberText(sum)}\n${name}_count${inBraces(pairs)} ${count}\n`
+}
+
+const sampleText = (name: string, names: ReadonlyArray<string>, [labels, value]: Sample): string => {
+  const pairs = pairsText(names, labels)
+  return typeof value === "number"
+    ? `${name}${inBraces(pairs)} ${numberText(value)}\n`
+    : histogramText(name, pairs, value)
+}
+
+const headText = (name: string, { type, help }: SeriesDefinition): string =>
+  `# HELP ${name} ${escapedHelp(help)}\n# TYPE ${name} ${type}\n`
+
+/** In the order of the table. */
+export const prometheusText = <T extends SeriesTable>(table: T, samples: SamplesOf<T>): string => {
+  let text = ""
+  for (const [name, definition] of Object.entries(table)) {
+    const own = samples[name]
+    if (own === undefined || own.length === 0) continue
+    text += headText(name, definition)
+    for (const sample of own) text += sampleText(name, definition.labels, sample)
+  }
+  return text
+}
