@@ -1,4 +1,4 @@
-/** What was added to the cells of requests since they were last looked at. */
+/** What was added to the cells of requests since they were last looked at. Looked at ten times a second: most buckets have not changed. */
 import type { RequestCell } from "../../services/RequestCounters.ts"
 
 export interface Delta {
@@ -16,6 +16,12 @@ interface Seen {
 
 const none = new Float64Array(0)
 
+const grown = (from: Float64Array, length: number): Float64Array => {
+  const to = new Float64Array(length)
+  to.set(from)
+  return to
+}
+
 export const makeDeltas = () => {
   const seen = new Map<RequestCell, Seen>()
 
@@ -27,23 +33,26 @@ export const makeDeltas = () => {
     return fresh
   }
 
-  const added = (now: ArrayLike<number>, before: Float64Array, at: number): number => {
-    const count = now[at] ?? 0
-    const more = count - (before[at] ?? 0)
-    before[at] = count
+  const statusesOf = (now: ArrayLike<number>, { classes }: Seen): Delta["statuses"] => {
+    const more: [number, number, number, number, number] = [0, 0, 0, 0, 0]
+    for (let at = 0; at < 5; at++) {
+      const count = now[at] ?? 0
+      more[at] = count - (classes[at] ?? 0)
+      classes[at] = count
+    }
     return more
   }
 
   const latencyOf = (now: ArrayLike<number>, known: Seen): Delta["latency"] => {
-    if (known.buckets.length < now.length) {
-      const grown = new Float64Array(now.length)
-      grown.set(known.buckets)
-      known.buckets = grown
-    }
+    if (known.buckets.length < now.length) known.buckets = grown(known.buckets, now.length)
+    const before = known.buckets
     const changed: Array<readonly [number, number]> = []
     for (let bucket = 0; bucket < now.length; bucket++) {
-      const more = added(now, known.buckets, bucket)
-      if (more > 0) changed.push([bucket, more])
+      const count = now[bucket] ?? 0
+      const former = before[bucket] ?? 0
+      if (count === former) continue
+      changed.push([bucket, count - former])
+      before[bucket] = count
     }
     return changed
   }
@@ -51,10 +60,9 @@ export const makeDeltas = () => {
   return (cells: ReadonlyArray<RequestCell>): ReadonlyArray<Delta> =>
     cells.map((cell) => {
       const known = seenOf(cell)
-      const of = (at: number) => added(cell.classes, known.classes, at)
       return {
         cell,
-        statuses: [of(0), of(1), of(2), of(3), of(4)],
+        statuses: statusesOf(cell.classes, known),
         latency: latencyOf(cell.requestLatency.buckets, known)
       }
     })

@@ -97,9 +97,9 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes, lo
    * Brings what was added to the window into its log; the whole window, where that has none yet, or one that grew too long. A
    * window that is too large even so has none, and is written when it is over.
    */
-  const writeOpen = Effect.fnUntraced(function* (window: OpenWindow, entry: unknown) {
+  const writeOpen = Effect.fnUntraced(function* (window: OpenWindow, line: string | undefined) {
     if (unlogged === window) return
-    const bytes = entry === undefined ? undefined : bytesOf(lineOf(entry))
+    const bytes = line === undefined ? undefined : bytesOf(line)
     if (log === undefined || log.window !== window) return yield* beginLog(window)
     if (bytes === undefined) return
     if (log.bytes + bytes.length > logMaxBytes) return yield* beginLog(window)

@@ -16,10 +16,10 @@ export interface WindowsOptions {
   readonly services: () => number
 }
 
-/** A window that is over: its last line, for the log that it may have, and its records, which wait on the shelf. */
+/** A window that is over: what its log, if it has one, still lacks, and its records, which wait on the shelf. */
 export interface ClosedWindow {
   readonly window: OpenWindow
-  readonly lastLine: unknown
+  readonly lastEntry: unknown
   readonly pieces: ReadonlyArray<Piece>
 }
 
@@ -56,7 +56,7 @@ export const makeWindows = ({ epoch, counters, shelf, services }: WindowsOptions
     if (changed.length > 0 || services() !== toldServices) begin(nowMs)
     const window = current
     if (window === undefined) return undefined
-    const lastLine = window.add(deltas(changed), totals(nowMs))
+    const lastEntry = window.add(deltas(changed), totals(nowMs))
     toldServices = services()
     current = undefined
     const records = window.close()
@@ -66,7 +66,7 @@ export const makeWindows = ({ epoch, counters, shelf, services }: WindowsOptions
       (piece) => piece !== undefined
     )
     for (const piece of pieces) shelf.add(piece)
-    return { window, lastLine, pieces }
+    return { window, lastEntry, pieces }
   }
 
   return { current: () => current, hasNewServices: () => services() !== toldServices, collect, begin, close }

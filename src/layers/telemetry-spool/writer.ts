@@ -108,9 +108,9 @@ export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
   })
 
   /** What its log lacks comes first: a crash between two segments must find the same window there. */
-  const finishWindow = Effect.fnUntraced(function* ({ window, lastLine, pieces }: ClosedWindow) {
+  const finishWindow = Effect.fnUntraced(function* ({ window, lastEntry, pieces }: ClosedWindow) {
     if (files.isLogOf(window)) {
-      yield* Effect.ignore(Effect.andThen(files.writeOpen(window, lastLine), files.flushLog))
+      yield* Effect.ignore(Effect.andThen(files.writeOpen(window, lineOf(lastEntry)), files.flushLog))
     }
     yield* makeRoom(0)
     for (const piece of pieces) yield* files.writePiece(piece)
@@ -122,8 +122,9 @@ export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
     const window = windows.current()
     // What the last one's held stands in segments, or was acknowledged; the next one's takes its place.
     if (window === undefined) return yield* files.removeLog
-    const line = windows.collect(yield* nowMs)
-    if (line !== undefined) yield* makeRoom(lineOf(line).length)
+    const entry = windows.collect(yield* nowMs)
+    const line = entry === undefined ? undefined : lineOf(entry)
+    if (line !== undefined) yield* makeRoom(line.length)
     yield* files.writeOpen(window, line)
     const now = yield* monotonicMs
     if (now - flushedAtMs < flushIntervalMs) return
