@@ -29,7 +29,10 @@ export interface RequestCell {
   readonly classes: ArrayLike<number>
   /** By the buckets of `model/telemetry/LatencyBuckets.ts`; the sums are milliseconds. */
   readonly requestLatency: Latency
-  /** Of requests that were on their way to an upstream. */
+  /**
+   * Of requests that were on their way to an upstream, with whatever consumer: in the route's cell without a consumer, which is
+   * there for every route; that of any other cell is empty.
+   */
   readonly proxyLatency: Latency
   readonly upstreamLatency: Latency
   readonly requestBodyBytes: number

@@ -7,10 +7,10 @@ import { Effect, Layer } from "effect"
 import type { CompiledRoute } from "../../model/CompiledConfig.ts"
 import { otherId, RequestCounters } from "../../services/RequestCounters.ts"
 import type { ObservedRequest } from "../../services/RequestObservers.ts"
-import { Cell } from "./Cell.ts"
+import { Cell, type CellKey, makeUpstreamLatencies, type UpstreamLatencies } from "./Cell.ts"
 
 export interface CellLimits {
-  /** Cells in all, some 3 kB each; at most three more hold what there is no room for. */
+  /** Cells in all, 1 to 3 kB each; at most three more hold what there is no room for. */
   readonly cells: number
   /** How many of them may be cells of consumers: who authenticates must not take the room of routes. */
   readonly ofConsumers: number
@@ -19,25 +19,23 @@ export interface CellLimits {
 export const cellLimits: CellLimits = { cells: 50_000, ofConsumers: 25_000 }
 
 /** The cells of one route. */
-class RouteCells {
+interface RouteCells extends UpstreamLatencies {
   readonly serviceId: string | null
-  readonly routeId: string
-  nobody: Cell | undefined
+  readonly routeId: string | null
+  /** Of requests without a consumer; what is known of the route's upstream, whoever asked, is read from it. */
+  readonly nobody: Cell
+  /** Of consumers that there is no room to tell apart. */
   others: Cell | undefined
-  readonly byConsumer = new Map<string, Cell>()
-
-  constructor(serviceId: string | null, routeId: string) {
-    this.serviceId = serviceId
-    this.routeId = routeId
-  }
+  readonly byConsumer: Map<string, Cell>
 }
 
 export const makeCounters = (limits: CellLimits = cellLimits): RequestCounters["Service"] => {
   const cells: Array<Cell> = []
   const routes = new Map<string, RouteCells>()
   const byCompiled = new WeakMap<CompiledRoute, RouteCells>()
+  const noLatencies = makeUpstreamLatencies()
   let otherRoutes: RouteCells | undefined
-  let unmatched: Cell | undefined
+  let unmatched: RouteCells | undefined
   let consumerCells = 0
   let apiCalls = 0
   /** The first `changedCount` of them are meant: an array that shrinks gives its room away. */
@@ -47,70 +45,70 @@ export const makeCounters = (limits: CellLimits = cellLimits): RequestCounters["
 
   const hasRoom = (): boolean => cells.length < limits.cells
 
-  const add = (cell: Cell): Cell => {
+  const add = (key: CellKey, latencies: UpstreamLatencies): Cell => {
+    const cell = new Cell(key, latencies)
     cells.push(cell)
     return cell
   }
 
-  /** The cells of all that there is no room for: at most two beyond the limit. */
-  const otherRoute = (): RouteCells => {
-    otherRoutes ??= new RouteCells(null, otherId)
+  const addRoute = (serviceId: string | null, routeId: string | null): RouteCells => {
+    const latencies = makeUpstreamLatencies()
+    const nobody = add({ serviceId, routeId, consumerId: null }, latencies)
+    return { ...latencies, serviceId, routeId, nobody, others: undefined, byConsumer: new Map() }
+  }
+
+  const others = (): RouteCells => {
+    otherRoutes ??= addRoute(null, otherId)
     return otherRoutes
   }
 
-  const routeOf = (compiled: CompiledRoute): RouteCells => {
-    const serviceId = compiled.service?.id ?? null
-    const routeId = compiled.route.id
-    const name = `${serviceId} ${routeId}`
-    const known = routes.get(name)
-    if (known !== undefined) return known
-    if (!hasRoom()) return otherRoute()
-    const made = new RouteCells(serviceId, routeId)
+  const newRoute = (name: string, serviceId: string | null, routeId: string): RouteCells => {
+    if (!hasRoom()) return others()
+    const made = addRoute(serviceId, routeId)
     routes.set(name, made)
     return made
   }
 
   const find = (compiled: CompiledRoute): RouteCells => {
-    const found = routeOf(compiled)
+    const serviceId = compiled.service?.id ?? null
+    const name = `${serviceId} ${compiled.route.id}`
+    const found = routes.get(name) ?? newRoute(name, serviceId, compiled.route.id)
     byCompiled.set(compiled, found)
     return found
   }
 
-  const nobodyOf = (route: RouteCells): Cell => {
-    if (route === otherRoutes || hasRoom()) return add(new Cell(route.serviceId, route.routeId, null))
-    const other = otherRoute()
-    other.nobody ??= nobodyOf(other)
-    return other.nobody
-  }
-
   const othersOf = (route: RouteCells): Cell => {
-    if (route === otherRoutes || hasRoom()) return add(new Cell(route.serviceId, route.routeId, otherId))
-    const other = otherRoute()
+    if (route === otherRoutes || hasRoom()) {
+      const { serviceId, routeId } = route
+      return add({ serviceId, routeId, consumerId: otherId }, noLatencies)
+    }
+    const other = others()
     other.others ??= othersOf(other)
     return other.others
   }
 
-  const consumerOf = (route: RouteCells, consumerId: string): Cell => {
+  const newConsumer = (route: RouteCells, consumerId: string): Cell => {
     if (route === otherRoutes || consumerCells >= limits.ofConsumers || !hasRoom()) {
       route.others ??= othersOf(route)
       return route.others
     }
     consumerCells++
-    const cell = add(new Cell(route.serviceId, route.routeId, consumerId))
+    const { serviceId, routeId } = route
+    const cell = add({ serviceId, routeId, consumerId }, noLatencies)
     route.byConsumer.set(consumerId, cell)
     return cell
   }
 
-  const cellOf = ({ compiled, consumer }: ObservedRequest): Cell => {
-    if (compiled === undefined) {
-      unmatched ??= add(new Cell(null, null, null))
-      return unmatched
-    }
-    const route = byCompiled.get(compiled) ?? find(compiled)
-    if (consumer !== undefined) return route.byConsumer.get(consumer.id) ?? consumerOf(route, consumer.id)
-    route.nobody ??= nobodyOf(route)
-    return route.nobody
+  const routeOf = (compiled: CompiledRoute | undefined): RouteCells => {
+    if (compiled !== undefined) return byCompiled.get(compiled) ?? find(compiled)
+    unmatched ??= addRoute(null, null)
+    return unmatched
   }
+
+  const cellOf = (route: RouteCells, { compiled, consumer }: ObservedRequest): Cell =>
+    consumer === undefined || compiled === undefined
+      ? route.nobody
+      : (route.byConsumer.get(consumer.id) ?? newConsumer(route, consumer.id))
 
   const note = (cell: Cell): void => {
     cell.isChanged = true
@@ -123,8 +121,11 @@ export const makeCounters = (limits: CellLimits = cellLimits): RequestCounters["
 
   return {
     record: (request) => {
-      const cell = cellOf(request)
+      const route = routeOf(request.compiled)
+      const cell = cellOf(route, request)
       cell.add(request)
+      if (request.proxyMs >= 0) route.proxyLatency.add(request.proxyMs)
+      if (request.upstreamMs >= 0) route.upstreamLatency.add(request.upstreamMs)
       if (request.compiled !== undefined) apiCalls++
       if (!cell.isChanged) note(cell)
     },

@@ -44,7 +44,7 @@ export const makeReading = ({ disk, shelf, offersMemory, lost, forget }: Reading
       ? Effect.succeed(bytesOf(heading + (piece.text ?? "")))
       : Effect.map(disk.read(piece.file, fileMaxBytes), ({ bytes }) => bytes)
 
-  /** `undefined` when it can't be read now. */
+  /** Nothing of a piece that is gone; `undefined` when it can't be read now. */
   const failed = Effect.fnUntraced(function* (piece: Piece, file: string | undefined, error: DiskError) {
     // Acknowledged meanwhile, or sealed under another name.
     if (!shelf.has(piece) || piece.file !== file || error.code === "ETIMEDOUT") return undefined
@@ -52,14 +52,14 @@ export const makeReading = ({ disk, shelf, offersMemory, lost, forget }: Reading
     if (error.code !== "ENOENT" && piece.failures < triesMax) return undefined
     yield* lost(piece, piece.last - piece.first + 1, error.message)
     forget(piece)
-    return undefined
+    return []
   })
 
   const readPiece = Effect.fnUntraced(function* (piece: Piece) {
     if (read?.piece === piece && read.bytes === piece.bytes) return read.records.filter((each) => isIn(piece, each))
     const { file, bytes } = piece
     const content = yield* Effect.catch(contentOf(piece), (error) => failed(piece, file, error))
-    if (content === undefined) return undefined
+    if (!(content instanceof Uint8Array)) return content
     const lines = readLines(content) ?? { lines: [], damaged: 0 }
     const records = yield* judge(piece, recordsOf(lines, piece).records)
     read = { piece, bytes, records }

@@ -108,13 +108,22 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes, lo
     yield* Effect.tapError(log.file.write(bytes), () => leaveLog)
   })
 
-  const flushLog = Effect.suspend(() => {
+  /** A file that a hand removed, or another process on the same prefix took for left behind, is written to no further. */
+  const isThere = (path: string): Effect.Effect<boolean, DiskError> =>
+    disk.stat(path).pipe(
+      Effect.as(true),
+      Effect.catchIf(
+        ({ code }) => code === "ENOENT",
+        () => Effect.succeed(false)
+      )
+    )
+
+  const flushLog = Effect.gen(function* () {
     const current = log
-    if (current === undefined || current.isFlushed) return Effect.void
-    const done = Effect.sync(() => {
-      current.isFlushed = true
-    })
-    return Effect.tapError(Effect.andThen(current.file.sync, done), () => leaveLog)
+    if (current === undefined || current.isFlushed) return
+    yield* Effect.tapError(current.file.sync, () => leaveLog)
+    current.isFlushed = true
+    if (!(yield* isThere(logPath))) yield* leaveLog
   })
 
   // --- segments ---
@@ -151,8 +160,11 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes, lo
     }
   })
 
+  /** Nothing has been settled in it yet. */
+  const isEmpty = ({ first, last }: Piece): boolean => last < first
+
   const isOver = ({ piece }: Segment): boolean =>
-    piece.bytes >= segmentMaxBytes || (piece.last >= piece.first && !shelf.has(piece))
+    piece.bytes >= segmentMaxBytes || !(isEmpty(piece) || shelf.has(piece))
 
   /** Nobody appends to it any more; under a name that says so a start need not read it. */
   const seal = Effect.fnUntraced(function* (segment: Segment) {
@@ -166,16 +178,22 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes, lo
 
   const segmentFor = Effect.fnUntraced(function* (piece: Piece) {
     const current = segments.get(piece.lane)
-    if (current !== undefined && !isOver(current)) return current
-    if (current !== undefined) yield* seal(current)
+    if (current === undefined) return yield* beginSegment(piece)
+    if (!isOver(current)) {
+      const isStill = yield* isThere(current.path)
+      // All that it held may have been acknowledged meanwhile.
+      if (isStill && !isOver(current)) return current
+      if (!isStill) yield* leaveSegment(current)
+    }
+    if (segments.get(piece.lane) === current) yield* seal(current)
     return yield* beginSegment(piece)
   })
 
   /** The piece is on disk from here on: part of a segment. */
   const settle = ({ piece: held }: Segment, piece: Piece): void => {
     shelf.remove(piece)
-    const isFirst = held.last < held.first
-    if (isFirst) held.first = piece.first
+    const isFirst = isEmpty(held)
+    if (isFirst) Object.assign(held, { first: piece.first, firstEndMs: piece.firstEndMs })
     held.last = piece.last
     held.requests += piece.requests
     held.bytes += piece.bytes
@@ -187,7 +205,7 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes, lo
   const writePiece = Effect.fnUntraced(function* (piece: Piece): Effect.fn.Return<void, DiskError> {
     if (!shelf.has(piece)) return
     const segment = yield* segmentFor(piece)
-    const isNewName = !shelf.has(segment.piece)
+    const isNewName = isEmpty(segment.piece)
     yield* segment.file.write(bytesOf(piece.text ?? "")).pipe(
       Effect.andThen(segment.file.sync),
       Effect.andThen(isNewName ? disk.syncFolder(folder) : Effect.void),

@@ -1,4 +1,7 @@
 /** Cells of requests against a naive count of the same (telemetry.md; issue of analytics by service, route and consumer). */
+import { PerformanceObserver } from "node:perf_hooks"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import * as fc from "fast-check"
@@ -39,7 +42,24 @@ const naive = (requests: ReadonlyArray<ObservedRequest>) => {
   const groups = Map.groupBy(requests, ({ compiled, consumer }) =>
     compiled === undefined ? keyOf() : keyOf(compiled.service?.id, compiled.route.id, consumer?.id)
   )
+  /** By route alone, and told by its cell without a consumer. */
+  const upstreamOf = (key: string) => {
+    const [service, route, consumer] = JSON.parse(key)
+    const ofRoute = requests.filter(({ compiled }) =>
+      compiled === undefined ? route === null : keyOf(compiled.service?.id, compiled.route.id) === keyOf(service, route)
+    )
+    const told = consumer === null ? ofRoute : []
+    return {
+      proxyLatency: latencyOf(told.map(({ proxyMs }) => proxyMs).filter((ms) => ms >= 0)),
+      upstreamLatency: latencyOf(told.map(({ upstreamMs }) => upstreamMs).filter((ms) => ms >= 0))
+    }
+  }
   const sum = (values: ReadonlyArray<number>) => values.reduce((total, value) => total + value, 0)
+  // Nobody's cell of a route that consumers alone took has no requests, but the route's latencies.
+  for (const { compiled } of requests) {
+    const nobody = keyOf(compiled?.service?.id, compiled?.route.id)
+    groups.set(nobody, groups.get(nobody) ?? [])
+  }
   return new Map(
     [...groups].map(([key, all]) => {
       const statuses = Map.groupBy(all, ({ status, source }) => `${status} ${source}`)
@@ -51,8 +71,7 @@ const naive = (requests: ReadonlyArray<ObservedRequest>) => {
         }),
         classes: [1, 2, 3, 4, 5].map((first) => all.filter(({ status }) => `${status}`.startsWith(`${first}`)).length),
         requestLatency: latencyOf(all.map(({ startedAtMs, endedAtMs }) => endedAtMs - startedAtMs)),
-        proxyLatency: latencyOf(all.map(({ proxyMs }) => proxyMs).filter((ms) => ms >= 0)),
-        upstreamLatency: latencyOf(all.map(({ upstreamMs }) => upstreamMs).filter((ms) => ms >= 0)),
+        ...upstreamOf(key),
         bytes: [
           sum(all.map(({ requestBodyBytes }) => requestBodyBytes)),
           sum(all.map(({ responseBodyBytes }) => responseBodyBytes))
@@ -100,6 +119,11 @@ const anyRequest: fc.Arbitrary<ObservedRequest> = fc
 const sumOf = (counters: RequestCounters["Service"]) =>
   [...counters.cells()].reduce((sum, { requests }) => sum + requests, 0)
 
+const heapAfterGc = (): number => {
+  globalThis.gc?.()
+  return process.memoryUsage().heapUsed
+}
+
 describe("cells", () => {
   it("hold what a naive count of the same requests gives, over swaps of the configuration", () =>
     holds(fc.array(anyRequest, { maxLength: 60 }), (requests) => {
@@ -117,7 +141,11 @@ describe("cells", () => {
         const changed = counters
           .takeChanged()
           .map(({ serviceId, routeId, consumerId }) => keyOf(serviceId, routeId, consumerId))
-        assert.sameMembers(changed, [...naive(requests).keys()])
+        const withRequests = [...naive(requests)].filter(([, cell]) => cell.requests > 0)
+        assert.sameMembers(
+          changed,
+          withRequests.map(([key]) => key)
+        )
         assert.deepStrictEqual(counters.takeChanged(), [])
       }
     }))
@@ -148,10 +176,40 @@ describe("cells", () => {
     const found = [...counters.cells()].map(({ routeId, consumerId, requests }) => [routeId, consumerId, requests])
     const route = idOf("route", 1)
     assert.deepStrictEqual(found, [
+      [route, null, 0],
       [route, idOf("consumer", 1), 2],
       [route, idOf("consumer", 2), 1],
       [route, otherId, 2]
     ])
+  })
+
+  it("take a million requests without allocating: nothing is left for the collector", () => {
+    setFlagsFromString("--expose-gc")
+    globalThis.gc ??= runInNewContext("gc")
+    const counters = makeCounters()
+    const requests = Array.from({ length: 64 }, (_, n) =>
+      finished({
+        compiled: configs[0]?.[n % 4],
+        consumer: n % 3 === 0 ? consumerOf(n % 5) : undefined,
+        endedAtMs: n * 1.5
+      })
+    )
+    const record = (count: number) => {
+      for (let n = 0; n < count; n++) counters.record(requests[n % 64] ?? finished())
+    }
+    record(300_000)
+    heapAfterGc()
+    const collections: Array<unknown> = []
+    const observer = new PerformanceObserver((list) => collections.push(...list.getEntries()))
+    observer.observe({ entryTypes: ["gc"] })
+    const before = process.memoryUsage().heapUsed
+    record(1_000_000)
+    const grown = process.memoryUsage().heapUsed - before
+    collections.push(...observer.takeRecords())
+    observer.disconnect()
+    // A single number that is boxed would come to 16 MB.
+    assert.isBelow(grown, 1_000_000)
+    assert.deepStrictEqual(collections, [])
   })
 
   it("tell 32 statuses apart and count more of them by their hundred", () => {

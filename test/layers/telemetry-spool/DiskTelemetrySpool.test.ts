@@ -1,12 +1,23 @@
 /** The spool as those who count and those who deliver see it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Logger } from "effect"
+import { uuidOf } from "../../../src/model/DeterministicId.ts"
 import { bucketOf } from "../../../src/model/telemetry/LatencyBuckets.ts"
 import type { TelemetryRecord } from "../../../src/model/telemetry/TelemetryRecord.ts"
 import { runVirtual } from "../../../src/testing/runVirtual.ts"
 import * as VirtualDisk from "../../../src/testing/VirtualDisk.ts"
 import { compiledRoute, consumerOf, finished, idOf } from "../../support/requests.ts"
-import { isAnalytics, isBilling, requestsIn, spoolFolder, startSpool, sum } from "../../support/telemetrySpool.ts"
+import {
+  epochBytes,
+  isAnalytics,
+  isBilling,
+  makeReceiver,
+  requestsIn,
+  spoolFolder,
+  startSpool,
+  sum,
+  takeAll
+} from "../../support/telemetrySpool.ts"
 
 const route = compiledRoute(1, 1)
 
@@ -156,6 +167,109 @@ describe("the spool", () => {
           yield* Effect.sleep("1 minute")
           assert.strictEqual(disk.callCount(), 0)
         }
+      })
+    )
+  )
+})
+
+describe("what waits too long, is damaged, or is not its own", () => {
+  it(
+    "analytics beyond its age goes, and is counted; of billing the newest of each life stays",
+    quietly(
+      Effect.gen(function* () {
+        const disk = VirtualDisk.make()
+        const one = yield* startSpool(disk, 1)
+        for (let n = 0; n < 3; n++) {
+          one.counters.record(finished({ compiled: route }))
+          yield* Effect.sleep("20 seconds")
+        }
+        yield* one.end
+        yield* Effect.sleep("1 day")
+        const two = yield* startSpool(disk.crash({ kind: "process", seed: 0 }), 2, { telemetry_spool_max_age: 3600 })
+        two.counters.record(finished({ compiled: route }))
+        yield* Effect.sleep("20 seconds")
+        assert.deepStrictEqual(two.spool.facts().dropped, { records: 3, requests: 3 })
+        two.counters.record(finished({ compiled: route }))
+        yield* Effect.sleep("20 seconds")
+        const records = yield* two.spool.take(1e6)
+        assert.strictEqual(records.filter(isBilling).find(({ sequence }) => sequence === 3)?.apiCalls, 3)
+        assert.deepStrictEqual(records.filter(isBilling).at(-1)?.dropped, { records: 3, requests: 3 })
+        assert.strictEqual(records.filter(isAnalytics).length, 2)
+      })
+    )
+  )
+
+  it(
+    "a record that is damaged in the middle of a segment is skipped and counted, and those behind it are offered",
+    quietly(
+      Effect.gen(function* () {
+        const disk = VirtualDisk.make()
+        const { spool, counters } = yield* startSpool(disk, 1)
+        for (let n = 0; n < 3; n++) {
+          counters.record(finished({ compiled: route }))
+          yield* Effect.sleep("20 seconds")
+        }
+        const [file = ""] = disk.hand.list(spoolFolder).filter((name) => name.includes("analytics"))
+        disk.hand.flipBit(`${spoolFolder}/${file}`, 0.5)
+        const records = yield* spool.take(1e6)
+        assert.deepStrictEqual(
+          records.filter(isAnalytics).map(({ sequence }) => sequence),
+          [1, 3]
+        )
+        assert.strictEqual(records.filter(isBilling).at(-1)?.apiCalls, 3)
+        assert.strictEqual(spool.facts().dropped.records, 1)
+        assert.deepStrictEqual(yield* spool.take(1e6), records)
+        assert.strictEqual(spool.facts().dropped.records, 1, "once")
+        yield* spool.acknowledge(ackOf(records))
+        yield* Effect.sleep("1 second")
+        assert.deepStrictEqual(disk.hand.list(spoolFolder), [])
+      })
+    )
+  )
+
+  it(
+    "files of another version, and those of nobody, stay as they are",
+    quietly(
+      Effect.gen(function* () {
+        const disk = VirtualDisk.make()
+        const one = yield* startSpool(disk, 1)
+        one.counters.record(finished({ compiled: route }))
+        yield* one.spool.flush
+        yield* one.end
+        const epoch = idOf("route", 9)
+        const foreign = [`${epoch}.billing.1.v2`, `${epoch}.billing.1.v1`, "notes.txt"].map(
+          (name) => `${spoolFolder}/${name}`
+        )
+        for (const path of foreign)
+          disk.hand.write(path, Buffer.from("what another hand wrote, and more than a heading"))
+        const two = yield* startSpool(disk.crash({ kind: "process", seed: 0 }), 2)
+        yield* Effect.sleep("1 second")
+        assert.strictEqual((yield* two.spool.take(1e6)).length, 2)
+        for (const path of foreign) assert.isDefined(disk.hand.read(path), path)
+      })
+    )
+  )
+
+  it(
+    "two processes on one prefix deliver each record once, with one content, but for the window that was open between them",
+    quietly(
+      Effect.gen(function* () {
+        const disk = VirtualDisk.make()
+        const one = yield* startSpool(disk, 1)
+        const count = (life: typeof one, n: number) => {
+          for (let at = 0; at < n; at++) life.counters.record(finished({ compiled: route }))
+          return Effect.sleep("11 seconds")
+        }
+        yield* count(one, 5)
+        // The first one lives on, and does not know of the second.
+        const two = yield* startSpool(disk, 2)
+        yield* count(two, 2)
+        for (const n of [3, 4, 6]) yield* count(one, n)
+        yield* count(two, 1)
+        const receiver = makeReceiver()
+        for (const { spool } of [two, one]) receiver.commit(yield* takeAll(spool))
+        assert.deepInclude(receiver.ofEpoch(uuidOf(epochBytes(1))), { apiCalls: 18, matched: 18 })
+        assert.deepInclude(receiver.ofEpoch(uuidOf(epochBytes(2))), { apiCalls: 3, matched: 3 })
       })
     )
   )

@@ -28,6 +28,8 @@ type Step =
   | { readonly do: "deliver"; readonly bytes: number; readonly heard: number }
   | { readonly do: "flush" | "restart" | "heal" }
   | { readonly do: "crash"; readonly crash: VirtualDisk.Crash }
+  /** From now on each call takes so long: whatever else happens, happens meanwhile. */
+  | { readonly do: "slow"; readonly ms: number }
   | { readonly do: "afflict"; readonly kind: "full" | "readOnly" | "stuck" | "failing"; readonly seed: number }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -58,6 +60,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     })
   },
   {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("slow" as const), ms: fc.constantFrom(1, 30, 100, 400) })
+  },
+  {
     weight: 1,
     arbitrary: fc.record({
       do: fc.constant("afflict" as const),
@@ -76,6 +82,7 @@ interface Played {
   requests: number
   /** Whatever was committed was acknowledged. */
   isHeard: boolean
+  isSlow: boolean
 }
 
 const epochOf = (life: number): string => uuidOf(epochBytes(life))
@@ -105,6 +112,7 @@ const play = Effect.fnUntraced(function* (played: Played, now: Step, maxBytes: n
   const next = Effect.fnUntraced(function* (disk: VirtualDisk.VirtualDisk) {
     yield* life.end
     played.disk = disk
+    played.isSlow = false
     played.number++
     played.life = yield* begin(played, maxBytes)
   })
@@ -134,7 +142,8 @@ const play = Effect.fnUntraced(function* (played: Played, now: Step, maxBytes: n
       return yield* life.spool.flush
     case "restart":
       yield* life.spool.flush
-      if (count.isAfflicted) count.isExact = false
+      // A stop waits for the disk, but not for ever.
+      if (count.isAfflicted || played.isSlow) count.isExact = false
       return yield* next(played.disk.crash({ kind: "process", seed: 0 }))
     case "crash":
       count.isExact = false
@@ -150,7 +159,11 @@ const play = Effect.fnUntraced(function* (played: Played, now: Step, maxBytes: n
       }
       return played.disk.become(conditions[now.kind])
     }
+    case "slow":
+      played.isSlow = true
+      return played.disk.become({ slowMs: now.ms })
     case "heal":
+      played.isSlow = false
       return played.disk.become({})
   }
 })
@@ -173,7 +186,8 @@ const live = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>, maxBytes: 
     receiver: makeReceiver(),
     counted: new Map(),
     requests: 0,
-    isHeard: true
+    isHeard: true,
+    isSlow: false
   }
   const played: Played = { ...beginning, life: yield* begin(beginning, maxBytes) }
   const checkBounds = () => {
@@ -244,13 +258,16 @@ const isKind = (...kinds: ReadonlyArray<Step["do"]>) => step.filter((each) => ki
 
 describe("the spool", { timeout: 120_000 }, () => {
   it("bills what was served and counts each request once, whatever happens to deliveries and processes", () =>
-    holdsFor(2 ** 30, fc.array(isKind("traffic", "wait", "deliver", "flush", "restart", "crash"), { maxLength: 25 })))
+    holdsFor(
+      2 ** 30,
+      fc.array(isKind("traffic", "wait", "deliver", "flush", "restart", "crash", "slow"), { maxLength: 25 })
+    ))
 
   it("comes through any trouble of the disk, and has written everything once that is over", () =>
     holdsFor(2 ** 30, fc.array(step, { maxLength: 25 })))
 
   it("within a narrow bound drops analytics, tells how much, and goes on billing exactly", () =>
-    holdsFor(20_000, fc.array(isKind("traffic", "wait", "deliver", "flush", "restart"), { maxLength: 25 })))
+    holdsFor(20_000, fc.array(isKind("traffic", "wait", "deliver", "flush", "restart", "slow"), { maxLength: 25 })))
 
   it("within a narrow bound comes through any trouble of the disk", () =>
     holdsFor(20_000, fc.array(step, { maxLength: 25 })))
