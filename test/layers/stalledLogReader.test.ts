@@ -13,9 +13,9 @@ const logALot = `
   await Effect.runPromise(Effect.gen(function* () {
     yield* Effect.forEach(Array.from({ length: 20_000 }), () => Effect.logInfo("x".repeat(100)), { discard: true })
     console.log("alive", process.uptime())
-    yield* Effect.sleep("1 seconds")
+    yield* Effect.sleep("2 seconds")
     yield* Effect.logInfo("the last one")
-    yield* Effect.sleep("300 millis")
+    yield* Effect.sleep("1 second")
   }).pipe(Effect.provide(logger)))
   process.exit(0)
 `

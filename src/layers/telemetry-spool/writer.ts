@@ -174,7 +174,8 @@ export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
   const untilWork = Effect.gen(function* () {
     if (files.isLogFlushed()) return yield* work.await
     const dueMs = flushedAtMs + flushIntervalMs - (yield* monotonicMs)
-    yield* Effect.raceFirst(work.await, Effect.sleep(Math.max(0, dueMs)))
+    // Whole milliseconds, rounded up: what is due in no time that a clock can tell would be asked for without end.
+    yield* Effect.raceFirst(work.await, Effect.sleep(Math.max(1, Math.ceil(dueMs))))
   })
 
   const oneTurn = Effect.gen(function* () {

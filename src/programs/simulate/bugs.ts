@@ -3,6 +3,7 @@
  * of a node that goes wrong in one way, and names the promise whose checker must notice it.
  */
 import { Clock, Duration, Effect, Layer, Queue, Schedule, Scope } from "effect"
+import * as CountedRequests from "../../layers/counted-requests/CountedRequests.ts"
 import * as GzipConfigReceiver from "../../layers/GzipConfigReceiver.ts"
 import * as OutletConnection from "../../layers/outlet/OutletConnection.ts"
 import * as TraditionalCompatibleRouter from "../../layers/TraditionalCompatibleRouter.ts"
@@ -10,6 +11,8 @@ import { ClusterDialer, type ClusterSocket, type Frame, type SessionEnd } from "
 import { ConfigReceiver } from "../../services/ConfigReceiver.ts"
 import { Connection } from "../../services/Connection.ts"
 import { kong, ReconnectPolicy } from "../../services/ReconnectPolicy.ts"
+import { RequestCounters } from "../../services/RequestCounters.ts"
+import type { RequestObserver } from "../../services/RequestObservers.ts"
 import { Router } from "../../services/Router.ts"
 import { virtualParts } from "../../testing/virtualParts.ts"
 import type { DataPlaneParts } from "../dataPlaneParts.ts"
@@ -23,6 +26,8 @@ export interface Bug {
   readonly caughtBy: ReadonlyArray<string>
   /** What has to befall nodes before it shows at all, where no run brings that by itself. */
   readonly needs?: NodeFault
+  /** Shows only where a control plane takes telemetry, and bills. */
+  readonly isOfTelemetry?: true
 }
 
 /** So often in a whole run that no seed hides a bug that needs it. */
@@ -30,6 +35,7 @@ const timesInARun = 30
 
 /** The fate of a run in which a bug must be caught: what the bug needs befalls the fleet often enough. */
 export const fateWith = (bug: Bug | undefined, fate: Fate, fleet: { nodes: number; minutes: number }): Fate => {
+  if (bug?.isOfTelemetry === true) return { ...fate, konnectMode: false }
   if (bug?.needs === undefined) return fate
   const often = Math.max(1, Math.floor((fleet.nodes * fleet.minutes) / timesInARun))
   const every = Math.min(often, fate.everyMinutes[bug.needs] ?? often)
@@ -124,6 +130,22 @@ const losesARoute = Layer.effect(
   )
 ).pipe(Layer.provide(TraditionalCompatibleRouter.layer))
 
+const retriedEvery = 100
+
+/** As if each try of a request were one. */
+const countsRetries = Layer.effect(
+  RequestCounters,
+  Effect.map(RequestCounters, (counters) => {
+    let heard = 0
+    const record: RequestObserver = (request) => {
+      counters.record(request)
+      heard++
+      if (heard % retriedEvery === 0) counters.record(request)
+    }
+    return { ...counters, record }
+  })
+).pipe(Layer.provide(CountedRequests.layer))
+
 export const bugs = {
   "forgets-newest": {
     summary: "a payload that comes soon after another one is forgotten",
@@ -162,6 +184,12 @@ export const bugs = {
     summary: "the first route of each configuration is not compiled",
     parts: { router: losesARoute },
     caughtBy: ["wholeConfig"]
+  },
+  "counts-retries": {
+    summary: "a request that was tried twice is billed twice",
+    parts: { requestCounters: countsRetries },
+    caughtBy: ["billing"],
+    isOfTelemetry: true
   }
 } satisfies Readonly<Record<string, Bug>>
 

@@ -87,6 +87,9 @@ const factsOf = (judged: Judged): ReadonlyArray<Fact> => {
     { name: "from push to serving", value: shownTimes(distributionOf(measurements.convergeMs())) },
     { name: "healed to newest", value: shownTimes(outcome.healedConverge) },
     { name: "restart to newest", value: shownTimes(outcome.restartConverge) },
+    ...(outcome.billing === undefined
+      ? []
+      : [{ name: "API calls", value: `${outcome.billing.served} served, ${outcome.billing.billed} billed` }]),
     { name: "transcript", value: `${transcript.count()} lines, SHA-256 ${transcript.digest()}` },
     {
       name: "effort",

@@ -12,11 +12,13 @@ import type { Transcript } from "../../testing/Transcript.ts"
 import type { VirtualTime } from "../../testing/VirtualTime.ts"
 import { makeWorld } from "../../testing/World.ts"
 import { healAll } from "./afflictions.ts"
+import { beginBilling } from "./Billing.ts"
 import { bugs } from "./bugs.ts"
 import { type Fleet, makeFleet } from "./Fleet.ts"
 import { keepChanging, playFate } from "./fate.ts"
 import { type Distribution, distributionOf, type Measurements, measure } from "./measurements.ts"
 import type { SimulationOptions } from "./options.ts"
+import { type Settlement, settleBills } from "./settleBills.ts"
 
 export interface Outcome {
   readonly options: SimulationOptions
@@ -27,6 +29,8 @@ export interface Outcome {
   readonly healedConverge: Distribution
   /** The same after a restart of the control plane of which every node saw the end. */
   readonly restartConverge: Distribution
+  /** Of the nodes with traffic that is counted; `undefined` where telemetry stays local. */
+  readonly billing: Settlement | undefined
   readonly befallen: Readonly<Record<string, number>>
   readonly measurements: Measurements
   readonly transcript: Transcript
@@ -180,6 +184,7 @@ export const simulate = (
 
     yield* fleet.startControlPlane
     startAll(fleet)
+    const billing = beginBilling(world, fleet.nodes)
     yield* safetyPhase(
       fleet,
       checkers,
@@ -192,6 +197,11 @@ export const simulate = (
     )
     onMinute(options.minutes, "liveness", dials())
     const { healedConverge, restartConverge } = yield* livenessPhase(fleet, checkers)
+    // Konnect's format is not public: with its mode on, what is counted stays on the node.
+    const settlement = options.fate.konnectMode
+      ? undefined
+      : yield* settleBills(fleet, billing, (node, sentence) => checkers.report("billing", node, sentence))
+    billing.end()
     checkers.finish()
     return {
       options,
@@ -199,6 +209,7 @@ export const simulate = (
       tookMs: world.time.nowMs(),
       healedConverge,
       restartConverge,
+      billing: settlement,
       befallen,
       measurements,
       transcript,

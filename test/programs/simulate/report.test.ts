@@ -47,7 +47,8 @@ describe("the flags of simulate", () => {
       if (bug === undefined) throw new Error("no bug")
       const drawn = drawFate(seed)
       assert.deepStrictEqual(fate, fateWith(bugs[bug], drawn, { nodes: 7, minutes: 90 }))
-      assert.deepStrictEqual({ ...fate, everyMinutes: {} }, { ...drawn, everyMinutes: {} })
+      const { konnectMode } = bug === "counts-retries" ? { konnectMode: false } : drawn
+      assert.deepStrictEqual({ ...fate, everyMinutes: {} }, { ...drawn, konnectMode, everyMinutes: {} })
     }
     assert.isTrue(asked.isQuiet)
   })
@@ -60,6 +61,7 @@ describe("the flags of simulate", () => {
     const drawn = drawFate("1")
     assert.deepStrictEqual(await runs({}), [drawn])
     assert.deepStrictEqual(await runs({ bug: "lost-route" }), [drawn])
+    assert.deepStrictEqual(await runs({ bug: "counts-retries" }), [{ ...drawn, konnectMode: false }])
     const [needy] = await runs({ bug: "older-after-restart" })
     assert.deepStrictEqual(needy, { ...drawn, everyMinutes: { ...drawn.everyMinutes, kill: 20 } })
     const often: Fate = { ...drawn, everyMinutes: { kill: 3 } }

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { type BugName, bugNames, bugs } from "../../../src/programs/simulate/bugs.ts"
+import { type BugName, bugNames, bugs, fateWith } from "../../../src/programs/simulate/bugs.ts"
 import { readFlags } from "../../../src/programs/simulate/flags.ts"
 import { drawFate, type Fate, type SimulationOptions } from "../../../src/programs/simulate/options.ts"
 import { judge } from "../../../src/programs/simulate/report.ts"
@@ -68,7 +68,9 @@ describe("a simulated fleet", () => {
 
   for (const bug of bugNames) {
     it(`catches the canary ${bug}`, async () => {
-      const { outcome } = await run(small("3", { nodes: 8, minutes: 40, fate: roughFate, bug }))
+      const fleet = { nodes: 8, minutes: 40 }
+      const fate = bug === "counts-retries" ? fateWith(bugs[bug], roughFate, fleet) : roughFate
+      const { outcome } = await run(small("3", { ...fleet, fate, bug }))
       const judged = judge(outcome, noEffort)
       assert.isTrue(judged.passed, judged.verdict)
       const named: ReadonlyArray<string> = bugs[bug satisfies BugName].caughtBy

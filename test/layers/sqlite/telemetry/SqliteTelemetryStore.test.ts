@@ -269,7 +269,7 @@ const Step = Schema.Union([
 
 it.effect.prop(
   "sums are what was counted, whatever order batches arrive in, however often, however many at a time",
-  [Arbitrary.array(Arbitrary.schema(Step), { maxLength: 40 })],
+  [Arbitrary.array(Arbitrary.schema(Step), { minLength: 30, maxLength: 60 })],
   ([steps]) =>
     Effect.gen(function* () {
       const disk = makeSpoolDisk()
