@@ -1,6 +1,7 @@
 /**
  * TelemetryDelivery out of the TelemetrySpool, over the TelemetryDialer. A connection is opened when there is something to
- * deliver, and kept; when it ends, the next one waits as the configuration's does, so that a fleet does not come back at once.
+ * deliver, and kept for as long as there is; when it breaks, the next one waits as the configuration's does, so that a fleet
+ * does not come back at once.
  *
  * Whoever takes no telemetry is asked rarely: a control plane of Kong's, whose own format is not public (`telemetry.md` §A.4).
  */
@@ -88,9 +89,10 @@ const make = Effect.gen(function* () {
       Effect.catchDefect((defect) =>
         Effect.fail(new SessionEnd({ reason: "broken", message: `defect: ${messageOf(defect)}` }))
       ),
-      Effect.flip
+      Effect.match({ onSuccess: () => undefined, onFailure: (broken) => broken })
     )
-    yield* Effect.sleep(yield* pause(end, isFresh))
+    if (end === undefined) yield* tell.idle
+    else yield* Effect.sleep(yield* pause(end, isFresh))
   })
 
   const konnect = tell.local("konnect_mode is on, and Konnect's format is not public")

@@ -2,7 +2,7 @@
  * What is said over one connection: one batch in flight, the next one after its acknowledgement. Pings keep the way open
  * through whatever forgets silent connections, and find out when it is none any more.
  */
-import { Effect, MutableRef, Queue } from "effect"
+import { Effect, MutableRef, Option, Queue } from "effect"
 import type { TelemetryRecord } from "../../model/telemetry/TelemetryRecord.ts"
 import {
   batchMaxBytes,
@@ -19,6 +19,8 @@ import type { Acknowledgement, SpoolFacts, TelemetrySpool } from "../../services
 
 /** How long a control plane may take to commit a batch: many nodes may come back to it at once. */
 const answerLimitMs = 30_000
+/** A node without traffic keeps no connection: half of a fleet's sockets and pings would be for nothing. */
+const idleLimitMs = 60_000
 /** Answers that nobody asked for are not kept. */
 const answersMax = 4
 
@@ -79,8 +81,11 @@ const settle = Effect.fnUntraced(function* (
   yield* means.onAcknowledged(answer.acknowledged)
 })
 
+/** False when there was nothing to deliver for so long that the connection may go. */
 const deliver = Effect.fnUntraced(function* (socket: ClusterSocket, answers: Queue.Dequeue<Uint8Array>, means: Means) {
-  const records = yield* means.spool.take(MutableRef.get(means.targetBytes))
+  const taken = yield* Effect.timeoutOption(means.spool.take(MutableRef.get(means.targetBytes)), idleLimitMs)
+  if (Option.isNone(taken)) return false
+  const records = taken.value
   yield* socket.send(yield* encode(means, records))
   const frame = yield* Queue.take(answers).pipe(
     Effect.timeoutOrElse({
@@ -92,9 +97,10 @@ const deliver = Effect.fnUntraced(function* (socket: ClusterSocket, answers: Que
     })
   )
   yield* settle(means, records, yield* decode(means, frame))
+  return true
 })
 
-/** Runs until the connection ends, and fails with why. */
+/** Runs until the connection ends, and fails with why; comes back when there is nothing more to deliver. */
 export const deliverOver = Effect.fnUntraced(function* (socket: ClusterSocket, means: Means) {
   const answers = yield* Queue.dropping<Uint8Array>(answersMax)
   let heardAtMs = yield* monotonicMs
@@ -109,9 +115,8 @@ export const deliverOver = Effect.fnUntraced(function* (socket: ClusterSocket, m
       return yield* new SessionEnd({ reason: "silent", message: `nothing was heard for ${silenceLimitMs} ms` })
     yield* socket.ping("")
   })
-  return yield* Effect.raceAllFirst([
-    Effect.forever(read),
-    Effect.forever(ping),
-    Effect.forever(deliver(socket, answers, means))
-  ])
+  const deliverAll = Effect.gen(function* () {
+    while (yield* deliver(socket, answers, means)) heardAtMs = yield* monotonicMs
+  })
+  return yield* Effect.raceAllFirst([Effect.forever(read), Effect.forever(ping), deliverAll])
 })

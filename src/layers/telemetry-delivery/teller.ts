@@ -18,6 +18,8 @@ export const makeTeller = Effect.gen(function* () {
 
   const off = become({ _tag: "off" })
 
+  const idle = become({ _tag: "idle" })
+
   const opened = Effect.flatMap(clock.nowMs, (sinceMs) => become({ _tag: "connected", sinceMs }))
 
   const remember = (acknowledged: ReadonlyArray<Acknowledgement>, atMs: number): void => {
@@ -52,5 +54,5 @@ export const makeTeller = Effect.gen(function* () {
     yield* Effect.logInfo("telemetry stays on this node").pipe(Effect.annotateLogs({ reason }))
   })
 
-  return { off, opened, acknowledged, failed, local }
+  return { off, idle, opened, acknowledged, failed, local }
 })
