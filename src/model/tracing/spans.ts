@@ -91,7 +91,7 @@ const short = (text: string | undefined): string | undefined =>
   text === undefined || text.length <= attributeMaxChars ? text : bounded(text)
 
 const pathOf = (target: string): string => {
-  const path = target.replace(/^https?:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "") || "/"
+  const path = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "") || "/"
   return target.length <= attributeMaxChars ? path : bounded(path)
 }
 
