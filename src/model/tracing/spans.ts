@@ -95,6 +95,10 @@ const pathOf = (target: string): string => {
   return target.length <= attributeMaxChars ? path : bounded(path)
 }
 
+/** Also of a `Host` that is refused, which may hold a password as URLs do. */
+const addressOf = (host: string | undefined): string | undefined =>
+  short(host?.slice(host.lastIndexOf("@") + 1))?.replace(/:\d+$/, "")
+
 const serverSpan = (facts: RequestSpanFacts, { traceId, spanId, parentSpanId }: TraceContext): Span => ({
   traceId,
   spanId,
@@ -107,7 +111,7 @@ const serverSpan = (facts: RequestSpanFacts, { traceId, spanId, parentSpanId }: 
     "http.request.method": facts.method,
     "url.scheme": facts.isTls ? "https" : "http",
     "url.path": pathOf(facts.target),
-    "server.address": short(facts.host)?.replace(/:\d+$/, ""),
+    "server.address": addressOf(facts.host),
     "network.protocol.version": facts.httpVersion,
     "http.response.status_code": facts.status,
     "user_agent.original": short(facts.userAgent),

@@ -109,4 +109,9 @@ describe("the spans of a request", () => {
       [1024, 1024, 1024]
     )
   })
+
+  it("never hold the user and password of a host or a whole URL", () => {
+    for (const given of [{ host: "ann:s3cret@shop.test:80" }, { target: "ws://ann:s3cret@shop.test/a?b" }])
+      assert.notInclude(JSON.stringify(spansOf(facts(given), trace)), "s3cret")
+  })
 })
