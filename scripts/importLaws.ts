@@ -177,8 +177,9 @@ const mayOpen = [
   "layers/WebSocketDialer.ts",
   // Towards upstreams.
   "layers/http-proxy/",
-  // Towards a collector of telemetry, as a part that can be replaced.
+  // Towards a collector of telemetry, as a part that can be replaced, and what that part is asked not to do.
   "programs/dataPlaneParts.ts",
+  "layers/opentelemetry/Uplink.ts",
   // Of quickstart and drill, towards the listeners of their own processes.
   "programs/stage/",
   "programs/drill/"

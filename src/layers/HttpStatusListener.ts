@@ -1,7 +1,7 @@
 /** StatusListener over `node:http`: reference `proxy-behaviour.md` §11. */
 import { createServer } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { ByteSize, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
+import { ByteSize, Effect, Layer, MutableRef, Stream, SubscriptionRef } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import { emptyTable } from "../model/ConfigTable.ts"
@@ -17,7 +17,7 @@ import { gatherNodeFacts } from "../services/gatherNodeFacts.ts"
 import { Identity } from "../services/Identity.ts"
 import { LiveConfig } from "../services/LiveConfig.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
-import { NodeMetrics, nodeMetricsText } from "../services/NodeMetrics.ts"
+import { NodeMetrics, nodeMetricsPieces } from "../services/NodeMetrics.ts"
 import { readyAnswer, statusBody } from "../services/NodeStatus.ts"
 import { Resolver } from "../services/Resolver.ts"
 import { Settings } from "../services/Settings.ts"
@@ -25,6 +25,7 @@ import { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
 import type { TelemetryStatus } from "../services/TelemetryStatus.ts"
 import type { TrustedClock } from "../services/TrustedClock.ts"
+import { takeTurns } from "../services/takeTurns.ts"
 
 type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse>
 
@@ -74,9 +75,14 @@ const make = Effect.gen(function* () {
     return json(statusBody(yield* facts, { pid: process.pid, ...process.memoryUsage() }, asked.format), 200)
   })
 
-  const metrics = Effect.map(samples, (known) =>
-    HttpServerResponse.text(nodeMetricsText(known), { contentType: metricsContentType })
-  )
+  const metrics = Effect.gen(function* () {
+    const known = yield* samples
+    const pieces = yield* takeTurns(() => nodeMetricsPieces(known))
+    return HttpServerResponse.stream(Stream.fromIterable(pieces), {
+      contentType: metricsContentType,
+      contentLength: pieces.reduce((sum, { length }) => sum + length, 0)
+    })
+  })
 
   const ready = Effect.map(facts, (known) => {
     const answer = readyAnswer(known)

@@ -53,8 +53,13 @@ const field = (text: string | undefined): string => {
   return needsEscape.test(text) ? text.replaceAll(toEscape, escapeOne) : text
 }
 
-/** Without query and fragment. */
-const bare = (target: string | undefined): string | undefined => target?.replace(/[?#].*$/s, "")
+const credentials = /^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i
+
+/** Without query and fragment, and without the user and password of a whole URL. */
+const bare = (target: string | undefined): string | undefined => {
+  const path = target?.replace(/[?#].*$/s, "")
+  return path?.includes("@") ? path.replace(credentials, "$1") : path
+}
 
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -85,30 +90,40 @@ const rounded = (ms: number): number => Math.round(ms * 1000) / 1000
 
 const unlessNever = (ms: number): number | undefined => (ms < 0 ? undefined : rounded(ms))
 
+// Control characters and line breaks that JSON lets pass, and terminals obey.
+const controls = /[\x7f-\x9f\u2028\u2029]/
+const allControls = /[\x7f-\x9f\u2028\u2029]/g
+
+const unicodeEscape = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+
+const inert = (text: string): string => (controls.test(text) ? text.replaceAll(allControls, unicodeEscape) : text)
+
 /** Fields that have nothing to tell are left out. */
 const jsonLine = (facts: AccessFacts, { target, referer }: Shown): string =>
-  `${JSON.stringify({
-    time: new Date(facts.atMs).toISOString(),
-    request_id: facts.id,
-    client: facts.clientAddress === "" ? undefined : facts.clientAddress,
-    method: facts.method,
-    target,
-    http_version: facts.httpVersion,
-    tls: facts.isTls,
-    status: facts.status,
-    source: facts.source,
-    service: facts.service,
-    route: facts.route,
-    consumer: facts.consumer,
-    request_bytes: facts.requestBodyBytes,
-    response_bytes: facts.responseBodyBytes,
-    request_ms: rounded(facts.requestMs),
-    proxy_ms: unlessNever(facts.proxyMs),
-    upstream_ms: unlessNever(facts.upstreamMs),
-    referer,
-    user_agent: facts.userAgent,
-    trace_id: facts.traceId
-  })}\n`
+  `${inert(
+    JSON.stringify({
+      time: new Date(facts.atMs).toISOString(),
+      request_id: facts.id,
+      client: facts.clientAddress === "" ? undefined : facts.clientAddress,
+      method: facts.method,
+      target,
+      http_version: facts.httpVersion,
+      tls: facts.isTls,
+      status: facts.status,
+      source: facts.source,
+      service: facts.service,
+      route: facts.route,
+      consumer: facts.consumer,
+      request_bytes: facts.requestBodyBytes,
+      response_bytes: facts.responseBodyBytes,
+      request_ms: rounded(facts.requestMs),
+      proxy_ms: unlessNever(facts.proxyMs),
+      upstream_ms: unlessNever(facts.upstreamMs),
+      referer,
+      user_agent: facts.userAgent,
+      trace_id: facts.traceId
+    })
+  )}\n`
 
 export interface AccessLogStyle {
   readonly format: AccessLogFormat

@@ -267,7 +267,7 @@ export const settingTable = {
   ),
 
   proxy_access_log: preset(
-    Type.text,
+    Type.logPath,
     "off",
     "Where a data plane writes one line for each request: off, /dev/stdout, /dev/stderr, or a path, of <prefix> unless it is absolute. SIGUSR1 opens it anew."
   ),

@@ -11,7 +11,7 @@ import { type RungSource, rungSources } from "./Snapshot.ts"
 export interface SettingType<A> {
   readonly expected: string
   readonly parse: (text: string) => A | undefined
-  /** What a refused text has instead, in words that give nothing of it away: for values that can't be shown. */
+  /** What a refused text has instead, in words that give nothing of it away: for values that can't be shown, and aren't then. */
   readonly found?: (text: string) => string | undefined
 }
 
@@ -40,6 +40,12 @@ const switches: Readonly<Record<string, boolean>> = {
   no: false
 }
 export const onOff: SettingType<boolean> = make("on or off", (value) => switches[value.toLowerCase()])
+
+/** Where nginx would log to something else, a file of that name would be made here. */
+export const logPath: SettingType<string> = make("off, /dev/stdout, /dev/stderr, or the path of a file", (value) => {
+  if (value.toLowerCase() === "off") return "off"
+  return /^(?:syslog|memory):|\0|\/$/.test(value) ? undefined : value
+})
 
 export const oneOf = <const L extends ReadonlyArray<string>>(literals: L): SettingType<L[number]> =>
   make(`one of ${literals.join(", ")}`, (value) => literals.find((literal) => literal === value.toLowerCase()))
@@ -151,15 +157,15 @@ export const recordOrder: SettingType<ReadonlyArray<(typeof recordTypes)[number]
 
 export const list: SettingType<ReadonlyArray<string>> = make("a comma-separated list", (value) => splitList(value))
 
-/** Of a collector. What authenticates there is a header, which is a secret; a URL is shown. */
-export const httpUrl: SettingType<string> = make(
-  "an http:// or https:// URL without user name and password",
-  (value) => {
+/** Of a collector. What authenticates there is a header, which is a secret; a URL is shown, but for one that has a password. */
+export const httpUrl: SettingType<string> = {
+  ...make("an http:// or https:// URL without user name and password", (value) => {
     if (!URL.canParse(value)) return undefined
     const { protocol, username, password, href } = new URL(value)
     return /^https?:$/.test(protocol) && username === "" && password === "" ? href : undefined
-  }
-)
+  }),
+  found: (value) => (value.includes("@") ? "an @ in it" : undefined)
+}
 
 const decoded = (text: string): string | undefined => {
   try {

@@ -69,10 +69,11 @@ const parseOne = (
   const value = setting.type.parse(text)
   if (value !== undefined) return { value }
   const found = setting.type.found?.(text)
+  const isHidden = setting.isSecret || found !== undefined
   const instead = found === undefined ? "" : `, found ${found}`
   const message = `expected ${setting.type.expected}${instead}${given === undefined ? "" : ` (${given.origin})`}`
   const standIn = preset === undefined ? undefined : setting.type.parse(preset)
-  return { value: standIn, fault: { path: [name], message, ...(setting.isSecret ? {} : { value: text }) } }
+  return { value: standIn, fault: { path: [name], message, ...(isHidden ? {} : { value: text }) } }
 }
 
 export const parseSettings = (sources: SettingSources): ParsedSettings => {

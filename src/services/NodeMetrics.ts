@@ -2,8 +2,9 @@
 import { Context, type Effect } from "effect"
 import { nodeSeries, type nodeSeries as Table } from "../model/metrics/nodeSeries.ts"
 import { type ProcessUse, processSamples } from "../model/metrics/ProcessUse.ts"
-import { prometheusText } from "../model/metrics/PrometheusText.ts"
+import { prometheusPieces, prometheusText } from "../model/metrics/PrometheusText.ts"
 import { asNumber, one, type SamplesOf, seconds, stateSamples } from "../model/metrics/Series.ts"
+import type { Steps } from "../model/steps.ts"
 import type { ConnectionCounts, DeliveryCounts } from "./NodeHealth.ts"
 import { cacheView, type NodeFacts, serverCounts, unreadyReason } from "./NodeStatus.ts"
 import type { SpoolFacts } from "./TelemetrySpool.ts"
@@ -121,5 +122,8 @@ export const nodeSamples = (facts: MetricFacts): NodeSamples => ({
   holdfast_ready: one(asNumber(unreadyReason(facts.node) === undefined)),
   holdfast_api_calls_total: one(facts.apiCalls)
 })
+
+export const nodeMetricsPieces = (samples: NodeSamples): Steps<ReadonlyArray<Uint8Array>> =>
+  prometheusPieces(nodeSeries, samples)
 
 export const nodeMetricsText = (samples: NodeSamples): string => prometheusText(nodeSeries, samples)

@@ -8,6 +8,7 @@ import { type BoundScale, foldLatencies, kongLatencyScale, upstreamLatencyScale 
 import type { MetricGroup } from "../model/metrics/metricGroups.ts"
 import type { nodeSeries } from "../model/metrics/nodeSeries.ts"
 import type { Sample, SamplesOf } from "../model/metrics/Series.ts"
+import { atOnce, inSteps, type Steps } from "../model/steps.ts"
 import { type Latency, otherId, type RequestCell } from "./RequestCounters.ts"
 
 type Samples = SamplesOf<typeof nodeSeries>
@@ -63,25 +64,34 @@ const labelsOf = ({ serviceId, routeId, consumerId }: RequestCell, names: Names,
   return { service, route: route.name, workspace: route.workspace, consumer }
 }
 
+type Labels = NonNullable<ReturnType<typeof labelsOf>>
+
+/** No two groups have the same labels, whatever the configuration calls its rows: no series stands there twice. */
+const keyOf = ({ service, route, workspace, consumer }: Labels): string =>
+  `${workspace}\n${route}\n${service}\n${consumer}`
+
+const cellsPerStep = 500
+
 /** In the order in which they came up first, which no later request changes: what has series keeps them. */
-const groupsOf = (
-  cells: ReadonlyArray<RequestCell>,
+function* groupsOf(
+  cells: Iterable<RequestCell>,
   names: Names,
   { limit }: MetricChoice,
   hasConsumer: boolean
-): Groups => {
+): Steps<Groups> {
   const groups = new Map<string, Group>()
   const leftOut = new Set<string>()
-  for (const cell of cells) {
+  const sort = (cell: RequestCell): void => {
     const labels = labelsOf(cell, names, hasConsumer)
-    const key = [cell.serviceId, cell.routeId, hasConsumer ? cell.consumerId : ""].join()
-    if (cell.routeId === otherId) leftOut.add(key)
-    if (labels === undefined) continue
+    if (cell.routeId === otherId) leftOut.add(hasConsumer ? `${otherId} ${cell.consumerId}` : otherId)
+    if (labels === undefined) return
+    const key = keyOf(labels)
     const known = groups.get(key)
     if (known !== undefined) known.cells.push(cell)
     else if (groups.size < limit) groups.set(key, { ...labels, cells: [cell] })
     else leftOut.add(key)
   }
+  yield* inSteps(cells, cellsPerStep, sort)
   return { shown: [...groups.values()], leftOut: leftOut.size }
 }
 
@@ -122,9 +132,8 @@ const bandwidthSamples = ({ service, route, workspace, consumer, cells }: Group)
 
 const latencySamples =
   (latencyOf: (cell: RequestCell) => Latency, scale: BoundScale) =>
-  ({ service, route, workspace, cells }: Group): Sample => [
-    [service, route, workspace],
-    foldLatencies(cells.map(latencyOf), scale)
+  ({ service, route, workspace, cells }: Group): ReadonlyArray<Sample> => [
+    [[service, route, workspace], foldLatencies(cells.map(latencyOf), scale)]
   ]
 
 const unmatchedSamples = (cells: ReadonlyArray<RequestCell>): ReadonlyArray<Sample> => {
@@ -132,24 +141,42 @@ const unmatchedSamples = (cells: ReadonlyArray<RequestCell>): ReadonlyArray<Samp
   return sumBy(unmatched, ({ status }) => String(status)).map(([code, count]) => [[code], count])
 }
 
-export const requestSamples = (given: Iterable<RequestCell>, names: Names, choice: MetricChoice): Samples => {
+const groupsPerStep = 100
+
+function* samplesOf(
+  groups: ReadonlyArray<Group>,
+  samplesIn: (group: Group) => ReadonlyArray<Sample>
+): Steps<ReadonlyArray<Sample>> {
+  const samples: Array<Sample> = []
+  yield* inSteps(groups, groupsPerStep, (group) => {
+    for (const sample of samplesIn(group)) samples.push(sample)
+  })
+  return samples
+}
+
+/** Each group is read in one step, so that its counts belong together; counts of different ones may be of different moments. */
+export function* requestSampleSteps(given: Iterable<RequestCell>, names: Names, choice: MetricChoice): Steps<Samples> {
   const cells = [...given]
   const has = (group: MetricGroup) => choice.groups.has(group)
-  const groups = groupsOf(cells, names, choice, has("per_consumer"))
+  const groups = yield* groupsOf(cells, names, choice, has("per_consumer"))
   // A latency has no consumer in its labels, whoever is told apart otherwise.
-  const ofRoutes = has("per_consumer") ? groupsOf(cells, names, choice, false) : groups
+  const ofRoutes = has("per_consumer") ? yield* groupsOf(cells, names, choice, false) : groups
+  const shown = (group: MetricGroup) => (has(group) ? groups.shown : [])
   const ofRoute = (latencyOf: (cell: RequestCell) => Latency, scale: BoundScale) =>
-    has("latency_metrics") ? ofRoutes.shown.map(latencySamples(latencyOf, scale)) : []
+    samplesOf(has("latency_metrics") ? ofRoutes.shown : [], latencySamples(latencyOf, scale))
   return {
-    kong_http_requests_total: has("status_code_metrics") ? groups.shown.flatMap(statusSamples) : [],
-    kong_kong_latency_ms: ofRoute(({ proxyLatency }) => proxyLatency, kongLatencyScale),
-    kong_upstream_latency_ms: ofRoute(({ upstreamLatency }) => upstreamLatency, upstreamLatencyScale),
-    kong_request_latency_ms: ofRoute(({ requestLatency }) => requestLatency, upstreamLatencyScale),
-    kong_bandwidth_bytes: has("bandwidth_metrics") ? groups.shown.flatMap(bandwidthSamples) : [],
+    kong_http_requests_total: yield* samplesOf(shown("status_code_metrics"), statusSamples),
+    kong_kong_latency_ms: yield* ofRoute(({ proxyLatency }) => proxyLatency, kongLatencyScale),
+    kong_upstream_latency_ms: yield* ofRoute(({ upstreamLatency }) => upstreamLatency, upstreamLatencyScale),
+    kong_request_latency_ms: yield* ofRoute(({ requestLatency }) => requestLatency, upstreamLatencyScale),
+    kong_bandwidth_bytes: yield* samplesOf(shown("bandwidth_metrics"), bandwidthSamples),
     holdfast_unmatched_requests_total: has("status_code_metrics") ? unmatchedSamples(cells) : [],
     holdfast_metrics_left_out: [[[], groups.leftOut]]
   }
 }
+
+export const requestSamples = (given: Iterable<RequestCell>, names: Names, choice: MetricChoice): Samples =>
+  atOnce(requestSampleSteps(given, names, choice))
 
 const healthStates = ["healthchecks_off", "healthy", "unhealthy", "dns_error"]
 

@@ -87,4 +87,33 @@ describe("the access log of a node", () => {
     started.child.stdout?.resume()
     await started.kill("SIGTERM")
   })
+
+  it("shares standard error with the log of the node: both go on when a reader that stalled reads again", {
+    timeout: 60_000
+  }, async () => {
+    const { node, started } = await startNode("shared", { KONG_PROXY_ACCESS_LOG: "/dev/stderr" })
+    started.child.stderr?.pause()
+    for (let turn = 0; turn < 20; turn++) {
+      await hammer(`${node.proxy}/${"x".repeat(3_000)}`, 30, ({ status }) => status === 200)
+      started.child.kill("SIGUSR1")
+    }
+    started.child.stderr?.resume()
+    await ask(`${node.proxy}/late`)
+    await eventually(
+      "the line of a late request",
+      10_000,
+      async () => started.log(),
+      (log) => log.includes("GET /late ")
+    )
+    const told = () => started.log().split("SIGUSR1: opening the access log anew").length
+    const before = told()
+    started.child.kill("SIGUSR1")
+    await eventually(
+      "a late line of the log",
+      10_000,
+      async () => told(),
+      (count) => count > before
+    )
+    await started.kill("SIGTERM")
+  })
 })

@@ -101,4 +101,21 @@ describe("a line of the access log", () => {
         assert.notInclude(accessLine(facts({ target: secret, referer: `https://x.test${secret}` }), style), "s3cret")
     })
   })
+
+  it("has no control character that JSON lets pass: a terminal would obey it", () => {
+    const userAgent = "\u009b2Jx\u007f\u0085\u2028\u2029"
+    const line = accessLine(facts({ userAgent }), json)
+    assert.notMatch(line.slice(0, -1), /[\p{Cc}\u2028\u2029]/u)
+    assert.strictEqual(JSON.parse(line).user_agent, userAgent)
+  })
+
+  it("never holds the user and password of a whole URL, unless queries are asked for", () => {
+    const given = { target: "http://ann:s3cret@shop.test/a@b", referer: "https://ann:s3cret@x.test/p?q" }
+    for (const style of [combined, json]) {
+      const line = accessLine(facts(given), style)
+      assert.include(line, "http://shop.test/a@b")
+      assert.include(line, '"https://x.test/p"')
+    }
+    assert.include(accessLine(facts(given), { ...combined, hasQuery: true }), given.target)
+  })
 })

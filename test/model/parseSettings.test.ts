@@ -183,4 +183,19 @@ describe("effectiveSettings", () => {
       if (/(?<!public_)key$|token|secret|password/.test(name)) assert.isTrue(isSecret, name)
     }
   })
+
+  it("takes for the access log what is a path here, and nothing that only nginx knows", () => {
+    for (const value of ["syslog:server=10.0.0.1", "memory:32m", "logs/"])
+      assert.deepEqual(lines({ KONG_PROXY_ACCESS_LOG: value }), [
+        `proxy_access_log: expected off, /dev/stdout, /dev/stderr, or the path of a file (KONG_PROXY_ACCESS_LOG), got ${JSON.stringify(value)}`
+      ])
+    assert.strictEqual(parse({ KONG_PROXY_ACCESS_LOG: "OFF" }).values.proxy_access_log, "off")
+    assert.strictEqual(parse({ KONG_PROXY_ACCESS_LOG: "logs/a.log" }).values.proxy_access_log, "logs/a.log")
+  })
+
+  it("does not show a collector's URL that has a password in it", () => {
+    assert.deepEqual(lines({ KONG_OPENTELEMETRY_METRICS_ENDPOINT: "http://ann:s3cret@collector:4318/v1/metrics" }), [
+      "opentelemetry_metrics_endpoint: expected an http:// or https:// URL without user name and password, found an @ in it (KONG_OPENTELEMETRY_METRICS_ENDPOINT)"
+    ])
+  })
 })

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "vitest"
 import { metricGroups } from "../../src/model/metrics/metricGroups.ts"
 import { otherId } from "../../src/services/RequestCounters.ts"
-import { namesOf, requestSamples, targetSamples } from "../../src/services/RequestMetrics.ts"
+import { namesOf, requestSampleSteps, requestSamples, targetSamples } from "../../src/services/RequestMetrics.ts"
 import { readTable } from "../support/readTable.ts"
 import { type GivenCell, requestCell } from "../support/requestCells.ts"
 import { routeId, serviceId, table } from "../support/tables.ts"
@@ -12,7 +12,7 @@ const consumerId = "33333333-3333-4333-8333-333333333333"
 const namelessId = "55555555-5555-4555-8555-555555555555"
 const upstreamId = "66666666-6666-4666-8666-666666666666"
 
-const config = readTable({
+const rows = {
   ...table("/a"),
   workspaces: [{ id: workspaceId, name: "team" }],
   routes: [
@@ -25,7 +25,8 @@ const config = readTable({
     { id: "77777777-7777-4777-8777-777777777777", upstream: upstreamId, target: "10.0.0.1:80" },
     { id: "88888888-8888-4888-8888-888888888888", upstream: upstreamId, target: "b.test:81", weight: 0 }
   ]
-})
+}
+const config = readTable(rows)
 
 const all = { groups: new Set<string>(metricGroups), limit: 100 }
 const shared = { groups: new Set<string>(metricGroups.filter((group) => group !== "per_consumer")), limit: 100 }
@@ -124,5 +125,30 @@ describe("metrics of requests", () => {
       [["pool", "10.0.0.1:80", "10.0.0.1:80", "unhealthy", "http"], 0],
       [["pool", "10.0.0.1:80", "10.0.0.1:80", "dns_error", "http"], 0]
     ])
+  })
+
+  it("never have the same series twice, whatever names collide", () => {
+    const other = "33333333-3333-4333-8333-333333333334"
+    const twins = readTable({
+      ...rows,
+      consumers: [
+        { id: consumerId, username: "ann" },
+        { id: other, custom_id: "ann" }
+      ]
+    })
+    const cells = [
+      { ...ofRoute, consumerId, statuses: ok(2) },
+      { ...ofRoute, consumerId: other, statuses: ok(3) }
+    ].map(requestCell)
+    const found = requestSamples(cells, namesOf(twins), all)
+    assert.deepEqual(found.kong_http_requests_total, [[["echo", "r1", "200", "service", "team", "ann"], 5]])
+  })
+
+  it("are gathered in steps of so many combinations, for a scrape must not stop the requests", () => {
+    const cells = Array.from({ length: 5_000 }, () => requestCell({ ...ofRoute, statuses: ok(1) }))
+    const steps = requestSampleSteps(cells, namesOf(config), shared)
+    let count = 0
+    while (steps.next().done !== true) count++
+    assert.isAtLeast(count, 10)
   })
 })

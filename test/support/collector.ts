@@ -9,8 +9,8 @@ export interface Received {
   readonly text: string
 }
 
-/** A status, or no connection, or no answer at all. */
-export type Behaviour = number | "refuses" | "hangs"
+/** A status, with a Retry-After if there is to be one; or no connection, or no answer at all. */
+export type Behaviour = number | { readonly status: number; readonly retryAfter: string } | "refuses" | "hangs"
 
 export const makeCollector = () => {
   const received: Array<Received> = []
@@ -28,9 +28,15 @@ export const makeCollector = () => {
         )
       const { body } = request
       const bytes = body._tag === "Uint8Array" ? body.body : new Uint8Array()
-      if (behaviour < 300)
+      const { status, retryAfter } = typeof behaviour === "number" ? { status: behaviour, retryAfter: "" } : behaviour
+      if (status < 300)
         received.push({ url: url.href, headers: { ...request.headers }, bytes, text: new TextDecoder().decode(bytes) })
-      return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(null, { status: behaviour })))
+      return Effect.succeed(
+        HttpClientResponse.fromWeb(
+          request,
+          new Response(null, { status, ...(retryAfter === "" ? {} : { headers: { "retry-after": retryAfter } }) })
+        )
+      )
     })
   )
   return {

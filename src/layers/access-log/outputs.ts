@@ -1,5 +1,5 @@
 /** Where lines go: behind a file, or to whoever reads the process's standard output. */
-import { fstatSync, write as writeToDescriptor } from "node:fs"
+import { constants, fstatSync, openSync, write as writeToDescriptor } from "node:fs"
 import { Socket } from "node:net"
 import { dirname } from "node:path"
 import { Data, Effect, type Scope } from "effect"
@@ -59,7 +59,25 @@ const descriptors: Readonly<Record<string, number>> = { "/dev/stdout": 1, "/dev/
 /** The descriptor that a path stands for. */
 export const descriptorOf = (path: string): number | undefined => descriptors[path]
 
-type Write = (bytes: Uint8Array, done: (error?: Error | null) => void) => void
+type Write = (bytes: Uint8Array) => Effect.Effect<void, OutputFailed>
+
+type Done = (error?: Error | null) => void
+
+/** What `start` gives back stops what was started. */
+const written = (start: (done: Done) => () => void): Effect.Effect<void, OutputFailed> =>
+  Effect.callback((resume) => {
+    const done: Done = (error) =>
+      resume(error ? Effect.fail(new OutputFailed({ message: error.message })) : Effect.void)
+    return Effect.sync(start(done))
+  })
+
+const throughStream =
+  (stream: NodeJS.WritableStream): Write =>
+  (bytes) =>
+    written((done) => {
+      stream.write(bytes, done)
+      return () => {}
+    })
 
 const kindOf = (fd: number): "pipe" | "file" | "terminal" => {
   try {
@@ -71,39 +89,72 @@ const kindOf = (fd: number): "pipe" | "file" | "terminal" => {
   }
 }
 
-const toFile =
+const fullPauseMs = 10
+
+/** Off the thread that serves. A descriptor that somebody has made non-blocking says so when it is full. */
+const byCalls =
   (fd: number): Write =>
-  (bytes, done) =>
-    writeToDescriptor(fd, bytes, (error, written) => {
-      if (error !== null || written >= bytes.length) done(error)
-      else toFile(fd)(bytes.subarray(written), done)
+  (bytes) =>
+    written((done) => {
+      let timer: NodeJS.Timeout | undefined
+      let isStopped = false
+      const go = (rest: Uint8Array): void =>
+        writeToDescriptor(fd, rest, (error, count) => {
+          if (isStopped) return
+          if (error?.code === "EAGAIN") timer = setTimeout(go, fullPauseMs, rest)
+          else if (error !== null || count >= rest.length) done(error)
+          else go(rest.subarray(count))
+        })
+      go(bytes)
+      return () => {
+        isStopped = true
+        clearTimeout(timer)
+      }
     })
 
-/** Node writes to pipes and files of these descriptors synchronously: a reader that stalls would stop the proxy. */
-const writerTo = (fd: number): Write => {
-  const own = fd === 1 ? process.stdout : process.stderr
-  // Unheard, an error here would end the process; every write is told of its own.
-  own.on("error", () => {})
-  const kind = kindOf(fd)
-  if (kind === "file") return toFile(fd)
-  if (kind === "terminal") return (bytes, done) => void own.write(bytes, done)
-  const pipe = new Socket({ fd, readable: false, writable: true })
-  pipe.on("error", () => {})
-  pipe.unref()
-  return (bytes, done) => void pipe.write(bytes, done)
+/**
+ * The same pipe by a descriptor of our own. Of two handles in one process that wait for room on one descriptor only one is ever
+ * woken, and the log of happenings, or an embedder's output, may have the other. A socket can't be opened anew.
+ */
+const openedAnew = (fd: number): number | undefined => {
+  try {
+    return openSync(`/dev/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK)
+  } catch {
+    return undefined
+  }
 }
 
-/** The descriptor is the process's, and stays open. */
-export const streamOutput = (fd: number): Effect.Effect<Output> =>
-  Effect.sync(() => {
-    const write = writerTo(fd)
-    return {
-      write: (bytes) =>
-        Effect.callback<void, OutputFailed>((resume) => {
-          write(bytes, (error) =>
-            resume(error ? Effect.fail(new OutputFailed({ message: error.message })) : Effect.void)
-          )
-        }),
-      reopen: Effect.void
-    }
+const toPipe = (fd: number): Effect.Effect<Write, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const own = openedAnew(fd)
+    if (own === undefined) return byCalls(fd)
+    const pipe = new Socket({ fd: own, readable: false, writable: true })
+    pipe.on("error", () => {})
+    pipe.unref()
+    yield* Effect.addFinalizer(() => Effect.sync(() => pipe.destroy()))
+    return throughStream(pipe)
   })
+
+const toTerminal = (fd: number): Effect.Effect<Write, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const own = fd === 1 ? process.stdout : process.stderr
+    const ignore = () => {}
+    // Unheard, an error here would end the process; every write is told of its own.
+    yield* Effect.acquireRelease(
+      Effect.sync(() => own.on("error", ignore)),
+      () => Effect.sync(() => own.off("error", ignore))
+    )
+    return throughStream(own)
+  })
+
+const writerTo: Readonly<Record<ReturnType<typeof kindOf>, (fd: number) => Effect.Effect<Write, never, Scope.Scope>>> =
+  {
+    // Node writes to pipes and files of these descriptors synchronously: a reader that stalls would stop the proxy.
+    pipe: toPipe,
+    file: (fd) => Effect.succeed(byCalls(fd)),
+    terminal: toTerminal
+  }
+
+/** The descriptor is the process's, and stays open. */
+export const streamOutput = (fd: number): Effect.Effect<Output, never, Scope.Scope> =>
+  Effect.map(writerTo[kindOf(fd)](fd), (write) => ({ write, reopen: Effect.void }))

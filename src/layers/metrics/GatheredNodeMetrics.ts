@@ -8,10 +8,17 @@ import type { LiveConfig } from "../../services/LiveConfig.ts"
 import { NodeHealth } from "../../services/NodeHealth.ts"
 import { NodeMetrics, nodeSamples } from "../../services/NodeMetrics.ts"
 import { RequestCounters } from "../../services/RequestCounters.ts"
-import { type MetricChoice, type Names, namesOf, requestSamples, targetSamples } from "../../services/RequestMetrics.ts"
+import {
+  type MetricChoice,
+  type Names,
+  namesOf,
+  requestSampleSteps,
+  targetSamples
+} from "../../services/RequestMetrics.ts"
 import { Settings } from "../../services/Settings.ts"
 import type { TelemetryStatus } from "../../services/TelemetryStatus.ts"
 import type { TrustedClock } from "../../services/TrustedClock.ts"
+import { takeTurns } from "../../services/takeTurns.ts"
 import { processUse } from "./processUse.ts"
 
 /** Made once for each configuration, which may have thousands of names. */
@@ -31,15 +38,17 @@ const make = Effect.gen(function* () {
   const names = rememberNames()
   const gather = yield* gatherNodeFacts
 
-  const samples = Effect.map(gather, (node) => {
+  const samples = Effect.gen(function* () {
+    const node = yield* gather
     const table = node.live.snapshot?.table ?? emptyTable
+    const ofRequests = yield* takeTurns(() => requestSampleSteps(requests.cells(), names(table), choice))
     return nodeSamples({
       node,
       connection: MutableRef.get(health.connection),
       process: processUse(),
       apiCalls: requests.apiCalls(),
       traffic: {
-        ...requestSamples(requests.cells(), names(table), choice),
+        ...ofRequests,
         ...targetSamples(table, choice)
       },
       accessLog: MutableRef.get(health.accessLog)?.(),

@@ -3,7 +3,7 @@ import { Clock, Effect, Layer, Schedule } from "effect"
 import type { HttpClient } from "effect/http"
 import * as OtlpSerialization from "effect/observability/OtlpSerialization"
 import { nodeSeries } from "../../model/metrics/nodeSeries.ts"
-import { otlpMetrics } from "../../model/metrics/OtlpMetrics.ts"
+import { otlpMetricPieces } from "../../model/metrics/OtlpMetrics.ts"
 import { version } from "../../model/version.ts"
 import type { Identity } from "../../services/Identity.ts"
 import { MetricsExport } from "../../services/MetricsExport.ts"
@@ -12,7 +12,10 @@ import { Settings } from "../../services/Settings.ts"
 import { supervise } from "../../services/supervise.ts"
 import { serializationLayer } from "./OtlpTracing.ts"
 import { makeTeller } from "./teller.ts"
-import { makeResource, makeUplink } from "./Uplink.ts"
+import { makeResource, makeUplink, waitAsAsked } from "./Uplink.ts"
+
+/** Of one message: encoded in some 10 ms, and small enough for any collector. */
+const pointsMax = 200
 
 const exportTo = Effect.fnUntraced(function* (endpoint: string) {
   const { opentelemetry_metrics_interval } = yield* Settings
@@ -24,11 +27,13 @@ const exportTo = Effect.fnUntraced(function* (endpoint: string) {
   const startedAtMs = yield* Clock.currentTimeMillis
 
   const once = Effect.gen(function* () {
-    const metrics = otlpMetrics(nodeSeries, yield* samples, { startedAtMs, nowMs: yield* Clock.currentTimeMillis })
-    const scopeMetrics = [{ scope: { name: "holdfast", version }, metrics }]
-    yield* send(serialization.metrics({ resourceMetrics: [{ resource, scopeMetrics }] }))
+    const times = { startedAtMs, nowMs: yield* Clock.currentTimeMillis }
+    for (const metrics of otlpMetricPieces(nodeSeries, yield* samples, times, pointsMax)) {
+      const scopeMetrics = [{ scope: { name: "holdfast", version }, metrics }]
+      yield* send(serialization.metrics({ resourceMetrics: [{ resource, scopeMetrics }] }))
+    }
     yield* tell.delivered
-  }).pipe(Effect.catchTag("NotDelivered", tell.failed))
+  }).pipe(Effect.catchTag("NotDelivered", (failure) => Effect.andThen(tell.failed(failure), waitAsAsked(failure))))
 
   yield* supervise(
     "export of metrics",

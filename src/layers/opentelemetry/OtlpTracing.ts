@@ -16,13 +16,15 @@ import type { ObservedRequest } from "../../services/RequestObservers.ts"
 import { Settings } from "../../services/Settings.ts"
 import { supervise } from "../../services/supervise.ts"
 import { type RequestTracer, type TracedRequest, Tracing } from "../../services/Tracing.ts"
-import { SpanQueue } from "./SpanQueue.ts"
+import { maxBatch, SpanQueue } from "./SpanQueue.ts"
 import { makeTeller } from "./teller.ts"
-import { makeResource, makeUplink, type NotDelivered } from "./Uplink.ts"
+import { makeResource, makeUplink, NotDelivered, waitAsAsked } from "./Uplink.ts"
 
-/** From the first span that waits. */
+/** From the first span that waits, unless there is a batch of them before. */
 const gatherTime = "2 seconds"
 const retryDelays = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("30 seconds")])
+/** Of one batch. A collector that is never pleased with it must not keep all later ones from being sent. */
+const batchLimit = "5 minutes"
 /** A stop waits no longer than this for the last spans. */
 const lastBatchLimit = "1 second"
 
@@ -92,6 +94,7 @@ const traceTo = Effect.fnUntraced(function* (endpoint: string) {
   const tell = makeTeller(endpoint)
   const queue = new SpanQueue()
   const awake = yield* Latch.make(false)
+  const hasBatch = yield* Latch.make(false)
   let delivered = 0
 
   const body = (spans: ReadonlyArray<Span>) =>
@@ -116,20 +119,31 @@ const traceTo = Effect.fnUntraced(function* (endpoint: string) {
   const deliver = Effect.suspend(() => {
     const spans = queue.take()
     if (spans.length === 0) return Effect.void
-    const untilTaken = Effect.retry(attempt(spans), { schedule: retryDelays, while: ({ isPassing }) => isPassing })
+    const untilTaken = Effect.tapError(attempt(spans), waitAsAsked).pipe(
+      Effect.retry({ schedule: retryDelays, while: ({ isPassing }) => isPassing }),
+      Effect.timeoutOrElse({
+        duration: batchLimit,
+        orElse: () => Effect.fail(new NotDelivered({ message: "tried for too long", isPassing: false }))
+      })
+    )
     return give(spans, untilTaken).pipe(Effect.onInterrupt(() => Effect.sync(() => queue.lose(spans.length))))
   })
 
+  const untilEmpty = (work: Effect.Effect<void>) =>
+    Effect.whileLoop({ while: () => queue.length > 0, body: () => work, step: () => {} })
+
   const turn = awake.await.pipe(
-    Effect.andThen(Effect.sleep(gatherTime)),
-    Effect.andThen(awake.close),
-    Effect.andThen(Effect.whileLoop({ while: () => queue.length > 0, body: () => deliver, step: () => {} }))
+    Effect.andThen(Effect.raceFirst(Effect.sleep(gatherTime), hasBatch.await)),
+    Effect.andThen(Effect.all([awake.close, hasBatch.close])),
+    Effect.andThen(untilEmpty(deliver))
   )
 
-  const last = Effect.suspend(() => {
-    const spans = queue.take()
-    return spans.length === 0 ? Effect.void : give(spans, attempt(spans))
-  })
+  const last = untilEmpty(
+    Effect.suspend(() => {
+      const spans = queue.take()
+      return give(spans, attempt(spans))
+    })
+  )
   // Before the fiber, so that it runs behind the fiber's end.
   yield* Effect.addFinalizer(() =>
     last.pipe(
@@ -142,7 +156,9 @@ const traceTo = Effect.fnUntraced(function* (endpoint: string) {
   MutableRef.set(tracing, () => ({ delivered, dropped: queue.dropped }))
 
   const take = (spans: ReadonlyArray<Span>): void => {
-    if (queue.add(spans)) awake.openUnsafe()
+    if (!queue.add(spans)) return
+    awake.openUnsafe()
+    if (queue.length >= maxBatch) hasBatch.openUnsafe()
   }
   return Tracing.of({ tracer: makeTracer(settings, () => clock.currentTimeMillisUnsafe(), take) })
 })

@@ -1,7 +1,7 @@
 /** Spans that wait for a collector: so many, and those that find no room are counted and lost. */
 import type { Span } from "../../model/tracing/spans.ts"
 
-/** About 4 MiB, and half a minute of 100 sampled requests a second. */
+/** Some 4 MiB, 14 with the longest texts that a client can send, and 20 s of 100 sampled requests a second. */
 const maxWaiting = 4096
 export const maxBatch = 512
 

@@ -2,7 +2,9 @@
 import { Effect } from "effect"
 import type { NotDelivered } from "./Uplink.ts"
 
-export const makeTeller = (endpoint: string) => {
+export const makeTeller = (url: string) => {
+  // Some collectors take a key in the query.
+  const endpoint = url.replace(/[?#].*$/s, "")
   let isAway = false
   return {
     failed: ({ message }: NotDelivered) =>

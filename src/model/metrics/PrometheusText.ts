@@ -1,4 +1,5 @@
 /** Samples in Prometheus' text format 0.0.4. */
+import { atOnce, type Steps } from "../steps.ts"
 import type { HistogramValue, Sample, SamplesOf, SeriesDefinition, SeriesTable } from "./Series.ts"
 
 export const metricsContentType = "text/plain; version=0.0.4; charset=utf-8"
@@ -43,14 +44,38 @@ const sampleText = (name: string, names: ReadonlyArray<string>, [labels, value]:
 const headText = (name: string, { type, help }: SeriesDefinition): string =>
   `# HELP ${name} ${escapedHelp(help)}\n# TYPE ${name} ${type}\n`
 
-/** In the order of the table. */
-export const prometheusText = <T extends SeriesTable>(table: T, samples: SamplesOf<T>): string => {
+const pieceChars = 65_536
+const encoder = new TextEncoder()
+
+/**
+ * In the order of the table; in pieces, one for each step. They are bytes at once: text that is put together of a million
+ * strings keeps them all until somebody reads it.
+ */
+export function* prometheusPieces<T extends SeriesTable>(
+  table: T,
+  samples: SamplesOf<T>
+): Steps<ReadonlyArray<Uint8Array>> {
+  const pieces: Array<Uint8Array> = []
   let text = ""
   for (const [name, definition] of Object.entries(table)) {
     const own = samples[name]
     if (own === undefined || own.length === 0) continue
     text += headText(name, definition)
-    for (const sample of own) text += sampleText(name, definition.labels, sample)
+    for (const sample of own) {
+      text += sampleText(name, definition.labels, sample)
+      if (text.length < pieceChars) continue
+      pieces.push(encoder.encode(text))
+      text = ""
+      yield
+    }
   }
-  return text
+  pieces.push(encoder.encode(text))
+  return pieces
 }
+
+const decoder = new TextDecoder()
+
+export const prometheusText = <T extends SeriesTable>(table: T, samples: SamplesOf<T>): string =>
+  atOnce(prometheusPieces(table, samples))
+    .map((piece) => decoder.decode(piece))
+    .join("")

@@ -78,7 +78,26 @@ const rest: Pick<Span, "droppedAttributesCount" | "events" | "droppedEventsCount
   droppedLinksCount: 0
 }
 
-const pathOf = (target: string): string => target.replace(/^https?:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "") || "/"
+/** Of what a client sends: spans wait in memory, by their number. */
+const attributeMaxChars = 1024
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** A copy of its own: a part of a text keeps the whole of it in memory. */
+const bounded = (text: string): string => decoder.decode(encoder.encode(text.slice(0, attributeMaxChars)))
+
+const short = (text: string | undefined): string | undefined =>
+  text === undefined || text.length <= attributeMaxChars ? text : bounded(text)
+
+const pathOf = (target: string): string => {
+  const path = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "") || "/"
+  return target.length <= attributeMaxChars ? path : bounded(path)
+}
+
+/** Also of a `Host` that is refused, which may hold a password as URLs do. */
+const addressOf = (host: string | undefined): string | undefined =>
+  short(host?.slice(host.lastIndexOf("@") + 1))?.replace(/:\d+$/, "")
 
 const serverSpan = (facts: RequestSpanFacts, { traceId, spanId, parentSpanId }: TraceContext): Span => ({
   traceId,
@@ -92,10 +111,10 @@ const serverSpan = (facts: RequestSpanFacts, { traceId, spanId, parentSpanId }: 
     "http.request.method": facts.method,
     "url.scheme": facts.isTls ? "https" : "http",
     "url.path": pathOf(facts.target),
-    "server.address": facts.host?.replace(/:\d+$/, ""),
+    "server.address": addressOf(facts.host),
     "network.protocol.version": facts.httpVersion,
     "http.response.status_code": facts.status,
-    "user_agent.original": facts.userAgent,
+    "user_agent.original": short(facts.userAgent),
     "client.address": facts.clientAddress,
     "error.type": facts.status >= 500 ? String(facts.status) : undefined,
     "holdfast.request.id": facts.id,

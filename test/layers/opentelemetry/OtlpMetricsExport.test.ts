@@ -5,16 +5,16 @@ import { TestClock } from "effect/testing"
 import * as OtlpMetricsExport from "../../../src/layers/opentelemetry/OtlpMetricsExport.ts"
 import { Identity } from "../../../src/services/Identity.ts"
 import { MetricsExport } from "../../../src/services/MetricsExport.ts"
-import { NodeMetrics } from "../../../src/services/NodeMetrics.ts"
+import { NodeMetrics, type NodeSamples } from "../../../src/services/NodeMetrics.ts"
 import { makeCollector } from "../../support/collector.ts"
 import { recordedLogs } from "../../support/recordedLogs.ts"
 import { settingsLayer } from "../../support/settings.ts"
 
-const scene = (given: Readonly<Record<string, string>>) => {
+const scene = (given: Readonly<Record<string, string>>, more: NodeSamples = {}) => {
   const collector = makeCollector()
   const logs = recordedLogs()
   let looks = 0
-  const samples = Effect.sync(() => ({ holdfast_api_calls_total: [[[], ++looks] as const] }))
+  const samples = Effect.sync(() => ({ holdfast_api_calls_total: [[[], ++looks] as const], ...more }))
   const layer = OtlpMetricsExport.layer.pipe(
     Layer.provide([
       Layer.succeed(Identity, { nodeId: "n1", hostname: "h1", version: "3.9.0" }),
@@ -62,6 +62,37 @@ describe("export of metrics", () => {
       yield* pass(20)
       assert.lengthOf(collector.received, 5)
       assert.lengthOf(logs.of("telemetry is delivered to the collector again"), 1)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("sends many points in several messages, for encoding them all at once would stop the requests", () => {
+    const codes = Array.from({ length: 450 }, (_, at) => [[String(at)], at] as const)
+    const { collector, layer } = scene(
+      { opentelemetry_metrics_endpoint: "http://collector.test:4318/v1/metrics" },
+      { holdfast_unmatched_requests_total: codes }
+    )
+    return Effect.gen(function* () {
+      yield* MetricsExport
+      yield* pass(1)
+      const points = collector.received.map(({ text }) => text.split('"asDouble"').length - 1)
+      assert.deepEqual(points, [200, 200, 51])
+      const codesSent = collector.received.flatMap(({ text }) => [
+        ...text.matchAll(/"key":"code","value":\{"stringValue":"(\d+)"/g)
+      ])
+      assert.strictEqual(new Set(codesSent.map(([, code]) => code)).size, 450)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("leaves a collector alone for as long as that one asks", () => {
+    const { collector, layer } = scene({
+      opentelemetry_metrics_endpoint: "http://collector.test:4318/v1/metrics",
+      opentelemetry_metrics_interval: "10"
+    })
+    return Effect.gen(function* () {
+      yield* MetricsExport
+      collector.become({ status: 503, retryAfter: "100" })
+      yield* pass(95)
+      assert.isAtMost(collector.attempts(), 2)
     }).pipe(Effect.provide(layer))
   })
 })

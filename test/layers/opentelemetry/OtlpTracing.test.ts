@@ -163,4 +163,73 @@ describe("tracing", () => {
       assert.isDefined(stopping.pollUnsafe())
     })
   })
+
+  it.effect("brings a batch as soon as there is one: what a good collector could take is not lost", () => {
+    const { collector, layer } = scene()
+    return Effect.gen(function* () {
+      const settle = Effect.gen(function* () {
+        for (let turns = 0; turns < 40; turns++) yield* Effect.yieldNow
+      })
+      yield* settle
+      for (let round = 0; round < 10; round++) {
+        yield* observe(500)
+        yield* settle
+      }
+      assert.isAtLeast(collector.attempts(), 15)
+      yield* pass(3)
+      assert.deepEqual(yield* counts, { delivered: 10_000, dropped: 0 })
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("leaves a collector alone for as long as that one asks (OTLP, Retry-After)", () => {
+    const { collector, layer } = scene()
+    return Effect.gen(function* () {
+      collector.become({ status: 429, retryAfter: "100" })
+      yield* observe(1)
+      yield* pass(90)
+      assert.strictEqual(collector.attempts(), 1)
+      collector.become(200)
+      yield* pass(30)
+      assert.deepEqual(yield* counts, { delivered: 2, dropped: 0 })
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("gives up on a batch that is never taken, so that later ones have their turn", () => {
+    const { collector, layer } = scene()
+    return Effect.gen(function* () {
+      collector.become(503)
+      yield* observe(1)
+      yield* pass(320)
+      assert.deepEqual(yield* counts, { delivered: 0, dropped: 2 })
+      collector.become(200)
+      yield* observe(1)
+      yield* pass(3)
+      assert.deepEqual(yield* counts, { delivered: 2, dropped: 2 })
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("brings all that waits at a stop, not a batch of it", () => {
+    const { collector, layer } = scene()
+    return Effect.gen(function* () {
+      yield* observe(1_000).pipe(Effect.provide(layer))
+      assert.lengthOf(
+        collector.received.flatMap(({ text }) => spansIn(text)),
+        2_000
+      )
+    })
+  })
+
+  it.effect("tells of the collector without what stands in its query, which may be a key", () => {
+    const endpoint = "http://collector.test:4318/v1/traces"
+    const { collector, logs, layer } = scene({ ...traced, opentelemetry_traces_endpoint: `${endpoint}?key=s3cret` })
+    return Effect.gen(function* () {
+      collector.become("refuses")
+      yield* observe(1)
+      yield* pass(10)
+      assert.deepEqual(
+        logs.of("telemetry can't be delivered to the collector").map((fields) => fields.endpoint),
+        [endpoint]
+      )
+    }).pipe(Effect.provide(layer))
+  })
 })

@@ -1,7 +1,7 @@
 /** Prometheus' text format: whatever a name holds, the scraper reads it back as it was. */
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { prometheusText } from "../../../src/model/metrics/PrometheusText.ts"
+import { prometheusPieces, prometheusText } from "../../../src/model/metrics/PrometheusText.ts"
 import { counter, gauge, histogram, type Sample } from "../../../src/model/metrics/Series.ts"
 import { readPrometheus } from "../../support/prometheusFormat.ts"
 import { holds } from "../../support/property.ts"
@@ -60,5 +60,15 @@ describe("the text for Prometheus", () => {
 
   it("has no head for what has no samples", () => {
     assert.strictEqual(prometheusText(table, { b: [] }), "")
+  })
+
+  it("comes in pieces of a bounded size, which are the same text", () => {
+    const samples = { b: Array.from({ length: 5_000 }, (_, at): Sample => [["x".repeat(50), String(at)], at]) }
+    const steps = prometheusPieces(table, samples)
+    let step = steps.next()
+    while (step.done !== true) step = steps.next()
+    assert.isAbove(step.value.length, 4)
+    assert.isTrue(step.value.every((piece) => piece.length < 70_000))
+    assert.strictEqual(Buffer.concat(step.value).toString(), prometheusText(table, samples))
   })
 })

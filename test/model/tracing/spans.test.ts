@@ -99,4 +99,19 @@ describe("the spans of a request", () => {
     const [server] = spansOf(facts({ clientAddress: "192.0.2.1", target: "http://h.test" }), trace)
     assert.deepInclude(server && attributesOf(server), { "client.address": "192.0.2.1", "url.path": "/" })
   })
+
+  it("hold no more of what a client sends than 1,024 characters, for they wait in memory", () => {
+    const long = "x".repeat(15_000)
+    const [server] = spansOf(facts({ target: `/${long}?${long}`, userAgent: long, host: `${long}:80` }), trace)
+    const texts = Object.values(server === undefined ? {} : attributesOf(server)).map(String)
+    assert.deepEqual(
+      texts.filter((text) => text.startsWith("x") || text.startsWith("/x")).map(({ length }) => length),
+      [1024, 1024, 1024]
+    )
+  })
+
+  it("never hold the user and password of a host or a whole URL", () => {
+    for (const given of [{ host: "ann:s3cret@shop.test:80" }, { target: "ws://ann:s3cret@shop.test/a?b" }])
+      assert.notInclude(JSON.stringify(spansOf(facts(given), trace)), "s3cret")
+  })
 })
