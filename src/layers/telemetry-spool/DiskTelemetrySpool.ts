@@ -15,7 +15,7 @@ import { Settings } from "../../services/Settings.ts"
 import { supervise } from "../../services/supervise.ts"
 import { TelemetrySpool } from "../../services/TelemetrySpool.ts"
 import { TrustedClock } from "../../services/TrustedClock.ts"
-import { makeReading } from "./reading.ts"
+import { makeReading, readAgainAfterMs } from "./reading.ts"
 import { type Piece, Shelf } from "./Shelf.ts"
 import { makeTelling } from "./telling.ts"
 import { makeWindows } from "./windows.ts"
@@ -74,7 +74,8 @@ const make = Effect.gen(function* () {
     forget: (piece) => {
       shelf.drop(piece)
       writer.discard([piece])
-    }
+    },
+    leaveAside: (piece) => shelf.drop(piece)
   })
 
   // --- windows ---
@@ -122,9 +123,9 @@ const make = Effect.gen(function* () {
   const take = Effect.fnUntraced(function* (bytes: number) {
     for (;;) {
       news.closeUnsafe()
-      const batch = yield* gather(bytes)
+      const { batch, isHindered } = yield* gather(bytes)
       if (batch.length > 0) return batch
-      yield* news.await
+      yield* isHindered ? Effect.raceFirst(news.await, Effect.sleep(readAgainAfterMs)) : news.await
     }
   })
 

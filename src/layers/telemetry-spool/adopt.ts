@@ -104,9 +104,13 @@ const kindsInOrder: ReadonlyArray<FileName["kind"]> = ["foreign", "unfinished", 
 
 const keyOf = ({ epoch, lane }: Pick<Span, "epoch" | "lane">) => `${epoch} ${lane}`
 
+/** Says nothing about the file: the process is short of something, or the disk is silent. */
+const passing: ReadonlySet<string> = new Set(["ETIMEDOUT", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "EINTR", "EBUSY"])
+export const isPassing = ({ code }: DiskError): boolean => passing.has(code)
+
 /** What fails for want of a writable disk, or of an answer, may succeed later; what can't be read may, but seldom. */
-const isUnreadable = ({ operation, code }: DiskError): boolean =>
-  code !== "ETIMEDOUT" && (operation === "read" || operation === "stat")
+const isUnreadable = (error: DiskError): boolean =>
+  !isPassing(error) && (error.operation === "read" || error.operation === "stat")
 
 /** So often a file that can't be read is tried before it is left where it is. */
 const triesMax = 3
