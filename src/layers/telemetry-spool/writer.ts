@@ -32,13 +32,19 @@ export interface WriterOptions {
   readonly nowMs: Effect.Effect<number>
   readonly segmentMaxBytes: number
   readonly logMaxBytes: number
-  /** Something may have come to the shelf, or may be offered now. */
+  /** Something may have come to the shelf or have left it, or may be offered now, or is to be told. */
   readonly changed: () => void
 }
 
 export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
   const { disk, silence, folder, epoch, shelf, windows, telling, nowMs, changed } = options
-  const files = makeSpoolFiles(options)
+  const files = makeSpoolFiles({
+    ...options,
+    logTaken: (window) => {
+      windows.doubt(window)
+      changed()
+    }
+  })
   const work = yield* Latch.make(true)
   /** Everything that was asked for is done, or could not be. */
   const isSettled = yield* Latch.make()

@@ -79,7 +79,7 @@ describe("a spool that can't read what it keeps", () => {
         yield* Effect.sleep("1 second")
         disk.become({ faultOf: readsFail("EIO") })
         for (let n = 0; n < 60; n++) yield* takeAll(life.spool)
-        assert.deepStrictEqual(life.spool.facts().dropped, { records: 2, requests: 7 })
+        assert.strictEqual(life.spool.facts().dropped.requests, 7)
         yield* life.end
         const next = yield* startSpool(disk.crash({ kind: "process", seed: 0 }), 3)
         yield* Effect.sleep("1 second")
