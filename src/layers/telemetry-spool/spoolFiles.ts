@@ -224,6 +224,8 @@ export const makeSpoolFiles = (options: SpoolFilesOptions) => {
 
   return {
     writeOpen,
+    /** A line is missing in the log: the next one begins with the whole window. */
+    leaveLog,
     flushLog,
     removeLog,
     writePiece,

@@ -129,7 +129,7 @@ export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
     // What the last one's held stands in segments, or was acknowledged; the next one's takes its place.
     if (window === undefined) return yield* files.removeLog
     const line = windows.collect(yield* nowMs)
-    if (line !== undefined) yield* makeRoom(lineOf(line).length)
+    if (line !== undefined) yield* Effect.tapError(makeRoom(lineOf(line).length), () => files.leaveLog)
     yield* files.writeOpen(window, line)
     const now = yield* monotonicMs
     if (now - flushedAtMs < flushIntervalMs) return
