@@ -10,6 +10,7 @@ import { monotonicMs } from "../../services/monotonic.ts"
 import { supervise } from "../../services/supervise.ts"
 import { fileMaxBytes, makeAdoption, recordsOf, writeSealed } from "./adopt.ts"
 import { lineOf, readLines } from "./lines.ts"
+import type { OpenWindow } from "./OpenWindow.ts"
 import { type Piece, recordsIn, type Shelf } from "./Shelf.ts"
 import { makeSpoolFiles, removeFile } from "./spoolFiles.ts"
 import type { Telling } from "./telling.ts"
@@ -49,6 +50,8 @@ export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
   /** Everything that was asked for is done, or could not be. */
   const isSettled = yield* Latch.make()
   const isUrgent = yield* Latch.make()
+  /** Its last line was written, whatever became of that: a second one would count again. */
+  let endedInLog: OpenWindow | undefined
   let isAdopted = false
   let isStuck = false
   let closed: ReadonlyArray<ClosedWindow> = []
@@ -115,8 +118,10 @@ export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
 
   /** What its log lacks comes first: a crash between two segments must find the same window there. */
   const finishWindow = Effect.fnUntraced(function* ({ window, lastLine, pieces }: ClosedWindow) {
-    if (files.isLogOf(window)) {
-      yield* Effect.ignore(Effect.andThen(files.writeOpen(window, lastLine), files.flushLog))
+    if (files.isLogOf(window) && endedInLog !== window) {
+      endedInLog = window
+      const write = Effect.andThen(files.writeOpen(window, lastLine), files.flushLog)
+      yield* Effect.ignore(Effect.andThen(makeRoom(lineOf(lastLine).length), write))
     }
     yield* makeRoom(0)
     for (const piece of pieces) yield* files.writePiece(piece)

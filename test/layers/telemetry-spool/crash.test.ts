@@ -241,3 +241,25 @@ it("a kill -9 costs no more where a file that had to make room could not be remo
       assert.deepInclude(receiver.ofEpoch(uuidOf(epochBytes(2))), { apiCalls: 5, matched: 5 })
     }).pipe(Effect.provide(Logger.layer([])))
   ))
+
+it("a window whose end is written again and again, for a segment can't be made, counts once after a kill -9", () =>
+  runVirtual(
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      const life = yield* startSpool(disk, 1, { analytics_flush_interval: 1 })
+      life.counters.record(finished({ compiled: routes[0] }))
+      yield* Effect.sleep("950 millis")
+      disk.become({
+        faultOf: ({ operation, path }) =>
+          operation === "create" && !path.includes("open") ? { _tag: "Fails", code: "EIO" } : undefined
+      })
+      for (let n = 0; n < 3; n++) life.counters.record(finished({ compiled: routes[0] }))
+      yield* Effect.sleep("20 seconds")
+      yield* life.end
+      const next = yield* startSpool(disk.crash({ kind: "process", seed: 0 }), 2)
+      yield* Effect.sleep("1 second")
+      const receiver = makeReceiver()
+      receiver.commit(yield* takeAll(next.spool))
+      assert.deepInclude(receiver.ofEpoch(uuidOf(epochBytes(1))), { apiCalls: 4, matched: 4 })
+    }).pipe(Effect.provide(Logger.layer([])))
+  ))
