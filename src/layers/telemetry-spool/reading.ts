@@ -82,8 +82,8 @@ export const makeReading = ({ disk, shelf, offersMemory, lost, forget, leaveAsid
     const content = yield* Effect.catch(contentOf(piece), (error) => failed(piece, file, error))
     if (!(content instanceof Uint8Array)) return content
     piece.failures = 0
-    const lines = readLines(content) ?? { lines: [], damaged: 0 }
-    const records = yield* judge(piece, last, recordsOf(lines, piece).records)
+    const lines = (yield* readLines(content)) ?? { lines: [], damaged: 0 }
+    const records = yield* judge(piece, last, (yield* recordsOf(lines, piece)).records)
     read = { piece, bytes, records }
     return records
   })

@@ -92,8 +92,10 @@ export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
   /** Leaves the newest record of a segment of billing. */
   const shrink = Effect.fnUntraced(function* (piece: Piece) {
     yield* files.letGo(piece)
-    const lines = readLines((yield* disk.read(piece.file ?? "", fileMaxBytes)).bytes) ?? { lines: [], damaged: 0 }
-    const newest = recordsOf(lines, piece).records.findLast(({ record }) => record.sequence <= piece.last)
+    const { bytes } = yield* disk.read(piece.file ?? "", fileMaxBytes)
+    const lines = (yield* readLines(bytes)) ?? { lines: [], damaged: 0 }
+    const { records } = yield* recordsOf(lines, piece)
+    const newest = records.findLast(({ record }) => record.sequence <= piece.last)
     const sealed = newest && (yield* writeSealed(disk, folder, [newest.record]))
     if (sealed === undefined || !shelf.has(piece)) return
     shelf.remove(piece)
