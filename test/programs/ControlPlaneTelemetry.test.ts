@@ -111,7 +111,7 @@ describe("GET /billing/usage", () => {
     withControlPlane(
       Effect.gen(function* () {
         yield* commit([billing(1, 0, 5), billing(2, 3, 12)])
-        yield* commit([billing(1, 3, 30)], uuidOf(2))
+        yield* commit([{ ...billing(1, 3, 30), epoch: uuidOf(8) }], uuidOf(2))
         assert.deepStrictEqual((yield* get("/billing/usage")).body, {
           services: 4,
           api_calls: 42,

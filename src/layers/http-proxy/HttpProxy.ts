@@ -33,6 +33,9 @@ import { Traffic } from "./traffic.ts"
 import { makeUpstreamHeaderPolicy } from "./upstreamHeaders.ts"
 import { makeUpstreamPools } from "./upstreamPools.ts"
 
+/** A connection that was cut off says so at once; nobody waits longer for one that does not. */
+const cutOffPatience = "1 second"
+
 const closeServer = (server: Server): Effect.Effect<void> =>
   Effect.sync(() => {
     if (server.listening) server.close()
@@ -164,8 +167,11 @@ const make = Effect.gen(function* () {
       for (const { server } of servers) if (server.listening) server.close()
       traffic.whenIdle(() => Deferred.doneUnsafe(idle, Effect.void))
       // As a finalizer this runs where nothing may be interrupted; the wait itself must be.
-      yield* Effect.interruptible(Deferred.await(idle)).pipe(Effect.timeoutOption(`${settings.drain_timeout} seconds`))
+      const isIdle = Effect.interruptible(Deferred.await(idle))
+      yield* Effect.timeoutOption(isIdle, `${settings.drain_timeout} seconds`)
       traffic.closeAll()
+      // What was cut off is over, and counted, only once its connection has said so.
+      yield* Effect.timeoutOption(isIdle, cutOffPatience)
     })
   )
   yield* Effect.addFinalizer(() => drain)

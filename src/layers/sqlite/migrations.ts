@@ -48,7 +48,8 @@ const init = SqlClient.SqlClient.use((sql) =>
 )
 
 /**
- * Telemetry: how far each epoch and lane of a node is known, what it said of its spool, and sums by minutes since the epoch.
+ * Telemetry: how far each epoch and lane is known and which node brought it last, what nodes said of their spools, and sums by
+ * minutes since 1970.
  * An empty text stands for no service, route or consumer, for a key has no NULL.
  */
 const telemetry = SqlClient.SqlClient.use((sql) =>
@@ -63,8 +64,10 @@ const telemetry = SqlClient.SqlClient.use((sql) =>
         dropped_records INTEGER NOT NULL,
         dropped_requests INTEGER NOT NULL,
         minute INTEGER NOT NULL,
-        PRIMARY KEY (node, epoch, lane)
+        PRIMARY KEY (epoch, lane)
       ) WITHOUT ROWID`,
+      sql`CREATE INDEX telemetry_marks_by_minute ON telemetry_marks (minute)`,
+      sql`CREATE INDEX telemetry_drops ON telemetry_marks (node, dropped_records, dropped_requests) WHERE dropped_records > 0`,
       sql`CREATE TABLE telemetry_nodes (
         node TEXT PRIMARY KEY,
         received_ms INTEGER NOT NULL,

@@ -15,7 +15,7 @@ import { Settings } from "../../services/Settings.ts"
 import { supervise } from "../../services/supervise.ts"
 import { TelemetrySpool } from "../../services/TelemetrySpool.ts"
 import { TrustedClock } from "../../services/TrustedClock.ts"
-import { makeReading } from "./reading.ts"
+import { makeReading, readAgainAfterMs } from "./reading.ts"
 import { type Piece, Shelf } from "./Shelf.ts"
 import { makeTelling } from "./telling.ts"
 import { makeWindows } from "./windows.ts"
@@ -48,8 +48,11 @@ const make = Effect.gen(function* () {
   const news = yield* Latch.make()
   /** A flush ended the window before its time. */
   const ended = yield* Latch.make()
-  /** The services of the configuration are others. */
-  const newServices = yield* Latch.make()
+  /** There is something to tell, though nothing may be counted. */
+  const untold = yield* Latch.make()
+  const tellNews = (): void => {
+    if (windows.hasNews()) untold.openUnsafe()
+  }
   const writer = yield* makeWriter({
     disk: impatient(disk, silence),
     silence,
@@ -61,7 +64,10 @@ const make = Effect.gen(function* () {
     nowMs: clock.nowMs,
     segmentMaxBytes: Math.min(segmentMaxBytes, Math.floor(maxBytes / 16)),
     logMaxBytes: Math.floor(maxBytes / 4),
-    changed: () => void news.openUnsafe()
+    changed: () => {
+      news.openUnsafe()
+      tellNews()
+    }
   })
   const gather = makeReading({
     disk: impatient(disk, silence),
@@ -74,6 +80,11 @@ const make = Effect.gen(function* () {
     forget: (piece) => {
       shelf.drop(piece)
       writer.discard([piece])
+      tellNews()
+    },
+    leaveAside: (piece) => {
+      shelf.drop(piece)
+      tellNews()
     }
   })
 
@@ -88,6 +99,11 @@ const make = Effect.gen(function* () {
     if (dropped.length > 0) yield* telling.dropped
   })
 
+  const settle = close.pipe(
+    Effect.tap(() => ended.open),
+    Effect.andThen(Effect.timeoutOption(Effect.interruptible(writer.settled), flushPatience))
+  )
+
   const follow = Effect.gen(function* () {
     for (;;) {
       yield* counters.changed
@@ -97,8 +113,8 @@ const make = Effect.gen(function* () {
   })
 
   const oneWindow = Effect.gen(function* () {
-    if (!windows.hasNewServices()) yield* Effect.raceFirst(counters.changed, newServices.await)
-    newServices.closeUnsafe()
+    if (!windows.hasNews()) yield* Effect.raceFirst(counters.changed, untold.await)
+    untold.closeUnsafe()
     ended.closeUnsafe()
     windows.begin(yield* clock.nowMs)
     writer.wake()
@@ -110,7 +126,7 @@ const make = Effect.gen(function* () {
   const followServices = Stream.runForEach(SubscriptionRef.changes(state), ({ snapshot }) =>
     Effect.sync(() => {
       services = snapshot?.table.services.length ?? 0
-      if (windows.hasNewServices()) newServices.openUnsafe()
+      tellNews()
     })
   )
 
@@ -122,9 +138,9 @@ const make = Effect.gen(function* () {
   const take = Effect.fnUntraced(function* (bytes: number) {
     for (;;) {
       news.closeUnsafe()
-      const batch = yield* gather(bytes)
+      const { batch, isHindered } = yield* gather(bytes)
       if (batch.length > 0) return batch
-      yield* news.await
+      yield* isHindered ? Effect.raceFirst(news.await, Effect.sleep(readAgainAfterMs)) : news.await
     }
   })
 
@@ -136,11 +152,11 @@ const make = Effect.gen(function* () {
         writer.discard(done)
         return done.length > 0 ? telling.roomMade : Effect.void
       }),
-    flush: close.pipe(
-      Effect.tap(() => ended.open),
-      Effect.andThen(Effect.timeoutOption(Effect.interruptible(writer.settled), flushPatience)),
-      Effect.asVoid
-    ),
+    flush: Effect.gen(function* () {
+      yield* settle
+      // What went with the last window, for want of room say, stands in no record yet.
+      if (windows.hasNews()) yield* settle
+    }),
     facts: () => ({
       bytes: shelf.bytes + writer.logBytes(),
       records: shelf.records,

@@ -6,11 +6,12 @@
  * Cells are numbered in the order in which they first came up, and a record holds so many of them by number: however much of
  * the log was lost, a cell is never in another record than the one that it would have been in.
  */
-import { Option, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { isUuid } from "../../model/Field.ts"
 import { AnalyticsCell, type AnalyticsRecord, BillingRecord, Drops } from "../../model/telemetry/TelemetryRecord.ts"
 import { otherId, type RequestCell } from "../../services/RequestCounters.ts"
 import type { Delta } from "./deltas.ts"
+import { eachInTurn, type Line } from "./lines.ts"
 
 export const cellsPerRecord = 250
 
@@ -146,16 +147,20 @@ const readHead = Schema.decodeUnknownOption(Head)
 const readEntry = Schema.decodeUnknownOption(Entry)
 
 /** What a log holds; none when not even its first line and one more are whole. */
-export const replayWindow = (values: ReadonlyArray<unknown>): Option.Option<ClosedRecords> => {
-  const [first, ...rest] = values
-  const entries = rest.flatMap((value) => Option.toArray(readEntry(value)))
-  if (entries.length === 0) return Option.none()
-  return Option.map(readHead(first), (head) => {
-    const window = make(head)
-    for (const entry of entries) window.play(entry)
-    return window.close()
-  })
-}
+export const replayWindow = Effect.fnUntraced(function* ([first, ...rest]: ReadonlyArray<Line>) {
+  const head = Option.getOrUndefined(readHead(first?.value))
+  if (head === undefined) return Option.none<ClosedRecords>()
+  const window = make(head)
+  let isEmpty = true
+  const play = ({ value }: Line): void => {
+    const entry = Option.getOrUndefined(readEntry(value))
+    if (entry === undefined) return
+    isEmpty = false
+    window.play(entry)
+  }
+  yield* eachInTurn(rest, play, ({ bytes }) => bytes)
+  return isEmpty ? Option.none<ClosedRecords>() : Option.some(window.close())
+})
 
 export const requestsOf = ({ cells }: AnalyticsRecord): number =>
   cells.reduce((sum, { statuses: [a, b, c, d, e] }) => sum + a + b + c + d + e, 0)

@@ -21,8 +21,9 @@ export interface Piece extends Span {
   readonly text: string | undefined
   /** Requests by sequence, once somebody has read it. */
   known?: ReadonlyMap<number, number>
-  /** How often it could not be read. */
+  /** How often it could not be read, and until when nobody tries again, by the monotonic clock. */
   failures: number
+  readAgainAtMs?: number
 }
 
 export interface Bounds {

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { Effect, Option, Schema } from "effect"
 import { TelemetryRecord } from "../../model/telemetry/TelemetryRecord.ts"
 import { type Disk, type DiskError, replaceFile } from "../../services/Disk.ts"
-import { bytesOf, heading, lineOf, type ReadLines, readLines } from "./lines.ts"
+import { bytesOf, eachInTurn, heading, type Line, lineOf, type ReadLines, readLines } from "./lines.ts"
 import { type FileName, readName, type Span, sealedName } from "./names.ts"
 import { replayWindow, requestsOf } from "./OpenWindow.ts"
 import type { Piece } from "./Shelf.ts"
@@ -26,18 +26,18 @@ export interface LinedRecord {
 }
 
 /** The records of a segment; what isn't one, or belongs elsewhere, counts as damaged. */
-export const recordsOf = (
+export const recordsOf = Effect.fnUntraced(function* (
   { lines, damaged }: ReadLines,
   { epoch, lane }: Pick<Span, "epoch" | "lane">
-): { readonly records: ReadonlyArray<LinedRecord>; readonly damaged: number } => {
-  const records = lines.flatMap(({ value, bytes }) =>
-    Option.match(decodeRecord(value), {
-      onNone: () => [],
-      onSome: (record) => (record.epoch === epoch && record.lane === lane ? [{ record, bytes }] : [])
-    })
-  )
+) {
+  const records: Array<LinedRecord> = []
+  const read = ({ value, bytes }: Line): void => {
+    const record = Option.getOrUndefined(decodeRecord(value))
+    if (record?.epoch === epoch && record.lane === lane) records.push({ record, bytes })
+  }
+  yield* eachInTurn(lines, read, ({ bytes }) => bytes)
   return { records, damaged: damaged + lines.length - records.length }
-}
+})
 
 export const requestsIn = (record: TelemetryRecord): number => (record.lane === "analytics" ? requestsOf(record) : 0)
 
@@ -104,9 +104,13 @@ const kindsInOrder: ReadonlyArray<FileName["kind"]> = ["foreign", "unfinished", 
 
 const keyOf = ({ epoch, lane }: Pick<Span, "epoch" | "lane">) => `${epoch} ${lane}`
 
+/** Says nothing about the file: the process is short of something, or the disk is silent. */
+const passing: ReadonlySet<string> = new Set(["ETIMEDOUT", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "EINTR", "EBUSY"])
+export const isPassing = ({ code }: DiskError): boolean => passing.has(code)
+
 /** What fails for want of a writable disk, or of an answer, may succeed later; what can't be read may, but seldom. */
-const isUnreadable = ({ operation, code }: DiskError): boolean =>
-  code !== "ETIMEDOUT" && (operation === "read" || operation === "stat")
+const isUnreadable = (error: DiskError): boolean =>
+  !isPassing(error) && (error.operation === "read" || error.operation === "stat")
 
 /** So often a file that can't be read is tried before it is left where it is. */
 const triesMax = 3
@@ -149,7 +153,7 @@ export const makeAdoption = ({ disk, folder, ownEpoch, found, damaged, leftAside
   /** Nothing where its first bytes were on their way when the machine stopped, or where another hand wrote it. */
   const linesOf = Effect.fnUntraced(function* (path: string) {
     const { bytes } = yield* disk.read(path, fileMaxBytes)
-    const read = bytes.length <= heading.length ? noLines : readLines(bytes)
+    const read = bytes.length <= heading.length ? noLines : yield* readLines(bytes)
     if (read === undefined) yield* leftAside(path, "it does not begin as a file of the spool does")
     else if (read.damaged > 0) yield* damaged(path, read.damaged)
     return read
@@ -163,7 +167,7 @@ export const makeAdoption = ({ disk, folder, ownEpoch, found, damaged, leftAside
   const sealSegment = Effect.fnUntraced(function* (path: string, of: Pick<Span, "epoch" | "lane">) {
     const lines = yield* linesOf(path)
     if (lines === undefined) return
-    yield* sealRecords(recordsOf(lines, of).records.map(({ record }) => record))
+    yield* sealRecords((yield* recordsOf(lines, of)).records.map(({ record }) => record))
     yield* removeFile(disk, path)
   })
 
@@ -172,7 +176,7 @@ export const makeAdoption = ({ disk, folder, ownEpoch, found, damaged, leftAside
   const sealWindow = Effect.fnUntraced(function* (path: string) {
     const lines = yield* linesOf(path)
     if (lines === undefined) return
-    const closed = replayWindow(lines.lines.map(({ value }) => value))
+    const closed = yield* replayWindow(lines.lines)
     if (Option.isSome(closed)) {
       yield* sealRecords([closed.value.billing].filter(isNew))
       yield* sealRecords(closed.value.analytics.filter(isNew))

@@ -4,6 +4,7 @@
  * what follows the last line break was being written when the machine stopped.
  */
 import { crc32 } from "node:zlib"
+import { Effect } from "effect"
 
 /** Part of the files' names and their first line. What another version wrote is left to it. */
 export const formatVersion = 1
@@ -37,12 +38,35 @@ const readLine = (text: string): Line | undefined => {
   return { value: JSON.parse(json), bytes: text.length + 1 }
 }
 
+/** So much is read before others get their turn: a segment, or the log of a wide window, would hold up requests. */
+const bytesAtOnce = 32_768
+
+/** What is made of each item, with a rest after so many bytes of them. */
+export const eachInTurn = Effect.fnUntraced(function* <A>(
+  items: ReadonlyArray<A>,
+  use: (item: A) => void,
+  bytesOfItem: (item: A) => number
+) {
+  let bytes = 0
+  for (const item of items) {
+    use(item)
+    bytes += bytesOfItem(item)
+    if (bytes < bytesAtOnce) continue
+    bytes = 0
+    yield* Effect.yieldNow
+  }
+})
+
 /** `undefined` when it begins with anything but this version's heading. */
-export const readLines = (bytes: Uint8Array): ReadLines | undefined => {
+export const readLines = Effect.fnUntraced(function* (bytes: Uint8Array): Effect.fn.Return<ReadLines | undefined> {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
   if (!text.startsWith(heading)) return undefined
-  const parts = text.slice(heading.length).split("\n")
-  const lines = parts.slice(0, -1).map(readLine)
-  const good = lines.filter((line) => line !== undefined)
-  return { lines: good, damaged: lines.length - good.length }
-}
+  const parts = text.slice(heading.length).split("\n").slice(0, -1)
+  const good: Array<Line> = []
+  const read = (part: string): void => {
+    const line = readLine(part)
+    if (line !== undefined) good.push(line)
+  }
+  yield* eachInTurn(parts, read, (part) => part.length)
+  return { lines: good, damaged: parts.length - good.length }
+})

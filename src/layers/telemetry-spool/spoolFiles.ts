@@ -34,9 +34,12 @@ export interface SpoolFilesOptions {
   readonly shelf: Shelf
   readonly segmentMaxBytes: number
   readonly logMaxBytes: number
+  /** The log of this window was taken away by another hand. */
+  readonly logTaken: (window: OpenWindow) => void
 }
 
-export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes, logMaxBytes }: SpoolFilesOptions) => {
+export const makeSpoolFiles = (options: SpoolFilesOptions) => {
+  const { disk, folder, epoch, shelf, segmentMaxBytes, logMaxBytes, logTaken } = options
   const logPath = join(folder, openName(epoch))
   let log: WindowLog | undefined
   let isLogThere = false
@@ -123,7 +126,9 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes, lo
     if (current === undefined || current.isFlushed) return
     yield* Effect.tapError(current.file.sync, () => leaveLog)
     current.isFlushed = true
-    if (!(yield* isThere(logPath))) yield* leaveLog
+    if (yield* isThere(logPath)) return
+    logTaken(current.window)
+    yield* leaveLog
   })
 
   // --- segments ---
@@ -219,6 +224,8 @@ export const makeSpoolFiles = ({ disk, folder, epoch, shelf, segmentMaxBytes, lo
 
   return {
     writeOpen,
+    /** A line is missing in the log: the next one begins with the whole window. */
+    leaveLog,
     flushLog,
     removeLog,
     writePiece,

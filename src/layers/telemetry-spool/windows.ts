@@ -29,6 +29,16 @@ export const makeWindows = ({ epoch, counters, shelf, services }: WindowsOptions
   let analytics = 1
   let current: OpenWindow | undefined
   let toldServices = 0
+  let toldDropped = 0
+  /** The billing record of this sequence may be known with less in it. */
+  let doubted: number | undefined
+
+  const isToldAll = (): boolean => services() === toldServices && shelf.dropped.requests === toldDropped
+
+  const told = (): void => {
+    toldServices = services()
+    toldDropped = shelf.dropped.requests
+  }
 
   const totals = (nowMs: number) => ({
     toMs: nowMs,
@@ -41,8 +51,8 @@ export const makeWindows = ({ epoch, counters, shelf, services }: WindowsOptions
   const collect = (nowMs: number): unknown => {
     if (current === undefined) return undefined
     const changed = counters.takeChanged()
-    if (changed.length === 0 && services() === toldServices) return undefined
-    toldServices = services()
+    if (changed.length === 0 && isToldAll()) return undefined
+    told()
     return current.add(deltas(changed), totals(nowMs))
   }
 
@@ -50,14 +60,18 @@ export const makeWindows = ({ epoch, counters, shelf, services }: WindowsOptions
     current ??= makeOpenWindow({ epoch, billing, analytics, fromMs: nowMs })
   }
 
-  /** Ends the window that is open, or one of no length where something was counted since the last one ended. */
+  /** Something is to be told in a billing record, though nothing may be counted any more. */
+  const hasNews = (): boolean => !isToldAll() || doubted !== undefined
+
+  /** Ends the window that is open, or one of no length where there is something to tell since the last one ended. */
   const close = (nowMs: number): ClosedWindow | undefined => {
     const changed = counters.takeChanged()
-    if (changed.length > 0 || services() !== toldServices) begin(nowMs)
+    if (changed.length > 0 || hasNews()) begin(nowMs)
     const window = current
     if (window === undefined) return undefined
     const lastEntry = window.add(deltas(changed), totals(nowMs))
-    toldServices = services()
+    told()
+    if (doubted !== undefined && doubted < billing) doubted = undefined
     current = undefined
     const records = window.close()
     billing++
@@ -69,7 +83,12 @@ export const makeWindows = ({ epoch, counters, shelf, services }: WindowsOptions
     return { window, lastEntry, pieces }
   }
 
-  return { current: () => current, hasNewServices: () => services() !== toldServices, collect, begin, close }
+  /** Another process has taken the log of this window, and may deliver it as it was: what came since needs another record. */
+  const doubt = ({ head }: OpenWindow): void => {
+    doubted = head.billing
+  }
+
+  return { current: () => current, hasNews, collect, begin, close, doubt }
 }
 
 export type Windows = ReturnType<typeof makeWindows>

@@ -10,6 +10,7 @@ import { monotonicMs } from "../../services/monotonic.ts"
 import { supervise } from "../../services/supervise.ts"
 import { fileMaxBytes, makeAdoption, recordsOf, writeSealed } from "./adopt.ts"
 import { lineOf, readLines } from "./lines.ts"
+import type { OpenWindow } from "./OpenWindow.ts"
 import { type Piece, recordsIn, type Shelf } from "./Shelf.ts"
 import { makeSpoolFiles, removeFile } from "./spoolFiles.ts"
 import type { Telling } from "./telling.ts"
@@ -32,17 +33,25 @@ export interface WriterOptions {
   readonly nowMs: Effect.Effect<number>
   readonly segmentMaxBytes: number
   readonly logMaxBytes: number
-  /** Something may have come to the shelf, or may be offered now. */
+  /** Something may have come to the shelf or have left it, or may be offered now, or is to be told. */
   readonly changed: () => void
 }
 
 export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
   const { disk, silence, folder, epoch, shelf, windows, telling, nowMs, changed } = options
-  const files = makeSpoolFiles(options)
+  const files = makeSpoolFiles({
+    ...options,
+    logTaken: (window) => {
+      windows.doubt(window)
+      changed()
+    }
+  })
   const work = yield* Latch.make(true)
   /** Everything that was asked for is done, or could not be. */
   const isSettled = yield* Latch.make()
   const isUrgent = yield* Latch.make()
+  /** Its last line was written, whatever became of that: a second one would count again. */
+  let endedInLog: OpenWindow | undefined
   let isAdopted = false
   let isStuck = false
   let closed: ReadonlyArray<ClosedWindow> = []
@@ -83,8 +92,10 @@ export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
   /** Leaves the newest record of a segment of billing. */
   const shrink = Effect.fnUntraced(function* (piece: Piece) {
     yield* files.letGo(piece)
-    const lines = readLines((yield* disk.read(piece.file ?? "", fileMaxBytes)).bytes) ?? { lines: [], damaged: 0 }
-    const newest = recordsOf(lines, piece).records.findLast(({ record }) => record.sequence <= piece.last)
+    const { bytes } = yield* disk.read(piece.file ?? "", fileMaxBytes)
+    const lines = (yield* readLines(bytes)) ?? { lines: [], damaged: 0 }
+    const { records } = yield* recordsOf(lines, piece)
+    const newest = records.findLast(({ record }) => record.sequence <= piece.last)
     const sealed = newest && (yield* writeSealed(disk, folder, [newest.record]))
     if (sealed === undefined || !shelf.has(piece)) return
     shelf.remove(piece)
@@ -109,8 +120,11 @@ export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
 
   /** What its log lacks comes first: a crash between two segments must find the same window there. */
   const finishWindow = Effect.fnUntraced(function* ({ window, lastEntry, pieces }: ClosedWindow) {
-    if (files.isLogOf(window)) {
-      yield* Effect.ignore(Effect.andThen(files.writeOpen(window, lineOf(lastEntry)), files.flushLog))
+    if (files.isLogOf(window) && endedInLog !== window) {
+      endedInLog = window
+      const line = lineOf(lastEntry)
+      const write = Effect.andThen(files.writeOpen(window, line), files.flushLog)
+      yield* Effect.ignore(Effect.andThen(makeRoom(line.length), write))
     }
     yield* makeRoom(0)
     for (const piece of pieces) yield* files.writePiece(piece)
@@ -124,7 +138,7 @@ export const makeWriter = Effect.fnUntraced(function* (options: WriterOptions) {
     if (window === undefined) return yield* files.removeLog
     const entry = windows.collect(yield* nowMs)
     const line = entry === undefined ? undefined : lineOf(entry)
-    if (line !== undefined) yield* makeRoom(line.length)
+    if (line !== undefined) yield* Effect.tapError(makeRoom(line.length), () => files.leaveLog)
     yield* files.writeOpen(window, line)
     const now = yield* monotonicMs
     if (now - flushedAtMs < flushIntervalMs) return

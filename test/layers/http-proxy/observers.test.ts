@@ -104,6 +104,34 @@ describe("observers of requests", () => {
     })
   )
 
+  it.live("hear before the drain is over of what it cut off: requests that took too long, and WebSockets", () =>
+    Effect.gen(function* () {
+      const { heard, observe } = recorder()
+      const upstream = yield* startRawUpstream((socket) => {
+        socket.once("data", (bytes) => {
+          if (!bytes.toString().includes("Upgrade: websocket")) return
+          socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        })
+      })
+      const { port, proxy } = yield* startProxy(oneRoute(upstream.port), {
+        observers: [observe],
+        settings: { drain_timeout: 0.05 }
+      })
+      const slow = http.get({ port, host: "127.0.0.1", path: "/" })
+      slow.on("error", () => undefined)
+      yield* until(() => upstream.sockets.size === 1)
+      const socket = net.connect(port, "127.0.0.1")
+      const opened = new Promise<void>((resolve) => socket.once("data", () => resolve()))
+      socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+      yield* Effect.promise(() => opened)
+      yield* proxy.drain
+      assert.sameMembers(
+        heard.map(({ status }) => status),
+        [499, 101]
+      )
+    })
+  )
+
   it.live("one that throws keeps neither the client from its answer nor the next observer from hearing", () =>
     Effect.gen(function* () {
       const { heard, observe } = recorder()

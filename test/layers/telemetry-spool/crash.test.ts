@@ -205,3 +205,61 @@ describe("the spool, cut short at any call to the disk", () => {
     assert.isAtLeast(ended, 30)
   })
 })
+
+it("a kill -9 costs no more where a file that had to make room could not be removed at once", () =>
+  runVirtual(
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      const many = Array.from({ length: 60 }, (_, n) => compiledRoute(n, 1))
+      const former = yield* startSpool(disk, 1, { analytics_flush_interval: 60 })
+      for (const compiled of many) former.counters.record(finished({ compiled }))
+      yield* former.spool.flush
+      yield* former.end
+      const after = disk.crash({ kind: "process", seed: 0 })
+      const life = yield* startSpool(after, 2, {
+        analytics_flush_interval: 60,
+        telemetry_spool_max_bytes: after.usedBytes() + 600
+      })
+      yield* Effect.sleep("1 second")
+      let failures = 0
+      after.become({
+        faultOf: ({ operation, path }) =>
+          operation === "remove" && path.includes("analytics") && failures++ === 0
+            ? { _tag: "Fails", code: "EIO" }
+            : undefined
+      })
+      for (const compiled of many.slice(0, 5)) {
+        life.counters.record(finished({ compiled }))
+        yield* Effect.sleep("3 seconds")
+      }
+      assert.isAbove(failures, 0)
+      yield* life.end
+      const last = yield* startSpool(after.crash({ kind: "process", seed: 0 }), 3)
+      yield* Effect.sleep("1 second")
+      const receiver = makeReceiver()
+      receiver.commit(yield* takeAll(last.spool))
+      assert.deepInclude(receiver.ofEpoch(uuidOf(epochBytes(2))), { apiCalls: 5, matched: 5 })
+    }).pipe(Effect.provide(Logger.layer([])))
+  ))
+
+it("a window whose end is written again and again, for a segment can't be made, counts once after a kill -9", () =>
+  runVirtual(
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      const life = yield* startSpool(disk, 1, { analytics_flush_interval: 1 })
+      life.counters.record(finished({ compiled: routes[0] }))
+      yield* Effect.sleep("950 millis")
+      disk.become({
+        faultOf: ({ operation, path }) =>
+          operation === "create" && !path.includes("open") ? { _tag: "Fails", code: "EIO" } : undefined
+      })
+      for (let n = 0; n < 3; n++) life.counters.record(finished({ compiled: routes[0] }))
+      yield* Effect.sleep("20 seconds")
+      yield* life.end
+      const next = yield* startSpool(disk.crash({ kind: "process", seed: 0 }), 2)
+      yield* Effect.sleep("1 second")
+      const receiver = makeReceiver()
+      receiver.commit(yield* takeAll(next.spool))
+      assert.deepInclude(receiver.ofEpoch(uuidOf(epochBytes(1))), { apiCalls: 4, matched: 4 })
+    }).pipe(Effect.provide(Logger.layer([])))
+  ))

@@ -3,7 +3,7 @@ import { add, addHistogram, type Histogram, histogramOf } from "../../../model/t
 import { countedMinute } from "../../../model/telemetry/Minutes.ts"
 import type { AnalyticsRecord, BillingRecord, TelemetryRecord } from "../../../model/telemetry/TelemetryRecord.ts"
 
-/** How far an epoch and lane of one node is known. */
+/** How far an epoch and lane is known. */
 export interface Mark {
   readonly epoch: string
   readonly lane: TelemetryRecord["lane"]
@@ -85,7 +85,7 @@ const addCells = (sums: Map<string, Sum>, minute: number, { cells }: AnalyticsRe
   }
 }
 
-/** Adds up records, each after those of its epoch and lane that come before it. `known`: the marks of this node. */
+/** Adds up records, each after those of its epoch and lane that come before it. `known`: the marks of their epochs. */
 export const makeAdditions = (
   known: ReadonlyArray<Mark>,
   { analyticsDays, billingDays, nowMs }: Retention & { readonly nowMs: number }

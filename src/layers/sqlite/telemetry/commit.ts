@@ -52,11 +52,12 @@ const merged = ({ key, statuses, latency }: AnalyticsMinute, row: AnalyticsRow |
 }
 
 export const makeCommit = (sql: SqlClient.SqlClient, retention: Retention) => {
-  const marksOf = (node: string, { records }: TelemetryBatch) =>
+  /** Whichever node they came from: the id of a node may change while its spool still holds what is known here. */
+  const marksOf = ({ records }: TelemetryBatch) =>
     sql<Mark>`SELECT epoch, lane, sequence, api_calls AS apiCalls,
         dropped_records AS droppedRecords, dropped_requests AS droppedRequests
-      FROM telemetry_marks WHERE node = ${node}
-        AND epoch IN (SELECT value FROM json_each(${JSON.stringify([...new Set(records.map(({ epoch }) => epoch))])}))`
+      FROM telemetry_marks
+      WHERE epoch IN (SELECT value FROM json_each(${JSON.stringify([...new Set(records.map(({ epoch }) => epoch))])}))`
 
   const writeMarks = (node: string, marks: ReadonlyArray<Mark>, minute: number) =>
     sql`INSERT OR REPLACE INTO telemetry_marks
@@ -104,7 +105,7 @@ export const makeCommit = (sql: SqlClient.SqlClient, retention: Retention) => {
   })
 
   return Effect.fnUntraced(function* (node: string, batch: TelemetryBatch, nowMs: number) {
-    const known = yield* marksOf(node, batch)
+    const known = yield* marksOf(batch)
     const { fresh, marks, billing, analytics } = yield* addUp(known, batch, nowMs)
     yield* Effect.forEach(chunksOf(marks), (some) => writeMarks(node, some, minuteOf(nowMs)), { discard: true })
     yield* Effect.forEach(chunksOf(billing), (some) => addBilling(node, some), { discard: true })

@@ -4,7 +4,7 @@
  */
 import { Clock, Effect } from "effect"
 import type { SqlClient } from "effect/sql"
-import { firstKeptMinute } from "../../../model/telemetry/Minutes.ts"
+import { firstKeptMinute, minuteMs } from "../../../model/telemetry/Minutes.ts"
 import { monotonicMs } from "../../../services/monotonic.ts"
 import type { Retention } from "./additions.ts"
 
@@ -12,6 +12,8 @@ const intervalMs = 3_600_000
 /** What a clock may be corrected by within an interval and still be believed. */
 const toleranceMs = 60_000
 const rowsAtOnce = 500
+/** For how long what is known of a process is kept at least after its last word: some 300 bytes for each of its lives. */
+const knownDays = 800
 
 export const makePurge = (sql: SqlClient.SqlClient, { analyticsDays, billingDays }: Retention) => {
   const inPieces = <E>(removeSome: Effect.Effect<ReadonlyArray<unknown>, E>) =>
@@ -25,9 +27,12 @@ export const makePurge = (sql: SqlClient.SqlClient, { analyticsDays, billingDays
       RETURNING minute`)
     yield* inPieces(sql`DELETE FROM billing_minutes WHERE (minute, node) IN
       (SELECT minute, node FROM billing_minutes WHERE minute < ${billing} LIMIT ${rowsAtOnce}) RETURNING minute`)
-    // An epoch that was silent for so long is over: no spool keeps a record for that time.
-    yield* inPieces(sql`DELETE FROM telemetry_marks WHERE (node, epoch, lane) IN
-      (SELECT node, epoch, lane FROM telemetry_marks WHERE minute < ${billing} LIMIT ${rowsAtOnce}) RETURNING lane`)
+    // A process may be idle for long and then go on with its total; what is known of it must outlive all that it was counted into.
+    const known = firstKeptMinute(nowMs, Math.max(analyticsDays, billingDays, knownDays))
+    yield* inPieces(sql`DELETE FROM telemetry_marks WHERE (epoch, lane) IN
+      (SELECT epoch, lane FROM telemetry_marks WHERE minute < ${known} LIMIT ${rowsAtOnce}) RETURNING lane`)
+    yield* inPieces(sql`DELETE FROM telemetry_nodes WHERE node IN
+      (SELECT node FROM telemetry_nodes WHERE received_ms < ${known * minuteMs} LIMIT ${rowsAtOnce}) RETURNING node`)
   })
 
   return Effect.gen(function* () {

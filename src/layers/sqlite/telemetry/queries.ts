@@ -15,7 +15,8 @@ import {
 import { sumStatuses } from "./additions.ts"
 
 const rowsAtOnce = 1_000
-const minutesAtOnce = 1_440
+/** Rows of billing are added up by SQLite itself. */
+const billingRowsAtOnce = 20_000
 
 interface AnalyticsRow {
   readonly minute: number
@@ -91,7 +92,7 @@ export const makeQueries = (sql: SqlClient.SqlClient) => {
 
   const covered = Effect.fnUntraced(function* ({ fromMs, toMs }: Partial<Period>) {
     const [ends] = yield* sql<{ readonly first: number | null; readonly last: number | null }>`
-      SELECT min(minute) AS first, max(minute) AS last FROM billing_minutes`
+      SELECT (SELECT min(minute) FROM billing_minutes) AS first, (SELECT max(minute) FROM billing_minutes) AS last`
     const first = ends?.first ?? undefined
     const last = ends?.last ?? undefined
     return {
@@ -107,12 +108,18 @@ export const makeQueries = (sql: SqlClient.SqlClient) => {
     sql<BillingRow>`SELECT node, total(api_calls) AS apiCalls, services, max(minute) AS minute
       FROM billing_minutes WHERE minute >= ${fromMinute} AND minute < ${toMinute} GROUP BY node`
 
+  const minutesAtOnce = Effect.map(
+    sql<{ readonly nodes: number }>`SELECT count(*) AS nodes FROM telemetry_nodes`,
+    ([counted]) => Math.ceil(billingRowsAtOnce / Math.max(10, counted?.nodes ?? 0))
+  )
+
   const usage = Effect.fnUntraced(function* (period: Partial<Period>) {
     const { fromMs, toMs, firstMinute, endMinute } = yield* covered(period)
+    const step = yield* minutesAtOnce
     const apiCalls = new Map<string, number>()
     const services = new Map<string, number>()
-    for (let minute = firstMinute; minute < endMinute; minute += minutesAtOnce) {
-      for (const row of yield* billedBetween(minute, Math.min(minute + minutesAtOnce, endMinute))) {
+    for (let minute = firstMinute; minute < endMinute; minute += step) {
+      for (const row of yield* billedBetween(minute, Math.min(minute + step, endMinute))) {
         apiCalls.set(row.node, (apiCalls.get(row.node) ?? 0) + row.apiCalls)
         services.set(row.node, row.services)
       }
@@ -136,10 +143,12 @@ export const makeQueries = (sql: SqlClient.SqlClient) => {
       readonly droppedRequests: number
     }>`SELECT n.node, n.received_ms AS receivedMs, n.epoch, n.spool_bytes AS bytes, n.spool_records AS records,
         n.spool_oldest_ms AS oldestMs,
-        coalesce(max(CASE WHEN m.epoch = n.epoch AND m.lane = 'billing' THEN m.sequence END), 0) AS billing,
-        coalesce(max(CASE WHEN m.epoch = n.epoch AND m.lane = 'analytics' THEN m.sequence END), 0) AS analytics,
-        total(m.dropped_records) AS droppedRecords, total(m.dropped_requests) AS droppedRequests
-      FROM telemetry_nodes n LEFT JOIN telemetry_marks m ON m.node = n.node GROUP BY n.node`
+        coalesce(b.sequence, 0) AS billing, coalesce(a.sequence, 0) AS analytics,
+        (SELECT total(dropped_records) FROM telemetry_marks WHERE node = n.node AND dropped_records > 0) AS droppedRecords,
+        (SELECT total(dropped_requests) FROM telemetry_marks WHERE node = n.node AND dropped_records > 0) AS droppedRequests
+      FROM telemetry_nodes n
+        LEFT JOIN telemetry_marks b ON b.epoch = n.epoch AND b.lane = 'billing'
+        LEFT JOIN telemetry_marks a ON a.epoch = n.epoch AND a.lane = 'analytics'`
     return new Map(
       found.map((row): readonly [string, NodeTelemetry] => [
         row.node,

@@ -85,17 +85,28 @@ describe("what is committed once", () => {
     }).pipe(stored)
   )
 
-  it.effect("of two nodes with one epoch counts for both", () =>
+  it.effect("of one life of a process counts once, whatever node id it comes under later", () =>
     Effect.gen(function* () {
-      yield* commit([billing(1, 5)])
-      yield* commit([billing(1, 7)], uuidOf(2))
+      // The id of the node changed between two lives, while its spool held what no acknowledgement was heard of.
+      yield* commit([billing(1, 5), billing(2, 12), analytics(1, [cellOf(0, 12)])])
+      const other = uuidOf(2)
+      const again = yield* commit([billing(2, 12), billing(3, 13), analytics(1, [cellOf(0, 12)])], other)
+      assert.sameDeepMembers(
+        [...again],
+        [
+          { epoch: uuidOf(9), lane: "billing", sequence: 3 },
+          { epoch: uuidOf(9), lane: "analytics", sequence: 1 }
+        ]
+      )
+      yield* commit([billing(3, 13), billing(4, 15)])
       assert.deepStrictEqual(
         [...(yield* usage()).apiCalls],
         [
-          [node, 5],
-          [uuidOf(2), 7]
+          [node, 14],
+          [other, 1]
         ]
       )
+      assert.strictEqual(countOf(yield* requests("route")), 12)
     }).pipe(stored)
   )
 
@@ -235,6 +246,25 @@ describe("retention", () => {
       yield* TestClock.adjust("26 hours")
       assert.deepStrictEqual([countOf(yield* requests("route")), (yield* usage()).apiCalls.get(node)], [7, 2])
     }).pipe((test) => stored(test, kept))
+  )
+
+  it.effect("what a process that was idle for longer counts next is added to what it had counted before", () =>
+    Effect.gen(function* () {
+      yield* commit([billing(1, 1_000_000)])
+      yield* TestClock.adjust("72 hours")
+      const wokenMs = nowMs + 3 * dayMs
+      yield* commit([billing(2, 1_000_001, { fromMs: wokenMs })])
+      assert.deepStrictEqual([...(yield* usage({ fromMs: wokenMs - dayMs })).apiCalls.values()], [1])
+    }).pipe((test) => stored(test, { billing_retention: "1" }))
+  )
+
+  it.effect("analytics that is kept for longer than billing counts once for as long as it is kept", () =>
+    Effect.gen(function* () {
+      yield* commit([analytics(1, [cellOf(0, 5)])])
+      yield* TestClock.adjust("72 hours")
+      yield* commit([analytics(1, [cellOf(0, 5)])])
+      assert.strictEqual(countOf(yield* requests("route")), 5)
+    }).pipe((test) => stored(test, { billing_retention: "1", telemetry_retention: "30" }))
   )
 
   it.effect("a clock that jumps takes nothing with it, until it has stayed for an hour", () => {
