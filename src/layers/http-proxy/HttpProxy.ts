@@ -33,6 +33,9 @@ import { Traffic } from "./traffic.ts"
 import { makeUpstreamHeaderPolicy } from "./upstreamHeaders.ts"
 import { makeUpstreamPools } from "./upstreamPools.ts"
 
+/** Connections that are destroyed close within a turn of the event loop. */
+const closingPatience = "1 second"
+
 const closeServer = (server: Server): Effect.Effect<void> =>
   Effect.sync(() => {
     if (server.listening) server.close()
@@ -166,6 +169,8 @@ const make = Effect.gen(function* () {
       // As a finalizer this runs where nothing may be interrupted; the wait itself must be.
       yield* Effect.interruptible(Deferred.await(idle)).pipe(Effect.timeoutOption(`${settings.drain_timeout} seconds`))
       traffic.closeAll()
+      // What was broken off is told to the observers as soon as its connection has closed: whoever drains counts on it.
+      yield* Effect.interruptible(Deferred.await(idle)).pipe(Effect.timeoutOption(closingPatience))
     })
   )
   yield* Effect.addFinalizer(() => drain)

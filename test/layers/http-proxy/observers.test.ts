@@ -104,6 +104,30 @@ describe("observers of requests", () => {
     })
   )
 
+  it.live("hear of what a drain had to break off before it says that it is done: what is counted then is all", () =>
+    Effect.gen(function* () {
+      const { heard, observe } = recorder()
+      let asked = 0
+      const silent = yield* startUpstream((request, response) => {
+        asked++
+        if (request.url === "/half") response.write("half")
+      })
+      const settings = { drain_timeout: 0.05 }
+      const { port, proxy } = yield* startProxy(oneRoute(silent.port), { observers: [observe], settings })
+      for (const path of ["/none", "/half"]) {
+        const request = http.get({ port, host: "127.0.0.1", path, agent: false }, (answer) => {
+          answer.on("error", () => undefined).resume()
+        })
+        request.on("error", () => undefined)
+      }
+      yield* until(() => asked === 2)
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 20)))
+      yield* proxy.drain
+      assert.deepStrictEqual(heard.map(({ status }) => status).sort(), [200, 499])
+      assert.strictEqual(proxy.counts().inFlight, 0)
+    })
+  )
+
   it.live("one that throws keeps neither the client from its answer nor the next observer from hearing", () =>
     Effect.gen(function* () {
       const { heard, observe } = recorder()
