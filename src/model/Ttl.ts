@@ -4,7 +4,8 @@
  * two can't be taken for each other: Kong allows no more than 100 000 000 seconds, and that moment was in 1973. A declarative
  * file may have either, the former counted from `created_at`.
  */
-import type { Row } from "./Entity.ts"
+import type { Entity, Row } from "./Entity.ts"
+import type { Fault } from "./Fault.ts"
 
 export const ttlMaxSeconds = 100_000_000
 
@@ -36,8 +37,21 @@ export const expiringFrom = (row: Row, nowMs: number): Row => {
   return end === undefined ? row : { ...row, ttl: Math.floor(end) }
 }
 
-/** As the admin API shows it: the seconds that are left. */
+/** Kinds of rows that end by themselves. */
+export const hasTtl = ({ fields }: Pick<Entity, "fields">): boolean => Object.hasOwn(fields, "ttl")
+
+/** What is wrong with what a writer of a single row asks for: seconds alone, and no more than Kong allows. */
+export const askedTtlFaults = (entity: Entity, { ttl }: Row): ReadonlyArray<Fault> =>
+  hasTtl(entity) && typeof ttl === "number" && ttl > ttlMaxSeconds
+    ? [{ path: ["ttl"], message: `expected an integer between 0 and ${ttlMaxSeconds}`, value: ttl }]
+    : []
+
+/** A writer of a single row says 0 for one that stays (Kong's documentation of key-auth). */
+export const withoutZeroTtl = (entity: Entity, row: Row): Row =>
+  hasTtl(entity) && row.ttl === 0 ? { ...row, ttl: null } : row
+
+/** As the admin API shows it: the seconds that are left, rounded up, for 0 means another thing in a write. */
 export const withSecondsLeft = (row: Row, nowMs: number): Row => {
   const end = expiresAt(row)
-  return end === undefined ? row : { ...row, ttl: Math.max(0, Math.floor(end - nowMs / 1000)) }
+  return end === undefined ? row : { ...row, ttl: Math.max(0, Math.ceil(end - nowMs / 1000)) }
 }

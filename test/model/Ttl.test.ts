@@ -52,8 +52,10 @@ describe("a control plane", () => {
     assert.deepStrictEqual(expiringFrom(kept, bornMs + 50_000), kept)
   })
 
-  it("shows the seconds that are left", () => {
-    assert.deepStrictEqual(withSecondsLeft({ ttl: born + 60 }, bornMs + 500), { ttl: 59 })
+  it("shows the seconds that are left, and of a row that is there never the 0 that would keep it for ever", () => {
+    assert.deepStrictEqual(withSecondsLeft({ ttl: born + 60 }, bornMs), { ttl: 60 })
+    assert.deepStrictEqual(withSecondsLeft({ ttl: born + 60 }, bornMs + 500), { ttl: 60 })
+    assert.deepStrictEqual(withSecondsLeft({ ttl: born + 60 }, bornMs + 59_999), { ttl: 1 })
     assert.deepStrictEqual(withSecondsLeft({ ttl: born + 60 }, bornMs + 90_000), { ttl: 0 })
   })
 })

@@ -249,6 +249,38 @@ describe("keys", () => {
     )
   )
 
+  it.live("stay for ever with a ttl of 0, as Kong has it, and take none that Kong refuses", () =>
+    withAdmin(
+      Effect.gen(function* () {
+        yield* made("/consumers", { username: "bob" })
+        const own = yield* made("/consumers/bob/key-auth", { key: "k", ttl: 0 })
+        assert.strictEqual(own.body.ttl, null)
+        assert.strictEqual((yield* call("PATCH", "/key-auths/k", { ttl: 100_000_000 })).body.ttl, 100_000_000)
+        assert.strictEqual((yield* call("PATCH", "/key-auths/k", { tags: ["t"] })).status, 200, "keeps its moment")
+        const moment = Math.floor(Date.now() / 1000) + 60
+        for (const [method, path] of [
+          ["POST", "/consumers/bob/key-auth"],
+          ["PUT", "/consumers/bob/key-auth/other"],
+          ["PATCH", "/key-auths/k"]
+        ] as const) {
+          for (const ttl of [100_000_001, moment]) {
+            const refused = yield* call(method, path, { ttl, tags: 1 })
+            assert.strictEqual(refused.status, 400, method)
+            const { ttl: told, tags } = refused.body.fields as Row
+            assert.strictEqual(told, `expected an integer between 0 and 100000000, got ${ttl}`)
+            assert.isString(tags, "told with all else that is wrong")
+          }
+        }
+        assert.strictEqual((yield* call("PATCH", "/key-auths/k", { ttl: 0 })).body.ttl, null)
+        assert.strictEqual(
+          (yield* call("POST", "/plugins", { name: "key-auth", ttl: 0 })).status,
+          400,
+          "no field of it"
+        )
+      })
+    )
+  )
+
   it.live("end when their time is over, and are free again then", () => {
     const skew: Skew = { wallErrorMs: 0 }
     return withAdmin(

@@ -169,7 +169,7 @@ export const answerOwn = (exchange: Exchange, { status, headers, body }: OwnAnsw
   if (isLast && !hasField(headers, "upgrade")) all.push("Connection", "close")
   try {
     writeHead(exchange, status, undefined, all)
-    exchange.responseBodyBytes = Buffer.byteLength(body)
+    exchange.responseBodyBytes = exchange.request.method === "HEAD" ? 0 : Buffer.byteLength(body)
     if (options.latencies !== undefined) noteLatencies(exchange, options.latencies)
     endWithAnswer(exchange)
     response.end(body)

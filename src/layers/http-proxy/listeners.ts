@@ -11,7 +11,7 @@ import type { Exchange, ListenerFacts, ProxyNode, Upgrade } from "./exchange.ts"
 import { readAgain } from "./readAgain.ts"
 import { isWebSocket } from "./requestHead.ts"
 import type { CertificateOptions, SniCallback } from "./secureContexts.ts"
-import { refuseExpectation, serve } from "./servePath.ts"
+import { refuseExpectation, refuseTunnel, serve } from "./servePath.ts"
 import { closeWhenIdle } from "./slowClients.ts"
 import type { Traffic } from "./traffic.ts"
 
@@ -148,7 +148,12 @@ export const attach = ({ server, node, isTls, outerPort, traffic }: AttachOption
   server.on("request", (request, response) => serve(begin(request, response)))
   server.on("checkContinue", (request, response) => serve(begin(request, response, { expectsContinue: true })))
   server.on("checkExpectation", (request, response) => refuseExpectation(begin(request, response)))
-  server.on("connect", (_request: IncomingMessage, socket: Duplex) => refuseConnect(node, socket))
+  // Over HTTP/2 that is a stream like any other, and comes with a response.
+  server.on("connect", (request: IncomingMessage, to: Duplex) =>
+    request.httpVersionMajor >= 2
+      ? refuseTunnel(begin(request, to as unknown as ServerResponse))
+      : refuseConnect(node, to)
+  )
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     traffic.afterAnswers(socket, () => {
       // The limit of an idle connection, which an earlier answer left behind.

@@ -3,6 +3,7 @@
  * may be sent it from the beginning (`proxy-behaviour.md` §4; `router.md` §9, `request_buffering`).
  */
 import type { ClientRequest } from "node:http"
+import { isCutOff } from "./cutOff.ts"
 import type { Exchange } from "./exchange.ts"
 import { pairsOf } from "./hopByHop.ts"
 import type { BodyAhead } from "./plugins/BodyAhead.ts"
@@ -109,6 +110,7 @@ export class RequestBody {
     if (isTaken) waiting.arm(waitTimeoutMs)
     request.on("data", (chunk: Buffer) => this.#onData(chunk))
     request.on("end", () => {
+      if (isCutOff(request)) return
       this.#hasEnded = true
       waiting.disarm()
       this.#finish()

@@ -4,6 +4,7 @@ import {
   badRequest,
   expectationFailed,
   type GatewayError,
+  methodNotAllowed,
   noRoute,
   noService,
   unexpected
@@ -85,3 +86,7 @@ export const serve = (exchange: Exchange): void => attempt(exchange, () => walk(
 /** `Expect` knows one value, `100-continue`. */
 export const refuseExpectation = (exchange: Exchange): void =>
   refuse(exchange, exchange.node.refusal.current ?? expectationFailed)
+
+/** A gateway opens no tunnels on demand. */
+export const refuseTunnel = (exchange: Exchange): void =>
+  refuse(exchange, exchange.node.refusal.current ?? methodNotAllowed)

@@ -64,11 +64,21 @@ export class Traffic {
     const onDrain = () => answers.find(({ socket }) => socket === connection)?.emit("drain")
     connection.on("error", onError)
     connection.on("drain", onDrain)
+    connection.once("close", () => this.#abandon(connection))
     last.once("close", () => {
       connection.removeListener("error", onError)
       connection.removeListener("drain", onDrain)
       if (connection.writable) then()
     })
+  }
+
+  /** Answers whose turn on the connection never came: once Node has given it away, nobody else tells them that it has closed. */
+  #abandon(connection: Duplex): void {
+    for (const response of this.#answers.get(connection) ?? []) {
+      if (response.socket !== null) continue
+      response.destroy()
+      response.emit("close")
+    }
   }
 
   /** Calls back once nothing is under way. */

@@ -74,16 +74,23 @@ export const sentFraming = ({ plugins, request }: Exchange): BodyFraming => {
 
 const noNames: ReadonlyArray<string> = []
 
-/** What the client said would come after its chunks, less what nobody may say there (RFC 9110 §6.5.1). */
-export const announcedTrailers = ({ node, request }: Exchange, framing: BodyFraming): ReadonlyArray<string> => {
+/**
+ * What the client said would come after its chunks, less what nobody may say there (RFC 9110 §6.5.1), and less what plugins
+ * have had their say in: some servers take trailers for headers.
+ */
+export const announcedTrailers = (
+  { node, plugins, request }: Exchange,
+  framing: BodyFraming
+): ReadonlyArray<string> => {
   const { connection, trailer } = request.headers
   if (trailer === undefined || framing._tag !== "Chunked") return noNames
   const listed = connectionNames(connection)
   const { managed } = node.upstreamHeaderPolicy
+  const changes = plugins?.request.changes
   return String(trailer)
     .split(",")
     .map((name) => name.trim().toLowerCase())
-    .filter((name) => name !== "" && !managed.has(name) && !listed.has(name))
+    .filter((name) => name !== "" && !managed.has(name) && !listed.has(name) && changes?.find(name) === undefined)
 }
 
 /** Methods whose requests commonly have a body say so when they have none (RFC 9110 §8.6). */

@@ -6,7 +6,7 @@ import { endpointText, isEndpointKeyUnique, linksOf, uniqueName, uniqueValue } f
 import { entities } from "../../model/Entities.ts"
 import type { Entity, Row } from "../../model/Entity.ts"
 import type { StoredRows } from "../../model/exportTable.ts"
-import { isExpired } from "../../model/Ttl.ts"
+import { hasTtl, isExpired } from "../../model/Ttl.ts"
 import type { Key, ListOptions, Page, Parent, TagOptions } from "../../services/control/ConfigStore.ts"
 
 interface Stored {
@@ -25,8 +25,7 @@ export interface Referrer {
 const rowOf = (found: ReadonlyArray<{ readonly body: string }>): Row | undefined =>
   found[0] === undefined ? undefined : (JSON.parse(found[0].body) as Row)
 
-/** Kinds of rows that end by themselves; the store holds the moment (`model/Ttl.ts`). */
-const hasTtl = (entity: Entity): boolean => Object.hasOwn(entity.fields, "ttl")
+/** The store holds the moment (`model/Ttl.ts`). */
 const timedKinds = entities.filter(hasTtl).map(({ name }) => name)
 
 /** `json_each` counts the tags of a row; a place among all tags is the row's and this one's. */

@@ -10,7 +10,7 @@ import { entityByName } from "../../model/Entities.ts"
 import type { Entity, Row } from "../../model/Entity.ts"
 import { isUuid } from "../../model/Field.ts"
 import { makeDecodeRow, type PluginCatalogue, rowFields } from "../../model/plugin/PluginCatalogue.ts"
-import { expiringFrom } from "../../model/Ttl.ts"
+import { askedTtlFaults, expiringFrom, withoutZeroTtl } from "../../model/Ttl.ts"
 import { type Key, WriteRefused } from "../../services/control/ConfigStore.ts"
 import type { Ids } from "../../services/control/Ids.ts"
 import { withGenerated } from "./generated.ts"
@@ -59,13 +59,16 @@ export const makeWrites = (rows: Rows, ids: Ids["Service"], plugins: PluginCatal
     }
   })
 
-  /** The row as it is stored, or every reason why not. */
-  const settle = Effect.fnUntraced(function* (entity: Entity, input: Row) {
-    const { resolved, broken } = yield* resolve(entity, input)
+  /** The row as it is stored, or every reason why not. `asked` is what the writer said of it. */
+  const settle = Effect.fnUntraced(function* (entity: Entity, input: Row, asked: Row) {
+    const { resolved, broken } = yield* resolve(entity, withoutZeroTtl(entity, input))
     const nowMs = yield* Clock.currentTimeMillis
     const complete = yield* withGenerated(ids, entity, stamped(entity, resolved, nowMs))
     const decoded = decodeRow(entity, complete)
-    if (decoded._tag === "Wrong") return yield* refuse({ _tag: "SchemaViolation", faults: decoded.faults })
+    const ttlFaults = askedTtlFaults(entity, asked)
+    if (decoded._tag === "Wrong")
+      return yield* refuse({ _tag: "SchemaViolation", faults: [...decoded.faults, ...ttlFaults] })
+    if (ttlFaults.length > 0) return yield* refuse({ _tag: "SchemaViolation", faults: ttlFaults })
     if (broken.length > 0) return yield* refuse({ _tag: "ForeignKeyViolation", broken })
     const { row, faults } = onWrite(entity, expiringFrom(decoded.row, nowMs), nowMs)
     if (faults.length > 0) return yield* refuse({ _tag: "SchemaViolation", faults })
@@ -94,17 +97,18 @@ export const makeWrites = (rows: Rows, ids: Ids["Service"], plugins: PluginCatal
     if (typeof id === "string" && (yield* rows.byId(entity.name, id)) !== undefined) {
       return yield* refuse({ _tag: "PrimaryKeyViolation", fields: { [entity.primaryKey]: id } })
     }
-    const row = yield* settle(entity, identified)
+    const row = yield* settle(entity, identified, input)
     yield* rows.insert(entity, row)
     return row
   })
 
-  const overwrite = Effect.fnUntraced(function* (entity: Entity, current: Row, next: Row) {
-    const row = yield* settle(entity, {
+  const overwrite = Effect.fnUntraced(function* (entity: Entity, current: Row, next: Row, asked: Row) {
+    const identified = {
       ...next,
       [entity.primaryKey]: current[entity.primaryKey],
       ...("created_at" in current ? { created_at: next.created_at ?? current.created_at } : {})
-    })
+    }
+    const row = yield* settle(entity, identified, asked)
     yield* rows.replace(entity, row)
     yield* requireIndispensable(entity)
     return row
@@ -126,7 +130,7 @@ export const makeWrites = (rows: Rows, ids: Ids["Service"], plugins: PluginCatal
       const isNamed = current[entity.primaryKey] !== text && entity.endpointKey !== undefined
       const named =
         isNamed && entity.endpointKey !== undefined ? { [entity.endpointKey]: endpointText(entity, text) } : {}
-      return { row: yield* overwrite(entity, current, { ...owned, ...named }), isNew: false }
+      return { row: yield* overwrite(entity, current, { ...owned, ...named }, input), isNew: false }
     }
     const fields = keyFields(key)
     if (fields === undefined) return yield* refuse({ _tag: "InvalidPrimaryKey", fields: { [entity.primaryKey]: text } })
@@ -138,7 +142,7 @@ export const makeWrites = (rows: Rows, ids: Ids["Service"], plugins: PluginCatal
     if (current === undefined) return undefined
     const isPlugin = key.entity.name === "plugins"
     const fields = isPlugin ? rowFields(plugins, input.name ?? current.name) : key.entity.fields
-    return yield* overwrite(key.entity, current, mergePatch(fields, current, input))
+    return yield* overwrite(key.entity, current, mergePatch(fields, current, input), input)
   })
 
   const removeTree = Effect.fnUntraced(function* (

@@ -121,7 +121,8 @@ export interface PluginRequest {
   setQuery(query: string): void
   /**
    * The whole body, read before the request goes on; `undefined` when it is larger than this, or did not come to its end.
-   * Whatever was read goes upstream all the same.
+   * Whatever was read goes upstream all the same. To be asked for in the access phase; after it, only what was read then is
+   * given.
    */
   body(maxBytes: number): Promise<Uint8Array | undefined>
   /** Replaces the body that the upstream is sent. Only after `body` gave the whole; throws otherwise. */
@@ -149,7 +150,7 @@ export interface PluginHandler {
    * What it throws is answered 500: the request goes nowhere that this plugin did not let it go.
    */
   readonly access?: (request: PluginRequest) => PluginAnswer | undefined | Promise<PluginAnswer | undefined>
-  /** Before any answer's head is written. What it throws is answered 500, and no further plugin is asked. */
+  /** Before any answer's head is written. What it throws is answered 500, and no further plugin is asked; so is a promise, for nobody waits. */
   readonly headerFilter?: (request: PluginRequest, response: PluginResponse) => void
   /** When all is over. What it throws is logged and harms nobody. */
   readonly log?: (request: PluginRequest, outcome: PluginOutcome) => void

@@ -36,7 +36,8 @@ export const correlationIdHandler = (context: PluginContext<CorrelationIdConfig>
   const { echo_downstream: isEchoed, header_name: name } = context.config
   const lowerName = name.toLowerCase()
   const generate = generatorFor(context)
-  const sent = (request: PluginRequest): string | undefined => request.header(lowerName) || undefined
+  // Of several the first, as the original.
+  const sent = (request: PluginRequest): string | undefined => request.headerValues(lowerName)[0] || undefined
   const access = (request: PluginRequest): undefined => {
     const id = sent(request)
     if (id === undefined) request.setHeader(name, generate(request))

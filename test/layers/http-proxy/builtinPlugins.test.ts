@@ -106,6 +106,17 @@ describe("correlation-id", () => {
     })
   )
 
+  it.live("takes the first of several ids that the client sent, as the original does", () =>
+    Effect.gen(function* () {
+      const { port } = yield* start("correlation-id", { header_name: "X-Id", echo_downstream: true })
+      const first = yield* get(port, "/", { "X-Id": ["one", "two"] })
+      assert.strictEqual(first.headers["x-id"], "one")
+      const empty = yield* get(port, "/", { "X-Id": ["", "two"] })
+      assert.match(String(empty.headers["x-id"]), new RegExp(`^${uuid}#1$`))
+      assert.strictEqual(JSON.parse(empty.body)["x-id"], empty.headers["x-id"])
+    })
+  )
+
   it.live("a tracker counts connections and their requests", () =>
     Effect.gen(function* () {
       const { port } = yield* start("correlation-id", { generator: "tracker", echo_downstream: true })

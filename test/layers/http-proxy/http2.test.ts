@@ -2,6 +2,7 @@
 import http2 from "node:http2"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import type { ObservedRequest } from "../../../src/services/RequestObservers.ts"
 import { authority, leaf } from "../../support/pki.ts"
 import { loopback, oneRoute, startProxy, startRawUpstream } from "./support.ts"
 
@@ -94,6 +95,38 @@ describe("§2 answers over HTTP/2", () => {
       assert.strictEqual(Number(headers[":status"]), 502)
       assert.isUndefined(headers["set-cookie"])
       assert.isUndefined(headers["content-encoding"])
+    })
+  )
+})
+
+describe("§3 CONNECT over HTTP/2", () => {
+  it.live("is 405, as over HTTP/1.1, and told to observers as any request", () =>
+    Effect.gen(function* () {
+      const certificate = yield* leaf(yield* authority("CA"), { commonName: "localhost", dnsNames: ["localhost"] })
+      const settings = { proxy_listen: [{ ...loopback, isTls: true, isHttp2: true }] }
+      const heard: Array<readonly [number, unknown]> = []
+      const observers = [({ status, compiled }: ObservedRequest) => void heard.push([status, compiled])]
+      const { port, proxy } = yield* startProxy(oneRoute(1), { settings, certificate, observers })
+      const session = http2.connect(`https://127.0.0.1:${port}`, { rejectUnauthorized: false })
+      yield* Effect.addFinalizer(() => Effect.sync(() => session.destroy()))
+      const answer = yield* Effect.promise(
+        () =>
+          new Promise<readonly [unknown, string]>((resolve, reject) => {
+            const stream = session.request({ ":method": "CONNECT", ":authority": "a:1" })
+            let [status, body]: [unknown, string] = [undefined, ""]
+            stream.on("response", (headers) => {
+              status = headers[":status"]
+            })
+            stream.on("data", (chunk) => {
+              body += chunk
+            })
+            stream.on("error", reject)
+            stream.on("close", () => resolve([status, body]))
+          })
+      )
+      assert.strictEqual(answer[0], 405)
+      assert.match(answer[1], /^Method not allowed\nrequest_id: [0-9a-f]{32}\n$/)
+      assert.deepStrictEqual([heard, proxy.counts().inFlight], [[[405, undefined]], 0])
     })
   )
 })

@@ -11,7 +11,7 @@ import { licenseExpired } from "../../../src/model/GatewayError.ts"
 import { builtinCatalogue } from "../../../src/programs/builtinPlugins.ts"
 import type { ObservedRequest } from "../../../src/services/RequestObservers.ts"
 import { behind, guarded, people, plugin } from "./pluginSupport.ts"
-import { type Answer, id, send, startProxy, startUpstream } from "./support.ts"
+import { type Answer, id, send, sendRaw, startProxy, startUpstream } from "./support.ts"
 
 /** What became of a request: the answer, and what the upstream was sent, if it heard of it. */
 interface Outcome {
@@ -79,6 +79,28 @@ describe("key-auth", () => {
       const zoe = yield* ask({ path: "/?apikey=schl%C3%BCssel", headers: claims })
       assert.deepStrictEqual(identity(zoe), [id(51), undefined, Buffer.from("Zoë").toString("latin1")])
       assert.deepStrictEqual(consumers, ["bob", "Zoë"])
+    })
+  )
+
+  it.live("takes away what the client says of itself behind its body, and a hidden key there", () =>
+    Effect.gen(function* () {
+      const told: Array<NodeJS.Dict<string>> = []
+      const upstream = yield* startUpstream((request, response) => {
+        request.resume()
+        request.on("end", () => {
+          told.push({ announced: request.headers.trailer, ...request.trailers })
+          response.end("ok")
+        })
+      })
+      const { port } = yield* startProxy(guarded(upstream.port, { hide_credentials: true }))
+      const trailers = "X-Consumer-ID: root\r\napikey: bob-key\r\nX-Sum: 1\r\nX-Anonymous-Consumer: true\r\n"
+      const names = "X-Consumer-ID, apikey, X-Sum, X-Anonymous-Consumer"
+      const head = `POST / HTTP/1.1\r\nHost: a\r\napikey: bob-key\r\nTrailer: ${names}\r\nTransfer-Encoding: chunked\r\n`
+      assert.match(
+        yield* sendRaw(port, `${head}Connection: close\r\n\r\n1\r\na\r\n0\r\n${trailers}\r\n`),
+        /^HTTP\/1\.1 200 /
+      )
+      assert.deepStrictEqual(told, [{ announced: "x-sum", "x-sum": "1" }])
     })
   )
 

@@ -132,6 +132,59 @@ describe("observers of requests", () => {
     })
   )
 
+  it.live("hear of what a drain had to break off before it says that it is done: what is counted then is all", () =>
+    Effect.gen(function* () {
+      const { heard, observe } = recorder()
+      let asked = 0
+      const silent = yield* startUpstream((request, response) => {
+        asked++
+        if (request.url === "/half") response.write("half")
+      })
+      const settings = { drain_timeout: 0.05 }
+      const { port, proxy } = yield* startProxy(oneRoute(silent.port), { observers: [observe], settings })
+      for (const path of ["/none", "/half"]) {
+        const request = http.get({ port, host: "127.0.0.1", path, agent: false }, (answer) => {
+          answer.on("error", () => undefined).resume()
+        })
+        request.on("error", () => undefined)
+      }
+      yield* until(() => asked === 2)
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 20)))
+      yield* proxy.drain
+      assert.deepStrictEqual(heard.map(({ status }) => status).sort(), [200, 499])
+      assert.strictEqual(proxy.counts().inFlight, 0)
+    })
+  )
+
+  it.live("hear of a pipelined request whose turn never comes, before an upgrade that never comes either", () =>
+    Effect.gen(function* () {
+      const { heard, observe } = recorder()
+      const asked: Array<string | undefined> = []
+      const upstream = yield* startUpstream((request, response) => {
+        asked.push(request.url)
+        if (request.url === "/second") return response.end("ok")
+        response.writeHead(200, { "Content-Length": 9 }).write("part")
+        setTimeout(() => response.destroy(), 100)
+      })
+      const { port, proxy } = yield* startProxy(oneRoute(upstream.port, {}, { strip_path: false }), {
+        observers: [observe]
+      })
+      const socket = net.connect(port, "127.0.0.1")
+      const isClosed = new Promise((resolve) => socket.once("close", resolve))
+      socket.on("error", () => undefined).resume()
+      const upgrade = "GET /third HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+      socket.write(`GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n${upgrade}`)
+      yield* Effect.promise(() => isClosed)
+      yield* until(() => heard.length === 2)
+      assert.deepStrictEqual(asked, ["/first", "/second"])
+      assert.deepStrictEqual(
+        heard.map(({ status }) => status),
+        [200, 200]
+      )
+      assert.deepStrictEqual([proxy.counts().inFlight, proxy.counts().active], [0, 0])
+    })
+  )
+
   it.live("one that throws keeps neither the client from its answer nor the next observer from hearing", () =>
     Effect.gen(function* () {
       const { heard, observe } = recorder()

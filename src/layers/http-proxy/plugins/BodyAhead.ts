@@ -2,6 +2,7 @@
  * What was read of a request's body before it went anywhere, because a plugin asked to see it. No more is read than the
  * plugin wants; the rest stays with the client, and everything goes upstream in the end, unless a plugin replaces it.
  */
+import { isCutOff } from "../cutOff.ts"
 import type { Exchange } from "../exchange.ts"
 import { framingOf } from "../upstreamHeaders.ts"
 import { Watchdog } from "../watchdog.ts"
@@ -87,6 +88,8 @@ export class BodyAhead {
       if (this.#length > maxBytes) stop()
     }
     const onEnd = () => {
+      // The end of its answer follows at once, and ends the waiting.
+      if (isCutOff(request)) return
       this.#hasEnded = true
       stop()
     }

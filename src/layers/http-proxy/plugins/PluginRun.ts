@@ -52,7 +52,11 @@ export class PluginRun {
       const response = new ResponseView(status, source, fields)
       this.#collected.forEach(({ handler }, at) => {
         this.request.turn = at
-        handler.headerFilter?.(this.request, response)
+        const given: unknown = handler.headerFilter?.(this.request, response)
+        if (!isPromise(given)) return
+        // Nobody waits for it, but what it rejects with must be heard.
+        this.#hear(given)
+        throw new TypeError("expected nothing from a header filter, got a promise: it can't wait")
       })
       return true
     } catch (cause) {
@@ -68,7 +72,8 @@ export class PluginRun {
     this.#collected.forEach(({ handler }, at) => {
       this.request.turn = at
       try {
-        handler.log?.(this.request, outcome)
+        const given: unknown = handler.log?.(this.request, outcome)
+        if (isPromise(given)) this.#hear(given)
       } catch (cause) {
         this.#report(cause)
       }
@@ -126,12 +131,13 @@ export class PluginRun {
     this.#isFollowed = true
     this.#exchange.response.once("close", () => {
       this.#isOver = true
+      this.request.closeBody()
     })
   }
 
   #conclude(): void {
     const { ahead } = this.request
-    ahead?.close()
+    this.request.closeBody()
     if (this.#answer === undefined && !this.#hasFailed) {
       this.#proceed()
       return
@@ -148,8 +154,13 @@ export class PluginRun {
   #onSilence(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.request.ahead?.close()
+    this.request.closeBody()
     answerError(this.#exchange, requestTimeout, { latencies: undefined, isContinued: true, isLast: true })
+  }
+
+  /** A rejection that nobody hears ends the process. */
+  #hear(promise: PromiseLike<unknown>): void {
+    Promise.resolve(promise).catch((cause: unknown) => this.#report(cause))
   }
 
   #fail(cause: unknown): void {

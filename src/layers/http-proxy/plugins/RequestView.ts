@@ -17,6 +17,7 @@ export class RequestView implements PluginRequest {
   readonly #states: Array<unknown> = []
   #changes: HeaderChanges | undefined
   #ahead: BodyAhead | undefined
+  #isBodyClosed = false
   #connection: PluginConnection | undefined
   #authenticated: Authenticated | undefined
   #query: string
@@ -40,6 +41,12 @@ export class RequestView implements PluginRequest {
   /** `undefined` when no plugin asked for the body. */
   get ahead(): BodyAhead | undefined {
     return this.#ahead
+  }
+
+  /** From now on the body goes its own way, or its client is gone: no plugin begins to read it. */
+  closeBody(): void {
+    this.#isBodyClosed = true
+    this.#ahead?.close()
   }
 
   // --- for plugins ---
@@ -150,6 +157,7 @@ export class RequestView implements PluginRequest {
   }
 
   body(maxBytes: number): Promise<Uint8Array | undefined> {
+    if (this.#isBodyClosed && this.#ahead === undefined) return Promise.resolve(undefined)
     this.#ahead ??= new BodyAhead(this.#exchange, this.#onSilence)
     return this.#ahead.read(maxBytes)
   }
