@@ -162,7 +162,10 @@ describe("observers of requests", () => {
       const asked: Array<string | undefined> = []
       const upstream = yield* startUpstream((request, response) => {
         asked.push(request.url)
-        if (request.url === "/second") return response.end("ok")
+        if (request.url === "/second") {
+          response.end("ok")
+          return
+        }
         response.writeHead(200, { "Content-Length": 9 }).write("part")
         setTimeout(() => response.destroy(), 100)
       })
