@@ -132,7 +132,7 @@ services:
     assert.isFalse(report.passed)
     assert.deepEqual(
       report.steps.map(({ outcome }) => outcome),
-      ["passed", "failed", "not played", "not played", "not played"]
+      ["passed", "failed", "not played", "not played", "not played", "not played"]
     )
     assert.match(report.traffic.failures[0]?.reason ?? "", /502|503/)
     assert.isAbove(report.traffic.failures[0]?.firstAtMs ?? 0, 0)

@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { createServer } from "node:https"
 import { gzipSync } from "node:zlib"
 import { type WebSocket, WebSocketServer } from "ws"
+import { outletPath } from "../../src/model/Wire.ts"
 import type { CertificatePair } from "../../src/services/ServerCertificate.ts"
 
 export interface FakeControlPlane {
@@ -17,7 +18,8 @@ export const reconfigure = (config_table: unknown, config_hash: unknown): Buffer
 
 export const startFakeControlPlane = async ({ cert, key }: CertificatePair): Promise<FakeControlPlane> => {
   const server = createServer({ cert, key, requestCert: true, rejectUnauthorized: false })
-  const sockets = new WebSocketServer({ server, autoPong: false, perMessageDeflate: false })
+  // Kong's takes no telemetry: `/v1/telemetry` is refused.
+  const sockets = new WebSocketServer({ server, path: outletPath, autoPong: false, perMessageDeflate: false })
   let newest: WebSocket | undefined
   sockets.on("connection", (socket) => {
     newest = socket
