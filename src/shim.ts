@@ -84,6 +84,8 @@ const main = async (): Promise<void> => {
   if (isRight && (isContinued || heapFlags().length === 0)) {
     delete process.env[continuedName]
     raisePool()
+    // Unheard, it opens Node's debugger, which lets in whoever is on the machine. The daemon hears it once it is loaded.
+    process.on("SIGUSR1", () => {})
     await import(new URL("./daemon/main.js", import.meta.url).href)
     return
   }

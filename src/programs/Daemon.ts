@@ -15,21 +15,26 @@ import * as LogRotation from "./logRotation.ts"
 
 type Role = SettingValues["role"]
 
+interface Signals {
+  readonly hangups: Hangup.Hangups
+  readonly rotations: LogRotation.Rotations
+}
+
 type Load = (
-  heard: Hangup.Hangups,
+  heard: Signals,
   parts: Partial<DataPlaneParts> | undefined
 ) => Promise<Layer.Layer<never, StartError, Settings>>
 
 /** Each role is loaded alone: a data plane never pays for the control plane's store. */
 const loadRole: Readonly<Record<Role, Load>> = {
   data_plane: async (heard, parts) =>
-    Layer.merge(Hangup.reloadOn(heard), LogRotation.reopenOnSignal).pipe(
+    Layer.merge(Hangup.reloadOn(heard.hangups), LogRotation.reopenOn(heard.rotations)).pipe(
       Layer.provide((await import("./DataPlane.ts")).DataPlane.layerFromSettings(parts))
     ),
   control_plane: async (heard) =>
     Layer.mergeAll(
-      Hangup.ignore(heard),
-      LogRotation.ignoreSignal,
+      Hangup.ignore(heard.hangups),
+      LogRotation.ignore(heard.rotations),
       (await import("./ControlPlane.ts")).ControlPlane.layerFromSettings()
     )
 }
@@ -52,7 +57,7 @@ export const runDaemon =
   (role?: Role, parts?: Partial<DataPlaneParts>): RunCommand =>
   ({ flags, env }) =>
     Effect.gen(function* () {
-      const heard = yield* Hangup.hangups
+      const heard = { hangups: yield* Hangup.hangups, rotations: yield* LogRotation.rotations }
       const parsed = yield* readSettings({
         env,
         ...(typeof flags.conf === "string" ? { file: flags.conf } : {}),

@@ -36,10 +36,16 @@ export const fileOutput = (disk: Disk["Service"], path: string): Effect.Effect<O
       return open
     })
 
+    /** The torn line may have been moved away. */
+    const hasText = disk.stat(path).pipe(
+      Effect.map(({ sizeBytes }) => sizeBytes > 0),
+      Effect.orElseSucceed(() => true)
+    )
+
     const write = (bytes: Uint8Array) =>
       Effect.gen(function* () {
         const file = yield* opened
-        if (isTorn) yield* file.write(new Uint8Array([newline]))
+        if (isTorn && (yield* hasText)) yield* file.write(new Uint8Array([newline]))
         isTorn = true
         yield* file.write(bytes)
         isTorn = false

@@ -79,9 +79,13 @@ const ofFleet = ({ nodes, connected, payload }: FleetFacts): FleetSamples => {
   }
 }
 
-const ofTelemetry = (telemetry: ReadonlyMap<string, NodeTelemetry>): FleetSamples => {
+/** Of nodes that are still known: bills are kept for years, and every node that ever was would have series until then. */
+const ofTelemetry = ({ nodes, telemetry }: FleetFacts): FleetSamples => {
   const each = (valueOf: (node: NodeTelemetry) => number) =>
-    [...telemetry].map(([id, node]): Sample => [[id], valueOf(node)])
+    nodes.flatMap(({ id }): ReadonlyArray<Sample> => {
+      const told = telemetry.get(id)
+      return told === undefined ? [] : [[[id], valueOf(told)]]
+    })
   return {
     holdfast_telemetry_records_total: each(({ committed }) => committed),
     holdfast_telemetry_last_received_timestamp_seconds: each(({ receivedMs }) => receivedMs / 1000),
@@ -97,7 +101,7 @@ export const fleetSamples = (facts: FleetFacts): FleetSamples => ({
   kong_datastore_reachable: one(asNumber(facts.payload !== undefined)),
   ...ofNodes(facts),
   ...ofFleet(facts),
-  ...ofTelemetry(facts.telemetry),
+  ...ofTelemetry(facts),
   ...processSamples(facts.process),
   holdfast_config_info: facts.payload === undefined ? [] : [[[facts.payload.hash], 1]],
   holdfast_payload_bytes: one(facts.payload?.bytes),

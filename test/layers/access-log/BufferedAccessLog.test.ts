@@ -121,6 +121,27 @@ describe("the access log", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect(
+    "begins a new file with a line, though the one that was moved away from the full disk ends within one",
+    () => {
+      const { disk, layer } = scene()
+      return Effect.gen(function* () {
+        yield* observeAll("/1")
+        yield* pass("100 millis")
+        disk.become({ capacityBytes: disk.usedBytes() + 10 })
+        yield* observeAll("/2")
+        yield* pass("100 millis")
+        yield* disk.disk.rename(path, `${path}.1`)
+        disk.become({})
+        yield* Effect.flatMap(AccessLog, ({ reopen }) => reopen)
+        yield* observeAll("/3")
+        yield* pass("100 millis")
+        const { bytes } = yield* disk.disk.read(path, 10_000)
+        assert.match(new TextDecoder().decode(bytes), /^\S[^\n]*"GET \/3 HTTP[^\n]*\n$/)
+      }).pipe(Effect.provide(layer))
+    }
+  )
+
   it.effect("takes up bounded memory beside a disk that never answers, and a stop does not wait for it", () => {
     const { disk, logs, layer } = scene()
     return Effect.gen(function* () {

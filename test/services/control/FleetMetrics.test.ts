@@ -89,15 +89,24 @@ describe("metrics of a fleet", () => {
       assert.isUndefined(read(broken).get(name), name)
   })
 
+  const known = {
+    receivedMs: 5_000,
+    committed: 4,
+    epoch: undefined,
+    acknowledged: { billing: 3, analytics: 1 },
+    spooled: { bytes: 400, records: 2, oldestMs: undefined },
+    dropped: { records: 1, requests: 70 }
+  }
+
+  it("forget the telemetry of a node with the node, for pods come and go for years", () => {
+    const telemetry = new Map([
+      ["runs", known],
+      ["purged", known]
+    ])
+    assert.deepEqual(values({ ...fleet, telemetry }, "holdfast_telemetry_records_total"), { runs: 4 })
+  })
+
   it("have every series of the table, and no other", () => {
-    const known = {
-      receivedMs: 5_000,
-      committed: 4,
-      epoch: undefined,
-      acknowledged: { billing: 3, analytics: 1 },
-      spooled: { bytes: 400, records: 2, oldestMs: undefined },
-      dropped: { records: 1, requests: 70 }
-    }
     const telemetry = new Map([["runs", known]])
     const found = read({ ...fleet, telemetry })
     assert.deepEqual([...found.keys()], Object.keys(fleetSeries))
