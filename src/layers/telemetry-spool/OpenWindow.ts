@@ -67,15 +67,10 @@ interface Played extends OpenWindow {
   readonly play: (entry: Entry) => void
 }
 
-const make = (head: Head): Played => {
+const make = (head: Head, begun: Totals): Played => {
   const cells = new Map<number, WindowCell>()
   const numbers = new Map<RequestCell, number>()
-  let totals: Totals = {
-    toMs: head.fromMs,
-    apiCalls: 0,
-    services: 0,
-    dropped: { records: 0, requests: 0 }
-  }
+  let totals = begun
 
   /** A cell whose name was lost is lost with it: it can't be told what it counts. */
   const play = ({ names, cells: added, ...rest }: Entry): void => {
@@ -141,7 +136,10 @@ const make = (head: Head): Played => {
   return { head, play, add, whole, close }
 }
 
-export const makeOpenWindow = (head: Head): OpenWindow => make(head)
+/** Begins with the totals as they stand: its log may tell of it before anything was added. */
+export const makeOpenWindow = (head: Head, totals: Totals): OpenWindow => make(head, totals)
+
+const nothing = (toMs: number): Totals => ({ toMs, apiCalls: 0, services: 0, dropped: { records: 0, requests: 0 } })
 
 const readHead = Schema.decodeUnknownOption(Head)
 const readEntry = Schema.decodeUnknownOption(Entry)
@@ -150,7 +148,7 @@ const readEntry = Schema.decodeUnknownOption(Entry)
 export const replayWindow = Effect.fnUntraced(function* ([first, ...rest]: ReadonlyArray<Line>) {
   const head = Option.getOrUndefined(readHead(first?.value))
   if (head === undefined) return Option.none<ClosedRecords>()
-  const window = make(head)
+  const window = make(head, nothing(head.fromMs))
   let isEmpty = true
   const play = ({ value }: Line): void => {
     const entry = Option.getOrUndefined(readEntry(value))

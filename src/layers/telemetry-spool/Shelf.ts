@@ -37,6 +37,10 @@ const laneOrder: Readonly<Record<Lane, number>> = { billing: 0, analytics: 1 }
 
 export const recordsIn = ({ first, last }: Span): number => last - first + 1
 
+const laneName = ({ epoch, lane }: Pick<Span, "epoch" | "lane">): string => `${epoch} ${lane}`
+
+const isInMemory = ({ file }: Piece): boolean => file === undefined
+
 export class Shelf {
   readonly #ownEpoch: string
   readonly #bounds: Bounds
@@ -117,16 +121,18 @@ export class Shelf {
 
   /** Forgets what was acknowledged; gives the pieces of which nothing is left. Sequences that nobody has seen mean nothing. */
   acknowledge(acknowledged: ReadonlyArray<Acknowledgement>): ReadonlyArray<Piece> {
-    const done: Array<Piece> = []
-    for (const { epoch, lane, sequence } of acknowledged) {
-      for (const piece of this.#pieces) {
-        if (piece.epoch !== epoch || piece.lane !== lane || piece.first > sequence) continue
-        if (piece.last <= sequence) done.push(piece)
-        else this.#cut(piece, sequence)
-      }
+    const upTo = new Map<string, number>()
+    for (const { sequence, ...lane } of acknowledged)
+      upTo.set(laneName(lane), Math.max(upTo.get(laneName(lane)) ?? 0, sequence))
+    const done = new Set<Piece>()
+    for (const piece of this.#pieces) {
+      const sequence = upTo.get(laneName(piece)) ?? 0
+      if (piece.first > sequence) continue
+      if (piece.last <= sequence) done.add(piece)
+      else this.#cut(piece, sequence)
     }
-    for (const piece of done) this.remove(piece)
-    return done
+    if (done.size > 0) this.#pieces = this.#pieces.filter((piece) => !done.has(piece))
+    return [...done]
   }
 
   #cut(piece: Piece, upTo: number): void {
@@ -136,23 +142,31 @@ export class Shelf {
 
   /** Drops what is too old and what there is no room for, together with so many bytes more. Gives what was dropped. */
   makeRoom(more: number, nowMs: number): ReadonlyArray<Piece> {
-    const gone: Array<Piece> = []
-    const drop = (piece: Piece): void => {
-      this.drop(piece)
-      gone.push(piece)
+    const { maxBytes, maxAgeMs, memoryMaxBytes } = this.#bounds
+    const gone = new Set<Piece>()
+    let bytes = this.bytes + more
+    let memoryBytes = this.#pieces.reduce((sum, piece) => sum + (isInMemory(piece) ? piece.bytes : 0), 0)
+    const isOld = ({ lastEndMs }: Piece) => lastEndMs < nowMs - maxAgeMs
+    if (bytes <= maxBytes && memoryBytes <= memoryMaxBytes && !this.#pieces.some(isOld)) return []
+    const dropWhile = (isDue: () => boolean, isMeant: (piece: Piece) => boolean): void => {
+      for (const piece of inOrder) {
+        if (!isDue()) return
+        if (gone.has(piece) || !isMeant(piece)) continue
+        gone.add(piece)
+        bytes -= piece.bytes
+        if (isInMemory(piece)) memoryBytes -= piece.bytes
+      }
     }
-    const isOld = ({ lastEndMs }: Piece) => lastEndMs < nowMs - this.#bounds.maxAgeMs
-    for (const piece of [...this.pieces]) if (isOld(piece) && this.#mayGo(piece)) drop(piece)
-    const inMemory = ({ file }: Piece) => file === undefined
-    const memoryBytes = () => this.#pieces.reduce((sum, piece) => sum + (inMemory(piece) ? piece.bytes : 0), 0)
-    for (;;) {
-      const isOver = this.bytes + more > this.#bounds.maxBytes
-      if (!isOver && memoryBytes() <= this.#bounds.memoryMaxBytes) return gone
-      const candidates = isOver ? this.pieces : this.pieces.filter(inMemory)
-      const next = candidates.find(({ lane }) => lane === "analytics") ?? candidates.find((piece) => this.#mayGo(piece))
-      if (next === undefined) return gone
-      drop(next)
-    }
+    const inOrder = this.#droppable()
+    dropWhile(() => true, isOld)
+    dropWhile(
+      () => bytes > maxBytes,
+      () => true
+    )
+    dropWhile(() => memoryBytes > memoryMaxBytes, isInMemory)
+    this.#pieces = this.#pieces.filter((piece) => !gone.has(piece))
+    for (const piece of gone) this.countDropped(recordsIn(piece), piece.requests)
+    return [...gone]
   }
 
   /** A segment of billing records of which all but the newest could go, where nothing else is left to go. */
@@ -161,11 +175,12 @@ export class Shelf {
     return this.pieces.find((piece) => piece.lane === "billing" && piece.file !== undefined && recordsIn(piece) > 1)
   }
 
-  /** The newest billing record of an epoch never goes. */
-  #mayGo({ epoch, lane, last }: Piece): boolean {
-    return (
-      lane === "analytics" ||
-      this.#pieces.some((other) => other.lane === lane && other.epoch === epoch && other.last > last)
-    )
+  /** What may go, in the order in which it goes. The newest billing record of an epoch never does. */
+  #droppable(): ReadonlyArray<Piece> {
+    const newest = new Map<string, number>()
+    const billing = this.pieces.filter(({ lane }) => lane === "billing")
+    for (const { epoch, last } of billing) newest.set(epoch, Math.max(newest.get(epoch) ?? 0, last))
+    const analytics = this.pieces.filter(({ lane }) => lane === "analytics")
+    return [...analytics, ...billing.filter(({ epoch, last }) => last < (newest.get(epoch) ?? 0))]
   }
 }

@@ -16,8 +16,6 @@ import { ownerOnly, removeFile } from "./spoolFiles.ts"
 /** Far beyond what any of them grows to; larger is something else. */
 export const fileMaxBytes = 64 * 2 ** 20
 
-const noLines: ReadLines = { lines: [], damaged: 0 }
-
 const decodeRecord = Schema.decodeUnknownOption(TelemetryRecord)
 
 export interface LinedRecord {
@@ -150,10 +148,10 @@ export const makeAdoption = ({ disk, folder, ownEpoch, found, damaged, leftAside
     take(pieceOf(span, sizeBytes, { file: path, text: undefined }))
   })
 
-  /** Nothing where its first bytes were on their way when the machine stopped, or where another hand wrote it. */
+  /** Nothing where another hand wrote it. */
   const linesOf = Effect.fnUntraced(function* (path: string) {
     const { bytes } = yield* disk.read(path, fileMaxBytes)
-    const read = bytes.length <= heading.length ? noLines : yield* readLines(bytes)
+    const read = yield* readLines(bytes)
     if (read === undefined) yield* leftAside(path, "it does not begin as a file of the spool does")
     else if (read.damaged > 0) yield* damaged(path, read.damaged)
     return read

@@ -57,10 +57,14 @@ export const eachInTurn = Effect.fnUntraced(function* <A>(
   }
 })
 
-/** `undefined` when it begins with anything but this version's heading. */
+/** Of the heading, what a power cut left: whole, or with zeros where bytes had not arrived. */
+const isHeading = (text: string): boolean =>
+  [...heading].every((character, at) => text[at] === character || text[at] === "\0" || text[at] === undefined)
+
+/** `undefined` when it begins with anything but this version's heading. Where that is torn, what follows its line is read. */
 export const readLines = Effect.fnUntraced(function* (bytes: Uint8Array): Effect.fn.Return<ReadLines | undefined> {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
-  if (!text.startsWith(heading)) return undefined
+  if (!isHeading(text)) return undefined
   const parts = text.slice(heading.length).split("\n").slice(0, -1)
   const good: Array<Line> = []
   const read = (part: string): void => {

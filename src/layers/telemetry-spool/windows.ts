@@ -57,7 +57,7 @@ export const makeWindows = ({ epoch, counters, shelf, services }: WindowsOptions
   }
 
   const begin = (nowMs: number): void => {
-    current ??= makeOpenWindow({ epoch, billing, analytics, fromMs: nowMs })
+    current ??= makeOpenWindow({ epoch, billing, analytics, fromMs: nowMs }, totals(nowMs))
   }
 
   /** Something is to be told in a billing record, though nothing may be counted any more. */

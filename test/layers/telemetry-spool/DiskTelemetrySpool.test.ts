@@ -228,6 +228,33 @@ describe("what waits too long, is damaged, or is not its own", () => {
   )
 
   it(
+    "what a power cut left of a heading goes, and what follows it is delivered",
+    quietly(
+      Effect.gen(function* () {
+        const disk = VirtualDisk.make()
+        const one = yield* startSpool(disk, 1, { analytics_flush_interval: 1 })
+        one.counters.record(finished({ compiled: route }))
+        yield* Effect.sleep("2 seconds")
+        yield* one.end
+        const left = disk.crash({ kind: "process", seed: 0 })
+        const epoch = uuidOf(epochBytes(1))
+        const path = `${spoolFolder}/${epoch}.billing.1.v1`
+        const whole = Buffer.from(left.hand.read(path) ?? [])
+        left.hand.write(path, Buffer.concat([whole.subarray(0, 12), Buffer.alloc(9), whole.subarray(21)]))
+        const torn = Buffer.from("holdfast tel\0\0\0\0\0\0\0\0\0\0\0")
+        left.hand.write(`${spoolFolder}/${epoch}.analytics.7.v1`, torn)
+        const two = yield* startSpool(left, 2)
+        yield* Effect.sleep("1 second")
+        const records = yield* takeAll(two.spool)
+        assert.deepInclude(records.filter(isBilling)[0], { apiCalls: 1 })
+        yield* two.spool.acknowledge(ackOf(records))
+        yield* Effect.sleep("1 second")
+        assert.deepStrictEqual(left.hand.list(spoolFolder), [])
+      })
+    )
+  )
+
+  it(
     "files of another version, and those of nobody, stay as they are",
     quietly(
       Effect.gen(function* () {

@@ -1,6 +1,9 @@
 /** What the newest billing record says is all there is to say, also when nothing is counted after it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
+import { makeCounters } from "../../../src/layers/counted-requests/CountedRequests.ts"
+import { Shelf } from "../../../src/layers/telemetry-spool/Shelf.ts"
+import { makeWindows } from "../../../src/layers/telemetry-spool/windows.ts"
 import { uuidOf } from "../../../src/model/DeterministicId.ts"
 import type { TelemetryRecord } from "../../../src/model/telemetry/TelemetryRecord.ts"
 import { runVirtual } from "../../../src/testing/runVirtual.ts"
@@ -82,6 +85,16 @@ describe("the newest billing record", () => {
       })
     )
   )
+
+  it("of a window that a crash ends before anything was counted in it says what was served before", () => {
+    const counters = makeCounters()
+    const shelf = new Shelf(uuidOf(epochBytes(1)), { maxBytes: 1e6, maxAgeMs: 1e6, memoryMaxBytes: 1e6 })
+    const windows = makeWindows({ epoch: uuidOf(epochBytes(1)), counters, shelf, services: () => 3 })
+    counters.record(finished({ compiled: routes[0] }))
+    windows.close(1_000)
+    windows.begin(2_000)
+    assert.deepInclude(windows.current()?.whole(), { toMs: 2_000, apiCalls: 1, services: 3 })
+  })
 
   it(
     "bills all that a process served, though another one started on its prefix before it had ended",

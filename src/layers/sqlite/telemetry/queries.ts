@@ -64,8 +64,11 @@ const addTo = (sums: Map<string, Sum>, row: AnalyticsRow, { by, fromMs, stepMs }
   }
 }
 
-const inOrder = (one: RequestsPoint, other: RequestsPoint): number =>
-  one.fromMs - other.fromMs || (one.id ?? "").localeCompare(other.id ?? "")
+/** By code units: ids are ASCII, and by locale 50,000 points would hold the thread. */
+const inOrder = (one: RequestsPoint, other: RequestsPoint): number => {
+  const [a, b] = [one.id ?? "", other.id ?? ""]
+  return one.fromMs - other.fromMs || (a < b ? -1 : a > b ? 1 : 0)
+}
 
 export const makeQueries = (sql: SqlClient.SqlClient) => {
   const rowsAfter = (last: AnalyticsRow | undefined, fromMinute: number, toMinute: number) =>
@@ -87,7 +90,11 @@ export const makeQueries = (sql: SqlClient.SqlClient) => {
       last = rows.at(-1)
       yield* Effect.yieldNow
     } while (last !== undefined)
-    return [...sums.values()].map((sum) => ({ ...sum, latency: histogramOf(sum.latency) })).sort(inOrder)
+    const points: Array<RequestsPoint> = []
+    for (const sum of sums.values()) {
+      if (points.push({ ...sum, latency: histogramOf(sum.latency) }) % rowsAtOnce === 0) yield* Effect.yieldNow
+    }
+    return points.sort(inOrder)
   })
 
   const covered = Effect.fnUntraced(function* ({ fromMs, toMs }: Partial<Period>) {
