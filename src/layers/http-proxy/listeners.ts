@@ -1,6 +1,6 @@
 /** The servers of `proxy_listen`: each accepts connections, wraps what arrives on them into exchanges, and hands those on. */
 import http, { type IncomingMessage, ServerResponse } from "node:http"
-import http2, { type Http2Session } from "node:http2"
+import http2 from "node:http2"
 import https from "node:https"
 import type { AddressInfo } from "node:net"
 import type { Duplex } from "node:stream"
@@ -12,7 +12,7 @@ import { readAgain } from "./readAgain.ts"
 import { isWebSocket } from "./requestHead.ts"
 import type { CertificateOptions, SniCallback } from "./secureContexts.ts"
 import { refuseExpectation, refuseTunnel, serve } from "./servePath.ts"
-import { closeWhenIdle } from "./slowClients.ts"
+import { endSessions } from "./slowClients.ts"
 import type { Traffic } from "./traffic.ts"
 
 export type Server = http.Server
@@ -144,7 +144,7 @@ export const attach = ({ server, node, isTls, outerPort, traffic }: AttachOption
   }
 
   server.on("connection", (socket: Duplex) => traffic.opened(socket))
-  server.on("session", (session: Http2Session) => closeWhenIdle(session, keepAliveTimeoutMs))
+  endSessions(server, keepAliveTimeoutMs)
   server.on("request", (request, response) => serve(begin(request, response)))
   server.on("checkContinue", (request, response) => serve(begin(request, response, { expectsContinue: true })))
   server.on("checkExpectation", (request, response) => refuseExpectation(begin(request, response)))

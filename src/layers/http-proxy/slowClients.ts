@@ -2,8 +2,9 @@
  * Limits on clients that stopped or vanished (nginx's `send_timeout` and `keepalive_timeout`): without them each would hold
  * its request, and what that holds upstream, for ever.
  */
-import type { ServerResponse } from "node:http"
-import type { Http2Session, Http2Stream } from "node:http2"
+import type { Server, ServerResponse } from "node:http"
+import type { Http2Server, Http2Session, Http2Stream } from "node:http2"
+import type { Duplex } from "node:stream"
 import { breakOff } from "./breakOff.ts"
 import type { Exchange } from "./exchange.ts"
 import { Watchdog } from "./watchdog.ts"
@@ -43,18 +44,46 @@ export const endWithAnswer = ({ response }: Exchange): void => {
   stream?.once("finish", () => stream.close())
 }
 
-/** An HTTP/2 connection on which nothing is asked for any more. */
-export const closeWhenIdle = (session: Http2Session, limitMs: number): void => {
+/**
+ * Closes an HTTP/2 connection on which nothing is asked for any more, and ends one whose client answers no ping while something
+ * is: Node is not told of every client that is gone while it writes to it, and would keep connection and streams for ever.
+ */
+const closeWhenIdle = (session: Http2Session, socket: Duplex | undefined, limitMs: number): void => {
   let open = 0
-  const watchdog = new Watchdog(() => session.close())
+  let isAnswered = true
+  const end = () => {
+    session.destroy()
+    // A session that waits for a write to end does not let go of its socket.
+    socket?.destroy()
+  }
+  const watchdog = new Watchdog(() => {
+    const isStuck = session.destroyed || !isAnswered || (session.closed && open === 0)
+    if (isStuck) return end()
+    watchdog.arm(limitMs)
+    if (open === 0) return session.close()
+    isAnswered = false
+    session.ping((error) => {
+      if (error === null) isAnswered = true
+    })
+  })
   watchdog.arm(limitMs)
   session.on("stream", (stream: Http2Stream) => {
     open++
-    watchdog.disarm()
     stream.once("close", () => {
       open--
       if (open === 0 && !session.closed) watchdog.arm(limitMs)
     })
   })
   session.once("close", () => watchdog.disarm())
+}
+
+/** For every HTTP/2 connection of a server. */
+export const endSessions = (server: Server | Http2Server, limitMs: number): void => {
+  // Of the session that is made of it in the same turn, which shows its socket to nobody.
+  let latest: Duplex | undefined
+  const note = (socket: Duplex) => {
+    latest = socket
+  }
+  for (const event of ["connection", "secureConnection"]) server.prependListener(event, note)
+  server.on("session", (session: Http2Session) => closeWhenIdle(session, latest, limitMs))
 }

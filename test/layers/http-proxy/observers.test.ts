@@ -162,12 +162,11 @@ describe("observers of requests", () => {
       const asked: Array<string | undefined> = []
       const upstream = yield* startUpstream((request, response) => {
         asked.push(request.url)
-        if (request.url === "/second") {
-          response.end("ok")
-          return
+        if (request.url === "/second") response.end("ok")
+        else {
+          response.writeHead(200, { "Content-Length": 9 }).write("part")
+          setTimeout(() => response.destroy(), 100)
         }
-        response.writeHead(200, { "Content-Length": 9 }).write("part")
-        setTimeout(() => response.destroy(), 100)
       })
       const { port, proxy } = yield* startProxy(oneRoute(upstream.port, {}, { strip_path: false }), {
         observers: [observe]

@@ -4,7 +4,7 @@ import http2 from "node:http2"
 import net, { type AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { closeWhenIdle } from "../../../src/layers/http-proxy/slowClients.ts"
+import { endSessions } from "../../../src/layers/http-proxy/slowClients.ts"
 import { authority, leaf } from "../../support/pki.ts"
 import { listening, loopback, oneRoute, sendRaw, signal, startProxy, startUpstream } from "./support.ts"
 
@@ -170,7 +170,7 @@ describe("idle HTTP/2 connections", () => {
   it.live("are closed after the limit, not while something is under way", () =>
     Effect.gen(function* () {
       const server = http2.createServer((_, response) => void setTimeout(() => response.end("late"), 300))
-      server.on("session", (session) => closeWhenIdle(session, 100))
+      endSessions(server, 100)
       yield* listening(server as unknown as net.Server)
       const session = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
       const closed = signal()
@@ -189,6 +189,48 @@ describe("idle HTTP/2 connections", () => {
       )
       assert.strictEqual(body, "late")
       yield* Effect.promise(() => closed.done)
+    })
+  )
+
+  it.live(
+    "end with all that is under way when the client answers no ping: Node does not hear of every client that is gone",
+    () =>
+      Effect.gen(function* () {
+        const server = http2.createServer((_, response) => {
+          response.on("close", () => streamEnded.tell())
+          response.write("first of many")
+        })
+        const streamEnded = signal()
+        endSessions(server, 100)
+        const { sockets } = yield* listening(server as unknown as net.Server)
+        const socket = net.connect((server.address() as AddressInfo).port, "127.0.0.1")
+        yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
+        const connectionEnded = once(socket, "close")
+        socket.on("error", () => undefined).resume()
+        // Preface, settings, and `GET / http`, whose answer goes on and on; a client that never writes again.
+        const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])
+        const headers = Buffer.from([0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x01, 1, 97])
+        socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), settings, headers]))
+        yield* Effect.promise(() => streamEnded.done)
+        yield* Effect.promise(() => connectionEnded)
+        assert.strictEqual(sockets.size, 0)
+      })
+  )
+
+  it.live("stay open with what is under way while the client answers, however long it takes", () =>
+    Effect.gen(function* () {
+      const server = http2.createServer((_, response) => void setTimeout(() => response.end("late"), 500))
+      endSessions(server, 50)
+      yield* listening(server as unknown as net.Server)
+      const session = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+      yield* Effect.addFinalizer(() => Effect.sync(() => session.destroy()))
+      let pings = 0
+      session.on("ping", () => pings++)
+      const stream = session.request({ ":path": "/" })
+      stream.setEncoding("utf8")
+      const body = yield* Effect.promise(() => stream.toArray())
+      assert.deepStrictEqual(body, ["late"])
+      assert.isAbove(pings, 2)
     })
   )
 })
