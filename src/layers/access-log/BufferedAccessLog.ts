@@ -3,7 +3,7 @@
  * the lines may be slow, full or dead: then lines are lost, counted and told of once, and no request waits.
  */
 import { isAbsolute, join } from "node:path"
-import { Clock, Effect, Latch, Layer, MutableRef, Semaphore } from "effect"
+import { Clock, Effect, Fiber, Latch, Layer, MutableRef, Semaphore } from "effect"
 import { accessLine } from "../../model/AccessLog.ts"
 import { AccessLog } from "../../services/AccessLog.ts"
 import { Disk } from "../../services/Disk.ts"
@@ -90,7 +90,7 @@ const write = Effect.fnUntraced(function* (path: string) {
     return Effect.logInfo("access log is written again").pipe(Effect.annotateLogs({ path, lost }))
   })
 
-  const flush = oneAtATime.withPermit(
+  const writeLines = oneAtATime.withPermit(
     Effect.suspend(() => {
       const { text, count } = lines.take()
       if (count === 0) return Effect.void
@@ -105,6 +105,9 @@ const write = Effect.fnUntraced(function* (path: string) {
       )
     })
   )
+
+  /** A write that has begun has a life of its own: whoever waits for it may be interrupted, and the lines are not lost with them. */
+  const flush = Effect.flatMap(Effect.forkDetach(writeLines, { startImmediately: true }), Fiber.join)
 
   const turn = awake.await.pipe(
     Effect.andThen(Effect.sleep(writeInterval)),

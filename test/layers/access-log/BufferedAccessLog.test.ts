@@ -1,6 +1,6 @@
 /** The access log beside a disk that is good, full, dead, or whose files are moved away: requests never wait. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, MutableRef } from "effect"
+import { Effect, Exit, Fiber, Layer, MutableRef, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as BufferedAccessLog from "../../../src/layers/access-log/BufferedAccessLog.ts"
 import { AccessLog } from "../../../src/services/AccessLog.ts"
@@ -82,6 +82,23 @@ describe("the access log", () => {
       assert.deepEqual(yield* targetsIn(disk, at), ["/1", "/2"])
     })
   })
+
+  it.effect("keeps the lines that are being written when the end comes, and those behind them", () =>
+    Effect.gen(function* () {
+      const { disk, layer } = scene()
+      disk.become({ slowMs: 100 })
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(layer, scope)
+      yield* Effect.provideContext(observeAll("/1", "/2"), context)
+      yield* pass("100 millis")
+      yield* Effect.provideContext(observeAll("/3"), context)
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      for (let n = 0; n < 8; n++) yield* pass("100 millis")
+      yield* Fiber.join(closing)
+      disk.become({})
+      assert.deepStrictEqual(yield* targetsIn(disk), ["/1", "/2", "/3"])
+    })
+  )
 
   it.effect("goes on in a new file once the old one was moved away and it is told", () => {
     const { disk, layer } = scene()

@@ -17,7 +17,9 @@ export interface Mark {
 export interface BillingMinute {
   readonly minute: number
   readonly apiCalls: number
+  /** As told at `toMs`, the last time within the minute. */
   readonly services: number
+  readonly toMs: number
 }
 
 /** `[minute, service, route, consumer]`, an empty text for none. */
@@ -98,8 +100,11 @@ export const makeAdditions = (
   const addBilling = (mark: Mark, record: BillingRecord): Mark => {
     const after = billed(mark, record)
     const minute = countedMinute(record.fromMs, { nowMs, keptDays: billingDays })
-    const apiCalls = add(billing.get(minute)?.apiCalls ?? 0, after.apiCalls - mark.apiCalls)
-    billing.set(minute, { minute, apiCalls, services: record.services })
+    const before = billing.get(minute)
+    const apiCalls = add(before?.apiCalls ?? 0, after.apiCalls - mark.apiCalls)
+    // Sequences of two lives say nothing about which was later.
+    const { services, toMs } = before === undefined || record.toMs >= before.toMs ? record : before
+    billing.set(minute, { minute, apiCalls, services, toMs })
     return after
   }
 

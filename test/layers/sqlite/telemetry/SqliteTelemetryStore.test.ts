@@ -163,6 +163,16 @@ describe("where it counts", () => {
     }).pipe(stored)
   )
 
+  it.effect("with the services that were told last, also where a process starts anew within the minute", () =>
+    Effect.gen(function* () {
+      yield* commit([
+        billing(50, 10, { epoch: uuidOf(8), services: 3, toMs: nowMs + 1_000 }),
+        billing(1, 5, { services: 9, fromMs: nowMs + 2_000, toMs: nowMs + 3_000 })
+      ])
+      assert.strictEqual((yield* usage()).services, 9)
+    }).pipe(stored)
+  )
+
   it.effect("by a node whose clock is wrong, in the minute of its arrival, and is in every sum", () =>
     Effect.gen(function* () {
       yield* commit([
