@@ -104,6 +104,8 @@ export const live = Effect.fnUntraced(function* (life: Life): Effect.fn.Return<v
       proxy_listen: "off",
       status_listen: "off",
       cluster_control_plane: "cp.test:8005",
+      // Its calls to the disk are cut short by themselves: `test/layers/telemetry-spool/crash.test.ts`.
+      telemetry: "off",
       ...life.settings
     },
     parts: {
