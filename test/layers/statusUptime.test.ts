@@ -1,7 +1,7 @@
 /** How long something lasts is no matter of what time it is (faults.md, clocks). */
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer, SubscriptionRef } from "effect"
-import * as HttpStatusListener from "../../src/layers/HttpStatusListener.ts"
+import * as HttpStatusListener from "../../src/layers/status-listener/HttpStatusListener.ts"
 import { ConnectionStatus } from "../../src/services/ConnectionStatus.ts"
 import { Identity } from "../../src/services/Identity.ts"
 import { NodeHealth } from "../../src/services/NodeHealth.ts"

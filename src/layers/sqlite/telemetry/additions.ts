@@ -31,6 +31,16 @@ export interface AnalyticsMinute {
   readonly latency: Histogram
 }
 
+/** A row of `analytics_minutes`. */
+export interface AnalyticsRow {
+  readonly minute: number
+  readonly service: string
+  readonly route: string
+  readonly consumer: string
+  readonly statuses: string
+  readonly latency: string
+}
+
 export interface Additions {
   /** Records that were not known. */
   readonly fresh: number

@@ -6,6 +6,7 @@ import { minuteOf } from "../../../model/telemetry/Minutes.ts"
 import type { TelemetryBatch } from "../../../model/telemetry/TelemetryWire.ts"
 import {
   type AnalyticsMinute,
+  type AnalyticsRow,
   type BillingMinute,
   type CellKey,
   inSequence,
@@ -19,15 +20,6 @@ import {
 /** Rows that are read or written at once: what comes between two gets its turn. */
 const rowsAtOnce = 200
 const recordsAtOnce = 4
-
-interface AnalyticsRow {
-  readonly minute: number
-  readonly service: string
-  readonly route: string
-  readonly consumer: string
-  readonly statuses: string
-  readonly latency: string
-}
 
 const chunksOf = <A>(items: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(items.length / rowsAtOnce) }, (_, at) =>

@@ -12,20 +12,11 @@ import {
   TooManyPoints,
   type Usage
 } from "../../../services/control/TelemetryStore.ts"
-import { sumStatuses } from "./additions.ts"
+import { type AnalyticsRow, sumStatuses } from "./additions.ts"
 
 const rowsAtOnce = 1_000
 /** Rows of billing are added up by SQLite itself. */
 const billingRowsAtOnce = 20_000
-
-interface AnalyticsRow {
-  readonly minute: number
-  readonly service: string
-  readonly route: string
-  readonly consumer: string
-  readonly statuses: string
-  readonly latency: string
-}
 
 interface BillingRow {
   readonly node: string

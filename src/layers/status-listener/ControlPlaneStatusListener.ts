@@ -2,18 +2,14 @@
  * The status API of a control plane: probes and scrapes without the admin token, and nothing that could change anything
  * (reference `proxy-behaviour.md` §11). Only where `status_listen` is set: quickstart and tests run both planes on one machine.
  */
-import { createServer } from "node:http"
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Effect, Layer } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { listenFault } from "../model/listenFault.ts"
-import { metricsContentType } from "../model/metrics/PrometheusText.ts"
-import type { ListenAddress } from "../model/SettingTypes.ts"
-import { codeOf } from "../model/thrown.ts"
-import { FleetMetrics } from "../services/control/FleetMetrics.ts"
-import { Settings } from "../services/Settings.ts"
-import { StartError } from "../services/StartError.ts"
-import { StatusListener } from "../services/StatusListener.ts"
+import { metricsContentType } from "../../model/metrics/PrometheusText.ts"
+import { FleetMetrics } from "../../services/control/FleetMetrics.ts"
+import { Settings } from "../../services/Settings.ts"
+import type { StartError } from "../../services/StartError.ts"
+import { StatusListener } from "../../services/StatusListener.ts"
+import { listenForStatus } from "./listenForStatus.ts"
 
 type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse>
 
@@ -39,18 +35,7 @@ const make = Effect.gen(function* () {
     return method === "GET" || method === "HEAD" ? yield* found : json({ message: "Method not allowed" }, 405)
   })
 
-  const listen = Effect.fnUntraced(function* (address: ListenAddress) {
-    const { host, port } = address
-    const server = yield* NodeHttpServer.make(createServer, { host, port, gracefulShutdownTimeout: "1 second" }).pipe(
-      Effect.mapError(
-        ({ cause }) => new StartError({ exitCode: 1, faults: [listenFault("status_listen", address, codeOf(cause))] })
-      )
-    )
-    yield* server.serve(answer)
-    return { host, port: "port" in server.address ? server.address.port : port }
-  })
-
-  return { addresses: yield* Effect.forEach(status_listen, listen) }
+  return { addresses: yield* Effect.forEach(status_listen, listenForStatus(answer)) }
 })
 
 export const layer: Layer.Layer<StatusListener, StartError, Settings | FleetMetrics> = Layer.effect(

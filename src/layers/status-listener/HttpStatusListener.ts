@@ -1,31 +1,27 @@
 /** StatusListener over `node:http`: reference `proxy-behaviour.md` §11. */
-import { createServer } from "node:http"
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ByteSize, Effect, Layer, MutableRef, Stream, SubscriptionRef } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
-import { emptyTable } from "../model/ConfigTable.ts"
-import { formatFault } from "../model/Fault.ts"
-import { listenFault } from "../model/listenFault.ts"
-import { askedMemoryFormat } from "../model/MemoryUnit.ts"
-import { metricsContentType } from "../model/metrics/PrometheusText.ts"
-import type { ListenAddress } from "../model/SettingTypes.ts"
-import { codeOf } from "../model/thrown.ts"
-import { viewOfUpstreams } from "../model/UpstreamViews.ts"
-import type { ConnectionStatus } from "../services/ConnectionStatus.ts"
-import { gatherNodeFacts } from "../services/gatherNodeFacts.ts"
-import { Identity } from "../services/Identity.ts"
-import { LiveConfig } from "../services/LiveConfig.ts"
-import { NodeHealth } from "../services/NodeHealth.ts"
-import { NodeMetrics, nodeMetricsPieces } from "../services/NodeMetrics.ts"
-import { readyAnswer, statusBody } from "../services/NodeStatus.ts"
-import { Resolver } from "../services/Resolver.ts"
-import { Settings } from "../services/Settings.ts"
-import { StartError } from "../services/StartError.ts"
-import { StatusListener } from "../services/StatusListener.ts"
-import type { TelemetryStatus } from "../services/TelemetryStatus.ts"
-import type { TrustedClock } from "../services/TrustedClock.ts"
-import { takeTurns } from "../services/takeTurns.ts"
+import { emptyTable } from "../../model/ConfigTable.ts"
+import { formatFault } from "../../model/Fault.ts"
+import { askedMemoryFormat } from "../../model/MemoryUnit.ts"
+import { metricsContentType } from "../../model/metrics/PrometheusText.ts"
+import { viewOfUpstreams } from "../../model/UpstreamViews.ts"
+import type { ConnectionStatus } from "../../services/ConnectionStatus.ts"
+import { gatherNodeFacts } from "../../services/gatherNodeFacts.ts"
+import { Identity } from "../../services/Identity.ts"
+import { LiveConfig } from "../../services/LiveConfig.ts"
+import { NodeHealth } from "../../services/NodeHealth.ts"
+import { NodeMetrics, nodeMetricsPieces } from "../../services/NodeMetrics.ts"
+import { readyAnswer, statusBody } from "../../services/NodeStatus.ts"
+import { Resolver } from "../../services/Resolver.ts"
+import { Settings } from "../../services/Settings.ts"
+import type { StartError } from "../../services/StartError.ts"
+import { StatusListener } from "../../services/StatusListener.ts"
+import type { TelemetryStatus } from "../../services/TelemetryStatus.ts"
+import type { TrustedClock } from "../../services/TrustedClock.ts"
+import { takeTurns } from "../../services/takeTurns.ts"
+import { listenForStatus } from "./listenForStatus.ts"
 
 type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse>
 
@@ -124,18 +120,7 @@ const make = Effect.gen(function* () {
     return yield* endpoint.POST(body)
   }).pipe(Effect.provideService(MaxBodySize, ByteSize.bytes(maxBodyBytes)))
 
-  const listen = Effect.fnUntraced(function* (address: ListenAddress) {
-    const { host, port } = address
-    const server = yield* NodeHttpServer.make(createServer, { host, port, gracefulShutdownTimeout: "1 second" }).pipe(
-      Effect.mapError(
-        ({ cause }) => new StartError({ exitCode: 1, faults: [listenFault("status_listen", address, codeOf(cause))] })
-      )
-    )
-    yield* server.serve(answer)
-    return { host, port: "port" in server.address ? server.address.port : port }
-  })
-
-  return { addresses: yield* Effect.forEach(settings.status_listen, listen) }
+  return { addresses: yield* Effect.forEach(settings.status_listen, listenForStatus(answer)) }
 })
 
 export const layer: Layer.Layer<
