@@ -4,7 +4,7 @@
  */
 import type { Server, ServerResponse } from "node:http"
 import type { Http2Server, Http2Session, Http2Stream } from "node:http2"
-import type { Duplex } from "node:stream"
+import type { Socket } from "node:net"
 import { breakOff } from "./breakOff.ts"
 import type { Exchange } from "./exchange.ts"
 import { Watchdog } from "./watchdog.ts"
@@ -45,20 +45,23 @@ export const endWithAnswer = ({ response }: Exchange): void => {
 }
 
 /**
- * Closes an HTTP/2 connection on which nothing is asked for any more, and ends one whose client answers no ping while something
- * is: Node is not told of every client that is gone while it writes to it, and would keep connection and streams for ever.
+ * Closes an HTTP/2 connection on which nothing is asked for any more, and ends one whose client says nothing at all while something
+ * is, not even to a ping: Node is not told of every client that is gone while it writes to it, and would keep connection and
+ * streams for ever. A ping may wait long behind what a slow client is sent; who takes that says so meanwhile.
  */
-const closeWhenIdle = (session: Http2Session, socket: Duplex | undefined, limitMs: number): void => {
+const closeWhenIdle = (session: Http2Session, socket: Socket | undefined, limitMs: number): void => {
   let open = 0
   let isAnswered = true
+  let heardBytes = 0
   const end = () => {
     session.destroy()
     // A session that waits for a write to end does not let go of its socket.
     socket?.destroy()
   }
   const watchdog = new Watchdog(() => {
-    const isStuck = session.destroyed || !isAnswered || (session.closed && open === 0)
-    if (isStuck) return end()
+    const isSilent = !isAnswered && socket?.bytesRead === heardBytes
+    if (session.destroyed || isSilent || (session.closed && open === 0)) return end()
+    heardBytes = socket?.bytesRead ?? 0
     watchdog.arm(limitMs)
     if (open === 0) return session.close()
     isAnswered = false
@@ -80,8 +83,8 @@ const closeWhenIdle = (session: Http2Session, socket: Duplex | undefined, limitM
 /** For every HTTP/2 connection of a server. */
 export const endSessions = (server: Server | Http2Server, limitMs: number): void => {
   // Of the session that is made of it in the same turn, which shows its socket to nobody.
-  let latest: Duplex | undefined
-  const note = (socket: Duplex) => {
+  let latest: Socket | undefined
+  const note = (socket: Socket) => {
     latest = socket
   }
   for (const event of ["connection", "secureConnection"]) server.prependListener(event, note)

@@ -217,6 +217,28 @@ describe("idle HTTP/2 connections", () => {
       })
   )
 
+  it.live("stay open while the client takes what it is sent, though a ping waits behind that", () =>
+    Effect.gen(function* () {
+      const server = http2.createServer((_, response) => response.write("first of many"))
+      endSessions(server, 50)
+      yield* listening(server as unknown as net.Server)
+      const socket = net.connect((server.address() as AddressInfo).port, "127.0.0.1")
+      yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
+      const connectionEnded = once(socket, "close")
+      socket.on("error", () => undefined).resume()
+      const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])
+      const headers = Buffer.from([0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x01, 1, 97])
+      socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), settings, headers]))
+      // WINDOW_UPDATE: room for one byte more. No ping is ever answered.
+      const moreRoom = Buffer.from([0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1])
+      const taking = setInterval(() => socket.write(moreRoom), 10)
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 600)))
+      assert.isFalse(socket.closed)
+      clearInterval(taking)
+      yield* Effect.promise(() => connectionEnded)
+    })
+  )
+
   it.live("stay open with what is under way while the client answers, however long it takes", () =>
     Effect.gen(function* () {
       const server = http2.createServer((_, response) => void setTimeout(() => response.end("late"), 500))
