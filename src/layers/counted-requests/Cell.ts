@@ -7,7 +7,7 @@
 import { bucketCount, bucketOf } from "../../model/telemetry/LatencyBuckets.ts"
 import type { Latency, RequestCell } from "../../services/RequestCounters.ts"
 import type { AnswerSource, ObservedRequest } from "../../services/RequestObservers.ts"
-import { Histogram } from "./Histogram.ts"
+import type { UpstreamLatencies } from "./UpstreamLatencies.ts"
 
 /** Upstreams may answer any status, and must not make a node remember them all. */
 const statusesMax = 32
@@ -29,17 +29,6 @@ const keyOf = (status: number, source: AnswerSource): number =>
 
 const classOf = (status: number): number => (status < 200 ? 0 : status >= 500 ? 4 : Math.trunc(status / 100) - 1)
 
-/** The latencies of a route's requests towards its upstream, whoever made them. */
-export interface UpstreamLatencies {
-  readonly proxyLatency: Histogram
-  readonly upstreamLatency: Histogram
-}
-
-export const makeUpstreamLatencies = (): UpstreamLatencies => ({
-  proxyLatency: new Histogram(),
-  upstreamLatency: new Histogram()
-})
-
 export interface CellKey {
   readonly serviceId: string | null
   readonly routeId: string | null
@@ -56,15 +45,13 @@ export class Cell implements RequestCell {
   readonly serviceId: string | null
   readonly routeId: string | null
   readonly consumerId: string | null
-  readonly proxyLatency: Latency
-  readonly upstreamLatency: Latency
+  readonly #upstream: UpstreamLatencies
 
-  constructor({ serviceId, routeId, consumerId }: CellKey, { proxyLatency, upstreamLatency }: UpstreamLatencies) {
+  constructor({ serviceId, routeId, consumerId }: CellKey, upstream: UpstreamLatencies) {
     this.serviceId = serviceId
     this.routeId = routeId
     this.consumerId = consumerId
-    this.proxyLatency = proxyLatency
-    this.upstreamLatency = upstreamLatency
+    this.#upstream = upstream
   }
 
   add(request: ObservedRequest): void {
@@ -100,6 +87,14 @@ export class Cell implements RequestCell {
   get requestLatency(): Latency {
     const buckets = this.#values.subarray(statusesAt + 2 * this.#statusSlots)
     return { buckets, count: this.#at(countAt), sumMs: this.#at(sumMsAt) }
+  }
+
+  get proxyLatency(): Latency {
+    return this.#upstream.proxyLatency
+  }
+
+  get upstreamLatency(): Latency {
+    return this.#upstream.upstreamLatency
   }
 
   get statuses(): RequestCell["statuses"] {

@@ -7,7 +7,8 @@ import { Effect, Layer } from "effect"
 import type { CompiledRoute } from "../../model/CompiledConfig.ts"
 import { otherId, RequestCounters } from "../../services/RequestCounters.ts"
 import type { ObservedRequest } from "../../services/RequestObservers.ts"
-import { Cell, type CellKey, makeUpstreamLatencies, type UpstreamLatencies } from "./Cell.ts"
+import { Cell, type CellKey } from "./Cell.ts"
+import { UpstreamLatencies } from "./UpstreamLatencies.ts"
 
 export interface CellLimits {
   /** Cells in all, 1 to 3 kB each; at most three more hold what there is no room for. */
@@ -19,7 +20,8 @@ export interface CellLimits {
 export const cellLimits: CellLimits = { cells: 50_000, ofConsumers: 25_000 }
 
 /** The cells of one route. */
-interface RouteCells extends UpstreamLatencies {
+interface RouteCells {
+  readonly upstream: UpstreamLatencies
   readonly serviceId: string | null
   readonly routeId: string | null
   /** Of requests without a consumer; what is known of the route's upstream, whoever asked, is read from it. */
@@ -33,7 +35,7 @@ export const makeCounters = (limits: CellLimits = cellLimits): RequestCounters["
   const cells: Array<Cell> = []
   const routes = new Map<string, RouteCells>()
   const byCompiled = new WeakMap<CompiledRoute, RouteCells>()
-  const noLatencies = makeUpstreamLatencies()
+  const noLatencies = new UpstreamLatencies()
   let otherRoutes: RouteCells | undefined
   let unmatched: RouteCells | undefined
   let consumerCells = 0
@@ -52,9 +54,9 @@ export const makeCounters = (limits: CellLimits = cellLimits): RequestCounters["
   }
 
   const addRoute = (serviceId: string | null, routeId: string | null): RouteCells => {
-    const latencies = makeUpstreamLatencies()
-    const nobody = add({ serviceId, routeId, consumerId: null }, latencies)
-    return { ...latencies, serviceId, routeId, nobody, others: undefined, byConsumer: new Map() }
+    const upstream = new UpstreamLatencies()
+    const nobody = add({ serviceId, routeId, consumerId: null }, upstream)
+    return { upstream, serviceId, routeId, nobody, others: undefined, byConsumer: new Map() }
   }
 
   const others = (): RouteCells => {
@@ -124,8 +126,7 @@ export const makeCounters = (limits: CellLimits = cellLimits): RequestCounters["
       const route = routeOf(request.compiled)
       const cell = cellOf(route, request)
       cell.add(request)
-      if (request.proxyMs >= 0) route.proxyLatency.add(request.proxyMs)
-      if (request.upstreamMs >= 0) route.upstreamLatency.add(request.upstreamMs)
+      route.upstream.add(request.proxyMs, request.upstreamMs)
       if (request.compiled !== undefined) apiCalls++
       if (!cell.isChanged) note(cell)
     },
