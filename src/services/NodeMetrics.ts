@@ -2,7 +2,7 @@
 import { Context, type Effect } from "effect"
 import { nodeSeries, type nodeSeries as Table } from "../model/metrics/nodeSeries.ts"
 import { type ProcessUse, processSamples } from "../model/metrics/ProcessUse.ts"
-import { prometheusPieces, prometheusText } from "../model/metrics/PrometheusText.ts"
+import { prometheusPieces } from "../model/metrics/PrometheusText.ts"
 import { asNumber, one, type SamplesOf, seconds, stateSamples } from "../model/metrics/Series.ts"
 import type { Steps } from "../model/steps.ts"
 import type { ConnectionCounts, DeliveryCounts } from "./NodeHealth.ts"
@@ -125,5 +125,3 @@ export const nodeSamples = (facts: MetricFacts): NodeSamples => ({
 
 export const nodeMetricsPieces = (samples: NodeSamples): Steps<ReadonlyArray<Uint8Array>> =>
   prometheusPieces(nodeSeries, samples)
-
-export const nodeMetricsText = (samples: NodeSamples): string => prometheusText(nodeSeries, samples)

@@ -8,7 +8,7 @@ import { type BoundScale, foldLatencies, kongLatencyScale, upstreamLatencyScale 
 import type { MetricGroup } from "../model/metrics/metricGroups.ts"
 import type { nodeSeries } from "../model/metrics/nodeSeries.ts"
 import type { Sample, SamplesOf } from "../model/metrics/Series.ts"
-import { atOnce, inSteps, type Steps } from "../model/steps.ts"
+import { inSteps, type Steps } from "../model/steps.ts"
 import { type Latency, otherId, type RequestCell } from "./RequestCounters.ts"
 
 type Samples = SamplesOf<typeof nodeSeries>
@@ -174,9 +174,6 @@ export function* requestSampleSteps(given: Iterable<RequestCell>, names: Names, 
     holdfast_metrics_left_out: [[[], groups.leftOut]]
   }
 }
-
-export const requestSamples = (given: Iterable<RequestCell>, names: Names, choice: MetricChoice): Samples =>
-  atOnce(requestSampleSteps(given, names, choice))
 
 const healthStates = ["healthchecks_off", "healthy", "unhealthy", "dns_error"]
 

@@ -5,9 +5,10 @@ import { metricGroups } from "../../src/model/metrics/metricGroups.ts"
 import { nodeSeries } from "../../src/model/metrics/nodeSeries.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { LiveConfig } from "../../src/services/LiveConfig.ts"
-import { type MetricFacts, nodeMetricsText, nodeSamples } from "../../src/services/NodeMetrics.ts"
+import { type MetricFacts, nodeMetricsPieces, nodeSamples } from "../../src/services/NodeMetrics.ts"
 import type { NodeFacts } from "../../src/services/NodeStatus.ts"
-import { namesOf, requestSamples, targetSamples } from "../../src/services/RequestMetrics.ts"
+import { namesOf, requestSampleSteps, targetSamples } from "../../src/services/RequestMetrics.ts"
+import { atOnce } from "../support/atOnce.ts"
 import { joined, liveLayerFor } from "../support/live.ts"
 import { nodeFacts } from "../support/nodeFacts.ts"
 import { readPrometheus } from "../support/prometheusFormat.ts"
@@ -47,7 +48,7 @@ const scrape = ({ node = {}, more = {}, config = served, settings = joined }: Gi
       tracing: undefined,
       ...more
     }
-    return nodeMetricsText(nodeSamples(facts))
+    return Buffer.concat(atOnce(nodeMetricsPieces(nodeSamples(facts)))).toString()
   }).pipe(Effect.provide(liveLayerFor(settings)))
 
 const samplesOf = (text: string): Record<string, number> =>
@@ -175,7 +176,7 @@ describe("metrics", () => {
         },
         more: {
           apiCalls: 1,
-          traffic: { ...requestSamples(cells, namesOf(config), choice), ...targetSamples(config, choice) },
+          traffic: { ...atOnce(requestSampleSteps(cells, namesOf(config), choice)), ...targetSamples(config, choice) },
           accessLog: { delivered: 1, dropped: 0 },
           tracing: { delivered: 1, dropped: 0 }
         }

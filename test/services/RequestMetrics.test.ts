@@ -2,7 +2,8 @@
 import { assert, describe, it } from "vitest"
 import { metricGroups } from "../../src/model/metrics/metricGroups.ts"
 import { otherId } from "../../src/services/RequestCounters.ts"
-import { namesOf, requestSampleSteps, requestSamples, targetSamples } from "../../src/services/RequestMetrics.ts"
+import { namesOf, requestSampleSteps, targetSamples } from "../../src/services/RequestMetrics.ts"
+import { atOnce } from "../support/atOnce.ts"
 import { readTable } from "../support/readTable.ts"
 import { type GivenCell, requestCell } from "../support/requestCells.ts"
 import { routeId, serviceId, table } from "../support/tables.ts"
@@ -33,7 +34,7 @@ const shared = { groups: new Set<string>(metricGroups.filter((group) => group !=
 const ofRoute: GivenCell = { serviceId, routeId }
 const ok = (count: number) => [{ status: 200, source: "service", count }]
 const samples = (cells: ReadonlyArray<GivenCell>, choice = shared) =>
-  requestSamples(cells.map(requestCell), namesOf(config), choice)
+  atOnce(requestSampleSteps(cells.map(requestCell), namesOf(config), choice))
 
 describe("metrics of requests", () => {
   it("carry Kong's labels: names, status, and whether an upstream answered", () => {
@@ -140,7 +141,7 @@ describe("metrics of requests", () => {
       { ...ofRoute, consumerId, statuses: ok(2) },
       { ...ofRoute, consumerId: other, statuses: ok(3) }
     ].map(requestCell)
-    const found = requestSamples(cells, namesOf(twins), all)
+    const found = atOnce(requestSampleSteps(cells, namesOf(twins), all))
     assert.deepEqual(found.kong_http_requests_total, [[["echo", "r1", "200", "service", "team", "ann"], 5]])
   })
 

@@ -247,8 +247,6 @@ export const makeSpoolFiles = (options: SpoolFilesOptions) => {
   }
 }
 
-export type SpoolFiles = ReturnType<typeof makeSpoolFiles>
-
 /** Whatever of it went wrong shows in the next write; nothing else is lost by it. */
 export const removeFile = (disk: Disk["Service"], path: string): Effect.Effect<void, DiskError> =>
   Effect.catchIf(

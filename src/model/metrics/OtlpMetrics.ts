@@ -110,6 +110,3 @@ export function* otlpMetricPieces<T extends SeriesTable>(
   }
   if (piece.length > 0) yield piece
 }
-
-export const otlpMetrics = <T extends SeriesTable>(table: T, samples: SamplesOf<T>, times: Times): Array<OtlpMetric> =>
-  [...otlpMetricPieces(table, samples, times, Number.POSITIVE_INFINITY)].flat()

@@ -1,5 +1,5 @@
 /** Samples in Prometheus' text format 0.0.4. */
-import { atOnce, type Steps } from "../steps.ts"
+import type { Steps } from "../steps.ts"
 import type { HistogramValue, Sample, SamplesOf, SeriesDefinition, SeriesTable } from "./Series.ts"
 
 export const metricsContentType = "text/plain; version=0.0.4; charset=utf-8"
@@ -47,15 +47,8 @@ const headText = (name: string, { type, help }: SeriesDefinition): string =>
 const pieceChars = 65_536
 const encoder = new TextEncoder()
 
-/**
- * In the order of the table; in pieces, one for each step. They are bytes at once: text that is put together of a million
- * strings keeps them all until somebody reads it.
- */
-export function* prometheusPieces<T extends SeriesTable>(
-  table: T,
-  samples: SamplesOf<T>
-): Steps<ReadonlyArray<Uint8Array>> {
-  const pieces: Array<Uint8Array> = []
+/** In the order of the table, in pieces of about so many characters. */
+function* texts<T extends SeriesTable>(table: T, samples: SamplesOf<T>): Generator<string, void> {
   let text = ""
   for (const [name, definition] of Object.entries(table)) {
     const own = samples[name]
@@ -64,18 +57,25 @@ export function* prometheusPieces<T extends SeriesTable>(
     for (const sample of own) {
       text += sampleText(name, definition.labels, sample)
       if (text.length < pieceChars) continue
-      pieces.push(encoder.encode(text))
+      yield text
       text = ""
-      yield
     }
   }
-  pieces.push(encoder.encode(text))
+  yield text
+}
+
+/** One piece for each step. They are bytes at once: text that is put together of a million strings keeps them all until somebody reads it. */
+export function* prometheusPieces<T extends SeriesTable>(
+  table: T,
+  samples: SamplesOf<T>
+): Steps<ReadonlyArray<Uint8Array>> {
+  const pieces: Array<Uint8Array> = []
+  for (const text of texts(table, samples)) {
+    pieces.push(encoder.encode(text))
+    yield
+  }
   return pieces
 }
 
-const decoder = new TextDecoder()
-
 export const prometheusText = <T extends SeriesTable>(table: T, samples: SamplesOf<T>): string =>
-  atOnce(prometheusPieces(table, samples))
-    .map((piece) => decoder.decode(piece))
-    .join("")
+  [...texts(table, samples)].join("")

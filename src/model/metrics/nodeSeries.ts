@@ -87,5 +87,3 @@ export const nodeSeries = {
 
   ...processSeries
 }
-
-export type NodeSeriesName = keyof typeof nodeSeries

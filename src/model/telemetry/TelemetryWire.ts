@@ -39,7 +39,6 @@ const Answer = Schema.Union([Acknowledged, Refused])
 
 export type SpoolReport = typeof SpoolReport.Type
 export type TelemetryAnswer = typeof Answer.Type
-export type TelemetryRefusal = (typeof Refused.Type)["error"]
 
 export interface TelemetryBatch {
   readonly records: ReadonlyArray<TelemetryRecord>

@@ -1,6 +1,6 @@
 /** What OTLP is told is what Prometheus would have scraped. */
 import { assert, describe, it } from "vitest"
-import { otlpMetrics } from "../../../src/model/metrics/OtlpMetrics.ts"
+import { otlpMetricPieces } from "../../../src/model/metrics/OtlpMetrics.ts"
 import { counter, gauge, histogram } from "../../../src/model/metrics/Series.ts"
 
 const table = {
@@ -15,15 +15,18 @@ describe("metrics for OTLP", () => {
     const moment = { startTimeUnixNano: "1000000000", timeUnixNano: "2500000000" }
     const attributes = [{ key: "who", value: { stringValue: "x" } }]
     assert.deepEqual(
-      otlpMetrics(
-        table,
-        {
-          a_bytes_total: [[["x", ""], 3]],
-          b: [[[], 0.5]],
-          c_ms: [[["x"], { bounds: [1, 2], cumulative: [1, 3], count: 4, sum: 9 }]]
-        },
-        { startedAtMs: 1_000, nowMs: 2_500 }
-      ),
+      [
+        ...otlpMetricPieces(
+          table,
+          {
+            a_bytes_total: [[["x", ""], 3]],
+            b: [[[], 0.5]],
+            c_ms: [[["x"], { bounds: [1, 2], cumulative: [1, 3], count: 4, sum: 9 }]]
+          },
+          { startedAtMs: 1_000, nowMs: 2_500 },
+          10
+        )
+      ].flat(),
       [
         {
           name: "a_bytes_total",
