@@ -2,11 +2,13 @@
  * ClusterDialer and TelemetryDialer by `ws`, upgraded over a stream of the ClusterTransport (reference `hybrid-protocol-v1.md` §1.1). The whole
  * dial has one limit: name resolution, TCP, a forward proxy, TLS and the WebSocket handshake together.
  */
+
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { Cause, Clock, Effect, Layer, Queue, type Scope, SubscriptionRef } from "effect"
 import { type ClientOptions, type RawData, WebSocket } from "ws"
 import { serverNameOf, telemetryServerNameOf } from "../model/ClusterTls.ts"
+import { goingAway } from "../model/closeCodes.ts"
 import { formatAddress } from "../model/listenFault.ts"
 import { readRetryAfter } from "../model/RetryAfter.ts"
 import { frameMaxBytes, telemetryPath } from "../model/telemetry/TelemetryWire.ts"
@@ -31,7 +33,6 @@ import { TrustedClock } from "../services/TrustedClock.ts"
 const operationTimeoutMs = 5_000
 /** How long a peer may leave a close frame unanswered before the socket is torn down. */
 const closeTimeoutMs = 1_000
-const goingAway = 1001
 
 const bytesOf = (data: RawData): Uint8Array =>
   Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? new Uint8Array(data) : data

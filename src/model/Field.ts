@@ -60,6 +60,9 @@ const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const hostLabel = /^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/
 const pathPattern = /^\/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*$/
 
+/** As RFC 9110 §5.6.2 has it: names of headers and cookies. */
+export const isToken = (value: string): boolean => tokenPattern.test(value)
+
 export const isUuid = (value: string): boolean => uuidPattern.test(value)
 
 export const isHostname = (value: string): boolean =>
@@ -144,7 +147,7 @@ export const routePath = text(
   "'/' and a path without '//', or '~/' and a regular expression; valid percent triplets",
   isRoutePath
 )
-export const headerName = text("a header name", (v) => tokenPattern.test(v))
+export const headerName = text("a header name", isToken)
 export const method = text("an upper-case HTTP method", (v) => /^[A-Z]+$/.test(v))
 export const pem = text("PEM text", (v) => v.includes("-----BEGIN ") || v.startsWith("{vault://"))
 export const nonEmpty = field("string", wellFormed.check(notEmpty))

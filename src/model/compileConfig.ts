@@ -2,6 +2,7 @@
  * A validated table becomes the value that the request path reads: rules sorted once, the first that matches wins.
  * Flavour `traditional_compatible`: reference `router.md` §3, §5.
  */
+
 import type { Balancer, CompiledConfig, CompiledRoute, Match, RequestFacts } from "./CompiledConfig.ts"
 import type { ConfigTable } from "./ConfigTable.ts"
 import type { Route, Service, Upstream } from "./Entities.ts"
@@ -12,12 +13,14 @@ import { makeRoundRobin } from "./RoundRobin.ts"
 import { compileRule, type RuleMatcher } from "./RouteMatching.ts"
 import { compareRules, type RouteRule, rulesOf } from "./RouteRule.ts"
 import { certificateLookup } from "./ServerNames.ts"
+import { nameOrId } from "./shownName.ts"
+import { workspacesIn } from "./Workspace.ts"
 
 const streamProtocols: ReadonlySet<string> = new Set(["tcp", "tls", "udp", "tls_passthrough"])
 
 const isStreamRoute = (route: Route): boolean => route.protocols.every((protocol) => streamProtocols.has(protocol))
 
-const label = (route: Route): string => `route ${route.name ?? route.id}`
+const label = (route: Route): string => `route ${nameOrId(route)}`
 
 interface CompiledUpstream {
   readonly upstream: Upstream
@@ -36,15 +39,15 @@ const balancerOf = (table: ConfigTable, upstream: Upstream): Balancer =>
 
 /** Names of upstreams count within a workspace; rows that name none belong to the default one. */
 const upstreamFinder = (table: ConfigTable) => {
-  const fallback = table.workspaces.find(({ name }) => name === "default")?.id ?? ""
-  const key = (workspace: string | null, name: string): string => `${workspace ?? fallback}/${name}`
+  const workspaceOf = workspacesIn(table)
+  const key = (row: Route | Upstream, name: string): string => `${workspaceOf(row)}/${name}`
   const compiled = new Map<string, CompiledUpstream>(
     table.upstreams.map((upstream) => [
-      key(upstream.ws_id, upstream.name),
+      key(upstream, upstream.name),
       { upstream, balancer: balancerOf(table, upstream) }
     ])
   )
-  return (route: Route, service: Service): CompiledUpstream | undefined => compiled.get(key(route.ws_id, service.host))
+  return (route: Route, service: Service): CompiledUpstream | undefined => compiled.get(key(route, service.host))
 }
 
 /** Resolves a route's references once, so that no request has to. */

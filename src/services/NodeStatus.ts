@@ -2,6 +2,7 @@
  * What a data plane answers when asked how it is: reference `proxy-behaviour.md` §11 and §11.1, with Holdfast's own
  * fields beside Kong's. Pure: whoever listens gathers the facts.
  */
+import { isoOrNull } from "../model/isoTime.ts"
 import type { MemoryFormat } from "../model/MemoryUnit.ts"
 import { zeroHash } from "../model/Snapshot.ts"
 import type { ConnectionState } from "./Connection.ts"
@@ -44,7 +45,6 @@ export interface NodeFacts {
   readonly clock: TrustedClockFacts
 }
 
-const iso = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
 const secondsBetween = (fromMs: number | undefined, toMs: number): number | null =>
   fromMs === undefined ? null : Math.max(0, Math.round((toMs - fromMs) / 1000))
 
@@ -69,8 +69,8 @@ const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
   hash: live.hash,
   routes: live.routeCount,
   /** Since when this node serves it, and how old it is since a control plane (or the file) gave it. */
-  serving_since: iso(live.sinceMs),
-  received_at: iso(live.receivedAtMs),
+  serving_since: isoOrNull(live.sinceMs),
+  received_at: isoOrNull(live.receivedAtMs),
   age_seconds: secondsBetween(live.receivedAtMs, nowMs),
   warnings,
   not_served: live.snapshot?.notServed ?? [],
@@ -79,7 +79,7 @@ const configuration = ({ live, nowMs, cacheProblem, warnings }: NodeFacts) => ({
     live.lastRejection === undefined
       ? null
       : {
-          at: iso(live.lastRejection.atMs),
+          at: isoOrNull(live.lastRejection.atMs),
           source: live.lastRejection.source,
           hash: live.lastRejection.hash ?? null,
           reasons: live.lastRejection.reasons
@@ -94,10 +94,12 @@ const ladder = ({ live }: NodeFacts) => ({
 
 const controlPlane = ({ connection, monotonicMs, clusterCertificateExpiresAtMs }: NodeFacts) => ({
   state: connection._tag,
-  since: iso(connection.sinceMs),
+  since: isoOrNull(connection.sinceMs),
   for_seconds: secondsBetween(connection.sinceMonotonicMs, monotonicMs),
   ...(connection._tag === "disconnected" ? { attempts: connection.attempts, reason: connection.reason } : {}),
-  ...(clusterCertificateExpiresAtMs === undefined ? {} : { certificate_expires_at: iso(clusterCertificateExpiresAtMs) })
+  ...(clusterCertificateExpiresAtMs === undefined
+    ? {}
+    : { certificate_expires_at: isoOrNull(clusterCertificateExpiresAtMs) })
 })
 
 /** Never what stands in the licence beyond its dates: the rest is its holder's. */
@@ -105,10 +107,10 @@ const licenseView = ({ license }: NodeFacts) => ({
   state: license.state,
   serving: !license.stops,
   source: license.source ?? null,
-  expires_at: iso(license.expiresAtMs),
+  expires_at: isoOrNull(license.expiresAtMs),
   days_left: license.daysLeft ?? null,
-  grace_until: iso(license.graceUntilMs),
-  next_change_at: iso(license.nextChangeAtMs),
+  grace_until: isoOrNull(license.graceUntilMs),
+  next_change_at: isoOrNull(license.nextChangeAtMs),
   signature: license.signature ?? null,
   /** What stands at a source and was not taken: it has to be mended there. */
   refused: license.refused
@@ -147,7 +149,7 @@ const node = ({ nodeId, hostname, version, startedAtMs, uptimeMs, isDraining }: 
   id: nodeId,
   hostname,
   version,
-  started_at: iso(startedAtMs),
+  started_at: isoOrNull(startedAtMs),
   uptime_seconds: Math.floor(uptimeMs / 1000),
   draining: isDraining
 })
@@ -179,7 +181,7 @@ export const unreadyReason = ({
   license
 }: Pick<NodeFacts, "isDraining" | "proxy" | "live" | "license">): string | undefined => {
   if (isDraining) return "draining"
-  if (license.stops) return `license expired (${iso(license.expiresAtMs)})`
+  if (license.stops) return `license expired (${isoOrNull(license.expiresAtMs)})`
   if (live.receivedAtMs === undefined) return "no configuration available (configuration hash is not initialized)"
   if (live.hash === zeroHash) return "no configuration available (empty configuration present)"
   if (proxy === undefined) return "proxy listeners are not open yet"

@@ -3,11 +3,13 @@
  * configuration has for them, so that what it has no longer has no series either. Bounded: what comes up beyond a limit has none,
  * and how much that is has one.
  */
+
 import type { ConfigTable } from "../model/ConfigTable.ts"
 import { type BoundScale, foldLatencies, kongLatencyScale, upstreamLatencyScale } from "../model/metrics/KongBuckets.ts"
 import type { MetricGroup } from "../model/metrics/metricGroups.ts"
 import type { nodeSeries } from "../model/metrics/nodeSeries.ts"
 import type { Sample, SamplesOf } from "../model/metrics/Series.ts"
+import { consumerName, nameOrId } from "../model/shownName.ts"
 import { inSteps, type Steps } from "../model/steps.ts"
 import { type Latency, otherId, type RequestCell } from "./RequestCounters.ts"
 
@@ -32,10 +34,10 @@ export const namesOf = (table: ConfigTable): Names => {
   const routes = new Map(
     table.routes.map(({ id, name, ws_id }) => [
       id,
-      { name: name ?? id, workspace: (ws_id === null ? undefined : workspaces.get(ws_id)) ?? "default" }
+      { name: nameOrId({ id, name }), workspace: (ws_id === null ? undefined : workspaces.get(ws_id)) ?? "default" }
     ])
   )
-  const consumers = new Map(table.consumers.map(({ id, username, custom_id }) => [id, username ?? custom_id ?? id]))
+  const consumers = new Map(table.consumers.map((consumer) => [consumer.id, consumerName(consumer)]))
   return { service: (id) => services.get(id), route: (id) => routes.get(id), consumer: (id) => consumers.get(id) }
 }
 

@@ -1,5 +1,7 @@
 /** How telemetry fares on this node, apart from the parts that carry it, so that the status listener can be asked at any time. */
+
 import { Context, Effect, Layer, MutableRef } from "effect"
+import { isoOrNull } from "../model/isoTime.ts"
 import type { Acknowledgement, SpoolFacts } from "./TelemetrySpool.ts"
 
 export type DeliveryState =
@@ -56,12 +58,10 @@ export class TelemetryStatus extends Context.Service<
   )
 }
 
-const iso = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString())
-
 const deliveryView = (delivery: DeliveryState) => {
   const state = delivery._tag
   if (state === "off" || state === "idle") return { state }
-  const since = iso(delivery.sinceMs)
+  const since = isoOrNull(delivery.sinceMs)
   if (state === "connected") return { state, since }
   const { reason } = delivery
   return state === "local" ? { state, since, reason } : { state, since, reason, attempts: delivery.attempts }
@@ -70,7 +70,7 @@ const deliveryView = (delivery: DeliveryState) => {
 /** The part `telemetry` of `GET /status`. */
 export const telemetryView = ({ delivery, lastAcknowledgement, spool }: TelemetryFacts) => ({
   ...deliveryView(delivery),
-  acknowledged_at: iso(lastAcknowledgement?.atMs),
+  acknowledged_at: isoOrNull(lastAcknowledgement?.atMs),
   acknowledged: (lastAcknowledgement?.acknowledged ?? []).map(({ epoch, lane, sequence }) => ({
     epoch,
     lane,
@@ -82,7 +82,7 @@ export const telemetryView = ({ delivery, lastAcknowledgement, spool }: Telemetr
       : {
           bytes: spool.bytes,
           records: spool.records,
-          oldest: iso(spool.oldestMs),
+          oldest: isoOrNull(spool.oldestMs),
           problem: spool.problem ?? null
         },
   dropped: spool?.dropped ?? null

@@ -7,7 +7,9 @@
  * be read, is invalid, of another type, or called by another name (the running configuration stays); pushes the same twice
  * (applied once); ends sessions at any moment.
  */
+
 import { hashTable } from "../model/ConfigHash.ts"
+import { goingAway, protocolError } from "../model/closeCodes.ts"
 import type { Row } from "../model/Entity.ts"
 import {
   type BasicInfo,
@@ -81,8 +83,6 @@ interface Session {
 
 const defaultKeep = 10_000
 const notFound = 404
-const goingAway = 1001
-const protocolError = 1002
 const policyViolation = 1008
 
 export const makeMemoryControlPlane = (options: MemoryControlPlaneOptions): MemoryControlPlane => {

@@ -2,7 +2,9 @@
  * ClusterDialer, and by another path TelemetryDialer, over the virtual network, with the limits and the words of the real one (`hybrid-protocol-v1.md` §1): an
  * attempt and a write may each take 5 s.
  */
+
 import { Cause, Effect, Queue } from "effect"
+import { goingAway } from "../model/closeCodes.ts"
 import { type ClusterDialer, type ClusterSocket, type Frame, SessionEnd } from "../services/ClusterDialer.ts"
 import type { Told } from "./NodeEvent.ts"
 import type { VirtualClock } from "./VirtualClock.ts"
@@ -10,7 +12,6 @@ import type { ConnectionEnd, End, Message } from "./VirtualConnection.ts"
 import type { DialOutcome, DialRequest, VirtualNetwork } from "./VirtualNetwork.ts"
 
 const operationTimeoutMs = 5_000
-const goingAway = 1001
 
 export interface VirtualDialerOptions {
   readonly network: VirtualNetwork

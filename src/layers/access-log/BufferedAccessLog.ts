@@ -2,9 +2,11 @@
  * AccessLog in memory first: a request adds its line to a text, and a fiber writes that text out ten times a second. Whatever takes
  * the lines may be slow, full or dead: then lines are lost, counted and told of once, and no request waits.
  */
+
 import { isAbsolute, join } from "node:path"
 import { Clock, Effect, Fiber, Latch, Layer, MutableRef, Semaphore } from "effect"
 import { accessLine } from "../../model/AccessLog.ts"
+import { consumerName, nameOrId } from "../../model/shownName.ts"
 import { AccessLog } from "../../services/AccessLog.ts"
 import { Disk } from "../../services/Disk.ts"
 import { NodeHealth } from "../../services/NodeHealth.ts"
@@ -17,9 +19,6 @@ import { descriptorOf, fileOutput, type Output, streamOutput } from "./outputs.t
 const writeInterval = "100 millis"
 /** A stop waits no longer than this for the last lines. */
 const lastWriteLimit = "1 second"
-
-const nameOf = <A extends { readonly id: string; readonly name: string | null }>(row: A | undefined) =>
-  row === undefined ? undefined : (row.name ?? row.id)
 
 const one = (header: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof header === "string" ? header : header?.join(", ")
@@ -37,9 +36,9 @@ const factsOf = (request: ObservedRequest, atMs: number) => {
     isTls: listener.isTls,
     status: request.status,
     source: request.source,
-    service: nameOf(compiled?.service),
-    route: nameOf(compiled?.route),
-    consumer: consumer === undefined ? undefined : (consumer.username ?? consumer.custom_id ?? consumer.id),
+    service: compiled?.service && nameOrId(compiled.service),
+    route: compiled && nameOrId(compiled.route),
+    consumer: consumer && consumerName(consumer),
     requestBodyBytes: request.requestBodyBytes,
     responseBodyBytes: request.responseBodyBytes,
     requestMs: request.endedAtMs - request.startedAtMs,

@@ -4,8 +4,17 @@
  * The order is the protocol's: `basic_info`, version check, record, full configuration, then pings one way and pushes
  * the other until either side gives up. The configuration goes out on every connect, whatever hash the node has.
  */
+
 import { Clock, Data, Effect, Queue } from "effect"
 import { checkPlugins, checkVersions, type SyncStatus } from "../../model/Compatibility.ts"
+import {
+  goingAway,
+  internalError,
+  normalClosure,
+  policyViolation,
+  protocolError,
+  tryAgainLater
+} from "../../model/closeCodes.ts"
 import { type DataPlaneRecord, newRecord } from "../../model/Fleet.ts"
 import { type BasicInfo, decodeBasicInfo, decodeErrorReport, isConfigHash, silenceLimitMs } from "../../model/Wire.ts"
 import { ClusterHub, type Member } from "../../services/control/ClusterHub.ts"
@@ -23,13 +32,6 @@ class SessionRefused extends Data.TaggedError("SessionRefused")<{ readonly reaso
 
 const firstFrameLimitMs = 5_000
 const shownSections = 3
-
-const normalClosure = 1000
-const goingAway = 1001
-const protocolError = 1002
-const policyViolation = 1008
-const internalError = 1011
-const tryAgainLater = 1013
 
 const end = (reason: string, code = protocolError) => Effect.fail(new SessionEnded({ reason, code }))
 

@@ -5,7 +5,9 @@
  * Whatever is no batch ends the connection, and costs little before that: frames and what they inflate to are bounded, one at a
  * time is read of each connection, and records are read one by one.
  */
+
 import { Data, Effect, Queue } from "effect"
+import { goingAway, internalError, normalClosure, policyViolation, protocolError } from "../../model/closeCodes.ts"
 import {
   batchMaxBytes,
   encodeAnswer,
@@ -24,12 +26,6 @@ class ConnectionEnded extends Data.TaggedError("ConnectionEnded")<{ readonly cod
 
 /** The other side does not keep to the protocol. */
 class Misled extends Data.TaggedError("Misled")<{ readonly reason: string }> {}
-
-const normalClosure = 1000
-const goingAway = 1001
-const protocolError = 1002
-const policyViolation = 1008
-const internalError = 1011
 
 /** Frames that wait unread: whoever sends a batch waits for its answer. */
 export const telemetryEventsMax = 4

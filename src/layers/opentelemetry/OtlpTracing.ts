@@ -2,10 +2,12 @@
  * Tracing by OTLP over HTTP. On the request path: a header, a branch, and for sampled requests two objects. Beside it a fiber that
  * brings the spans to the collector, and tries a batch again while that may help; a collector that is away is told of once.
  */
+
 import { randomUUID } from "node:crypto"
 import { Clock, Effect, Latch, Layer, MutableRef, Schedule } from "effect"
 import type { HttpClient } from "effect/http"
 import * as OtlpSerialization from "effect/observability/OtlpSerialization"
+import { nameOrId } from "../../model/shownName.ts"
 import { servedInstrumentations } from "../../model/tracing/instrumentations.ts"
 import { type RequestSpanFacts, type Span, spansOf } from "../../model/tracing/spans.ts"
 import { beginTrace } from "../../model/tracing/TraceContext.ts"
@@ -33,10 +35,8 @@ const one = (header: string | ReadonlyArray<string> | undefined): string | undef
 
 const random = (): string => randomUUID().replaceAll("-", "")
 
-const nameOf = <A extends { readonly id: string; readonly name: string | null }>(row: A | undefined) =>
-  row === undefined ? undefined : (row.name ?? row.id)
-
 const factsOf = (request: ObservedRequest, endedAtMs: number, hasClientAddress: boolean): RequestSpanFacts => {
+  const { compiled } = request
   const { headers, method = "_OTHER", url = "/", httpVersion } = request.request
   return {
     id: request.id,
@@ -49,8 +49,8 @@ const factsOf = (request: ObservedRequest, endedAtMs: number, hasClientAddress: 
     clientAddress: hasClientAddress && request.clientAddress !== "" ? request.clientAddress : undefined,
     status: request.status,
     source: request.source,
-    route: nameOf(request.compiled?.route),
-    service: nameOf(request.compiled?.service),
+    route: compiled && nameOrId(compiled.route),
+    service: compiled?.service && nameOrId(compiled.service),
     endedAtMs,
     requestMs: request.endedAtMs - request.startedAtMs,
     proxyMs: request.proxyMs,

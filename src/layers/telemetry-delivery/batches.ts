@@ -3,7 +3,7 @@
  * through whatever forgets silent connections, and find out when it is none any more.
  */
 import { Effect, MutableRef, Option, Queue } from "effect"
-import type { TelemetryRecord } from "../../model/telemetry/TelemetryRecord.ts"
+import { laneKey, type TelemetryRecord } from "../../model/telemetry/TelemetryRecord.ts"
 import {
   batchMaxBytes,
   encodeBatch,
@@ -44,7 +44,7 @@ const reportOf = ({ bytes, records, oldestMs }: SpoolFacts, taken: number): Spoo
 const endsOf = (records: ReadonlyArray<TelemetryRecord>): ReadonlyArray<Acknowledgement> => {
   const ends = new Map<string, Acknowledgement>()
   for (const { epoch, lane, sequence } of records) {
-    const key = `${epoch} ${lane}`
+    const key = laneKey({ epoch, lane })
     if (sequence > (ends.get(key)?.sequence ?? 0)) ends.set(key, { epoch, lane, sequence })
   }
   return [...ends.values()]

@@ -8,7 +8,13 @@
  */
 import { Effect, Option, Schema } from "effect"
 import { isUuid } from "../../model/Field.ts"
-import { AnalyticsCell, type AnalyticsRecord, BillingRecord, Drops } from "../../model/telemetry/TelemetryRecord.ts"
+import {
+  AnalyticsCell,
+  type AnalyticsRecord,
+  BillingRecord,
+  count,
+  Drops
+} from "../../model/telemetry/TelemetryRecord.ts"
 import { otherId, type RequestCell } from "../../services/RequestCounters.ts"
 import type { Delta } from "./deltas.ts"
 import { eachInTurn, type Line } from "./lines.ts"
@@ -17,7 +23,6 @@ export const cellsPerRecord = 250
 
 const { epoch, sequence, fromMs, toMs, apiCalls, services } = BillingRecord.fields
 const { service, route, consumer, statuses, latency } = AnalyticsCell.fields
-const number = apiCalls
 
 /** The first line of a log: which records the window becomes. */
 const Head = Schema.Struct({ epoch, billing: sequence, analytics: sequence, fromMs })
@@ -29,8 +34,8 @@ const Entry = Schema.Struct({
   apiCalls,
   services,
   dropped: Drops,
-  names: Schema.Array(Schema.Tuple([number, service, route, consumer])),
-  cells: Schema.Array(Schema.Tuple([number, statuses, latency]))
+  names: Schema.Array(Schema.Tuple([count, service, route, consumer])),
+  cells: Schema.Array(Schema.Tuple([count, statuses, latency]))
 })
 type Entry = typeof Entry.Type
 

@@ -2,7 +2,7 @@
  * What waits for an acknowledgement, as pieces: segments on disk, and what could not be written yet. Knows what comes first,
  * what goes first, and what has gone; asks no disk.
  */
-import type { Drops, Lane } from "../../model/telemetry/TelemetryRecord.ts"
+import { type Drops, type Lane, laneKey } from "../../model/telemetry/TelemetryRecord.ts"
 import type { Acknowledgement } from "../../services/TelemetrySpool.ts"
 import type { Span } from "./names.ts"
 
@@ -36,8 +36,6 @@ export interface Bounds {
 const laneOrder: Readonly<Record<Lane, number>> = { billing: 0, analytics: 1 }
 
 export const recordsIn = ({ first, last }: Span): number => last - first + 1
-
-const laneName = ({ epoch, lane }: Pick<Span, "epoch" | "lane">): string => `${epoch} ${lane}`
 
 const isInMemory = ({ file }: Piece): boolean => file === undefined
 
@@ -123,10 +121,10 @@ export class Shelf {
   acknowledge(acknowledged: ReadonlyArray<Acknowledgement>): ReadonlyArray<Piece> {
     const upTo = new Map<string, number>()
     for (const { sequence, ...lane } of acknowledged)
-      upTo.set(laneName(lane), Math.max(upTo.get(laneName(lane)) ?? 0, sequence))
+      upTo.set(laneKey(lane), Math.max(upTo.get(laneKey(lane)) ?? 0, sequence))
     const done = new Set<Piece>()
     for (const piece of this.#pieces) {
-      const sequence = upTo.get(laneName(piece)) ?? 0
+      const sequence = upTo.get(laneKey(piece)) ?? 0
       if (piece.first > sequence) continue
       if (piece.last <= sequence) done.add(piece)
       else this.#cut(piece, sequence)

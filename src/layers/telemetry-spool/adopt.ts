@@ -5,7 +5,7 @@
  */
 import { join } from "node:path"
 import { Effect, Option, Schema } from "effect"
-import { TelemetryRecord } from "../../model/telemetry/TelemetryRecord.ts"
+import { laneKey, TelemetryRecord } from "../../model/telemetry/TelemetryRecord.ts"
 import { type Disk, type DiskError, replaceFile } from "../../services/Disk.ts"
 import { bytesOf, eachInTurn, heading, type Line, lineOf, type ReadLines, readLines } from "./lines.ts"
 import { type FileName, readName, type Span, sealedName } from "./names.ts"
@@ -100,8 +100,6 @@ interface Named {
 
 const kindsInOrder: ReadonlyArray<FileName["kind"]> = ["foreign", "unfinished", "sealed", "segment", "open"]
 
-const keyOf = ({ epoch, lane }: Pick<Span, "epoch" | "lane">) => `${epoch} ${lane}`
-
 /** Says nothing about the file: the process is short of something, or the disk is silent. */
 const passing: ReadonlySet<string> = new Set(["ETIMEDOUT", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "EINTR", "EBUSY"])
 export const isPassing = ({ code }: DiskError): boolean => passing.has(code)
@@ -123,7 +121,7 @@ export const makeAdoption = ({ disk, folder, ownEpoch, found, damaged, leftAside
   const take = (piece: Piece): void => {
     if (piece.file === undefined || sealedPaths.has(piece.file)) return
     sealedPaths.add(piece.file)
-    newest.set(keyOf(piece), Math.max(newest.get(keyOf(piece)) ?? 0, piece.last))
+    newest.set(laneKey(piece), Math.max(newest.get(laneKey(piece)) ?? 0, piece.last))
     found(piece)
   }
 
@@ -169,7 +167,7 @@ export const makeAdoption = ({ disk, folder, ownEpoch, found, damaged, leftAside
     yield* removeFile(disk, path)
   })
 
-  const isNew = (record: TelemetryRecord): boolean => record.sequence > (newest.get(keyOf(record)) ?? 0)
+  const isNew = (record: TelemetryRecord): boolean => record.sequence > (newest.get(laneKey(record)) ?? 0)
 
   const sealWindow = Effect.fnUntraced(function* (path: string) {
     const lines = yield* linesOf(path)

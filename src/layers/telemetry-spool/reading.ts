@@ -3,7 +3,7 @@
  * again and again it is left where it is, for the next life to try.
  */
 import { Effect } from "effect"
-import type { TelemetryRecord } from "../../model/telemetry/TelemetryRecord.ts"
+import { laneKey, type TelemetryRecord } from "../../model/telemetry/TelemetryRecord.ts"
 import type { Disk, DiskError } from "../../services/Disk.ts"
 import { monotonicMs } from "../../services/monotonic.ts"
 import { fileMaxBytes, isPassing, type LinedRecord, recordsOf, requestsIn } from "./adopt.ts"
@@ -96,7 +96,7 @@ export const makeReading = ({ disk, shelf, offersMemory, lost, forget, leaveAsid
     let isHindered = false
     let room = maxBytes
     for (const piece of [...shelf.pieces]) {
-      const key = `${piece.epoch} ${piece.lane}`
+      const key = laneKey(piece)
       if (blocked.has(key)) continue
       const isOffered = piece.file !== undefined || offersMemory()
       const records = isOffered ? yield* readPiece(piece) : undefined

@@ -1,4 +1,5 @@
 /** The same samples that Prometheus scrapes, as OTLP has metrics: cumulative, since the process started. */
+import { unixNanos } from "../unixNanos.ts"
 import type { HistogramValue, Sample, SamplesOf, SeriesDefinition, SeriesTable } from "./Series.ts"
 
 interface Attribute {
@@ -80,9 +81,6 @@ const metricOf = (
   return { ...head, histogram: { aggregationTemporality: cumulative, dataPoints: histograms } }
 }
 
-/** Microseconds are what a number can hold of this century. */
-const nanos = (ms: number): string => `${Math.round(ms * 1000)}000`
-
 type Times = { readonly startedAtMs: number; readonly nowMs: number }
 
 /** All as messages of so many points at most: encoding one costs some 30 µs a point, and the thread is wanted elsewhere. */
@@ -92,7 +90,7 @@ export function* otlpMetricPieces<T extends SeriesTable>(
   times: Times,
   pointsMax: number
 ): Generator<Array<OtlpMetric>, void> {
-  const moment = { startTimeUnixNano: nanos(times.startedAtMs), timeUnixNano: nanos(times.nowMs) }
+  const moment = { startTimeUnixNano: unixNanos(times.startedAtMs), timeUnixNano: unixNanos(times.nowMs) }
   let piece: Array<OtlpMetric> = []
   let room = pointsMax
   for (const [name, definition] of Object.entries(table)) {

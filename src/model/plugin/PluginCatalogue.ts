@@ -50,10 +50,9 @@ export const rowFields = (catalogue: PluginCatalogue, name: unknown): Fields => 
   return { ...plugins.fields, config: { ...plugins.fields.config, shape: "record", fields: found.schema.fields } }
 }
 
-const notEnabled = (name: string): Fault => ({
-  path: ["name"],
-  message: `plugin '${name}' not enabled; add it to the 'plugins' configuration property`
-})
+/** In Kong's words (reference `config-model.md` §3). */
+export const notEnabled = (name: string): string =>
+  `plugin '${name}' not enabled; add it to the 'plugins' configuration property`
 
 const scopeFaults = ({ name, schema }: Plugin, row: Row): ReadonlyArray<Fault> =>
   (schema.neverScopedBy ?? [])
@@ -76,7 +75,10 @@ const makeJudge = (catalogue: PluginCatalogue): ((row: Row) => Judged) => {
   }
   return (row) => {
     const plugin = typeof row.name === "string" ? catalogue.get(row.name) : undefined
-    if (plugin === undefined) return { config: {}, faults: typeof row.name === "string" ? [notEnabled(row.name)] : [] }
+    if (plugin === undefined) {
+      const faults = typeof row.name === "string" ? [{ path: ["name"], message: notEnabled(row.name) }] : []
+      return { config: {}, faults }
+    }
     const scopes = scopeFaults(plugin, row)
     const config = decodeRow(entityOf(plugin), row.config ?? {})
     return config._tag === "Right"

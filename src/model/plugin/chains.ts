@@ -12,8 +12,9 @@
 import type { ConfigTable } from "../ConfigTable.ts"
 import type { Fault } from "../Fault.ts"
 import { isShortOfMemory, messageOf } from "../thrown.ts"
+import { workspacesIn } from "../Workspace.ts"
 import type { Plugin, PluginHandler } from "./Plugin.ts"
-import type { PluginCatalogue } from "./PluginCatalogue.ts"
+import { notEnabled, type PluginCatalogue } from "./PluginCatalogue.ts"
 import { PluginsRefused } from "./PluginsRefused.ts"
 
 /** One configured plugin. */
@@ -80,7 +81,7 @@ const makeAll = (table: ConfigTable, catalogue: PluginCatalogue): ReadonlyArray<
     if (!isServed(row)) return []
     const plugin = catalogue.get(row.name)
     if (plugin === undefined) {
-      refuse(at, `plugin '${row.name}' not enabled; add it to the 'plugins' configuration property`)
+      refuse(at, notEnabled(row.name))
       return []
     }
     try {
@@ -171,10 +172,10 @@ export const compileChains = (
   table: ConfigTable,
   catalogue: PluginCatalogue
 ): ((route: ChainRoute) => PluginChain | undefined) => {
-  const fallback = table.workspaces.find(({ name }) => name === "default")?.id ?? ""
+  const workspaceOf = workspacesIn(table)
   const workspaces = new Map<string, Map<string, Bindings>>()
   for (const made of makeAll(table, catalogue)) {
-    const workspace = made.row.ws_id ?? fallback
+    const workspace = workspaceOf(made.row)
     const byName = workspaces.get(workspace) ?? new Map<string, Bindings>()
     workspaces.set(workspace, byName)
     const bindings = byName.get(made.plugin.name) ?? new Bindings(made.plugin)
@@ -187,5 +188,5 @@ export const compileChains = (
       [...byName.values()].toSorted((one, other) => compareOrder(one.plugin, other.plugin))
     ])
   )
-  return (route) => chainFor(ordered.get(route.ws_id ?? fallback) ?? [], route)
+  return (route) => chainFor(ordered.get(workspaceOf(route)) ?? [], route)
 }

@@ -12,7 +12,7 @@ import { Schema } from "effect"
 import { isUuid } from "../Field.ts"
 
 const uuid = Schema.String.check(Schema.makeFilter((value: string) => isUuid(value), { expected: "a UUID" }))
-const count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+export const count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 const sequence = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 const instantMs = Schema.Finite
 
@@ -66,3 +66,6 @@ export type AnalyticsCell = typeof AnalyticsCell.Type
 export type AnalyticsRecord = typeof AnalyticsRecord.Type
 export type TelemetryRecord = typeof TelemetryRecord.Type
 export type Lane = TelemetryRecord["lane"]
+
+/** Names what sequences are counted within. */
+export const laneKey = ({ epoch, lane }: { readonly epoch: string; readonly lane: Lane }): string => `${epoch} ${lane}`

@@ -6,7 +6,7 @@
  * Read strictly on both sides: an unknown field refuses the whole frame, for it could carry what must not be told.
  */
 import { Result, Schema } from "effect"
-import { BillingRecord, TelemetryRecord } from "./TelemetryRecord.ts"
+import { BillingRecord, count, TelemetryRecord } from "./TelemetryRecord.ts"
 
 export const telemetryPath = "/v1/telemetry"
 
@@ -15,8 +15,6 @@ export const batchTargetBytes = 262_144
 /** The largest frame, compressed, and the largest batch, as JSON; of either side. */
 export const frameMaxBytes = 1_048_576
 export const batchMaxBytes = 2_097_152
-
-const count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
 /** What waits at the node beyond what the batch holds. */
 const SpoolReport = Schema.Struct({ bytes: count, records: count, oldest_ms: Schema.NullOr(Schema.Finite) })

@@ -2,6 +2,7 @@
  * The spans of one request, by OpenTelemetry's semantic conventions for HTTP: the server's, and the client's towards the
  * upstream. No header, no body, no query; the client's address only where that is asked for.
  */
+import { unixNanos } from "../unixNanos.ts"
 import type { TraceContext } from "./TraceContext.ts"
 
 type AttributeValue = { readonly stringValue: string } | { readonly intValue: number }
@@ -57,9 +58,6 @@ const clientKind = 3
 const ok = { code: 0 } as const
 const failed = { code: 2 } as const
 
-/** Microseconds are what the clock is good for, and what a number can hold of this century. */
-const nanos = (ms: number): string => `${Math.round(ms * 1000)}000`
-
 const attributes = (given: Readonly<Record<string, string | number | undefined>>): Array<Attribute> => {
   const found: Array<Attribute> = []
   for (const key in given) {
@@ -105,8 +103,8 @@ const serverSpan = (facts: RequestSpanFacts, { traceId, spanId, parentSpanId }: 
   parentSpanId,
   name: facts.route === undefined ? facts.method : `${facts.method} ${facts.route}`,
   kind: serverKind,
-  startTimeUnixNano: nanos(facts.endedAtMs - facts.requestMs),
-  endTimeUnixNano: nanos(facts.endedAtMs),
+  startTimeUnixNano: unixNanos(facts.endedAtMs - facts.requestMs),
+  endTimeUnixNano: unixNanos(facts.endedAtMs),
   attributes: attributes({
     "http.request.method": facts.method,
     "url.scheme": facts.isTls ? "https" : "http",
@@ -135,8 +133,8 @@ const clientSpan = (facts: RequestSpanFacts, { traceId, spanId, upstreamSpanId }
     parentSpanId: spanId,
     name: facts.method,
     kind: clientKind,
-    startTimeUnixNano: nanos(startMs),
-    endTimeUnixNano: nanos(startMs + facts.upstreamMs),
+    startTimeUnixNano: unixNanos(startMs),
+    endTimeUnixNano: unixNanos(startMs + facts.upstreamMs),
     attributes: attributes({
       "http.request.method": facts.method,
       "http.response.status_code": hasAnswer ? facts.status : undefined,

@@ -1,7 +1,9 @@
 /** Keys and whose they are: an index over the whole configuration, made once for all rows of the plugin. */
+
 import type { ConfigTable } from "../../model/ConfigTable.ts"
 import type { Consumer, KeyauthCredential, Route } from "../../model/Entities.ts"
 import { toByteString } from "../../model/RequestPath.ts"
+import { workspacesIn } from "../../model/Workspace.ts"
 
 export interface Known {
   readonly credential: KeyauthCredential
@@ -15,7 +17,7 @@ export interface Credentials {
 }
 
 export const indexCredentials = (table: ConfigTable): Credentials => {
-  const fallback = table.workspaces.find(({ name }) => name === "default")?.id ?? null
+  const workspaceOf = workspacesIn(table)
   const consumers = new Map(table.consumers.map((consumer) => [consumer.id, consumer]))
   const byKey = new Map<string, Known>()
   for (const credential of table.keyauth_credentials) {
@@ -25,9 +27,7 @@ export const indexCredentials = (table: ConfigTable): Credentials => {
   return {
     find: (key, route) => {
       const known = byKey.get(key)
-      return known !== undefined && (known.credential.ws_id ?? fallback) === (route.ws_id ?? fallback)
-        ? known
-        : undefined
+      return known !== undefined && workspaceOf(known.credential) === workspaceOf(route) ? known : undefined
     }
   }
 }

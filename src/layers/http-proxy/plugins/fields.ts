@@ -1,11 +1,10 @@
 /** Header fields that come from a plugin: whatever it says, what goes out is one field with that name. */
+import { isToken } from "../../../model/Field.ts"
 import { toByteString } from "../../../model/RequestPath.ts"
-
-const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /** Throws for what is no header name: the plugin's handler is broken then, and is treated so. */
 export const checkedName = (name: string): string => {
-  if (!token.test(name)) throw new TypeError(`expected a header name, got ${JSON.stringify(name)}`)
+  if (!isToken(name)) throw new TypeError(`expected a header name, got ${JSON.stringify(name)}`)
   return name
 }
 

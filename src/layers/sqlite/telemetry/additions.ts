@@ -1,7 +1,12 @@
 /** What a batch adds to what is known: pure, so that one transaction has little to do but read and write. */
 import { add, addHistogram, type Histogram, histogramOf } from "../../../model/telemetry/Histogram.ts"
 import { countedMinute } from "../../../model/telemetry/Minutes.ts"
-import type { AnalyticsRecord, BillingRecord, TelemetryRecord } from "../../../model/telemetry/TelemetryRecord.ts"
+import {
+  type AnalyticsRecord,
+  type BillingRecord,
+  laneKey,
+  type TelemetryRecord
+} from "../../../model/telemetry/TelemetryRecord.ts"
 
 /** How far an epoch and lane is known. */
 export interface Mark {
@@ -61,8 +66,6 @@ interface Sum {
   readonly latency: Map<number, number>
 }
 
-export const markKey = ({ epoch, lane }: Pick<Mark, "epoch" | "lane">): string => `${epoch} ${lane}`
-
 const unknownMark = ({ epoch, lane }: TelemetryRecord): Mark => ({
   epoch,
   lane,
@@ -102,7 +105,7 @@ export const makeAdditions = (
   known: ReadonlyArray<Mark>,
   { analyticsDays, billingDays, nowMs }: Retention & { readonly nowMs: number }
 ) => {
-  const marks = new Map(known.map((mark) => [markKey(mark), mark]))
+  const marks = new Map(known.map((mark) => [laneKey(mark), mark]))
   const billing = new Map<number, BillingMinute>()
   const sums = new Map<string, Sum>()
   let fresh = 0
@@ -124,10 +127,10 @@ export const makeAdditions = (
   }
 
   const take = (record: TelemetryRecord): void => {
-    const mark = marks.get(markKey(record)) ?? unknownMark(record)
+    const mark = marks.get(laneKey(record)) ?? unknownMark(record)
     if (record.sequence <= mark.sequence) return
     fresh++
-    marks.set(markKey(record), record.lane === "billing" ? addBilling(mark, record) : addAnalytics(mark, record))
+    marks.set(laneKey(record), record.lane === "billing" ? addBilling(mark, record) : addAnalytics(mark, record))
   }
 
   const end = (): Additions => ({

@@ -1,8 +1,9 @@
 /** One batch, in one transaction: what is known of its epochs, what it adds, and the sums with that added. */
-import { Effect } from "effect"
+import { Array as Arr, Effect } from "effect"
 import type { SqlClient } from "effect/sql"
 import { addHistogram, type Histogram, histogramOf } from "../../../model/telemetry/Histogram.ts"
 import { minuteOf } from "../../../model/telemetry/Minutes.ts"
+import { laneKey } from "../../../model/telemetry/TelemetryRecord.ts"
 import type { TelemetryBatch } from "../../../model/telemetry/TelemetryWire.ts"
 import {
   type AnalyticsMinute,
@@ -12,7 +13,6 @@ import {
   inSequence,
   type Mark,
   makeAdditions,
-  markKey,
   type Retention,
   sumStatuses
 } from "./additions.ts"
@@ -20,11 +20,6 @@ import {
 /** Rows that are read or written at once: what comes between two gets its turn. */
 const rowsAtOnce = 200
 const recordsAtOnce = 4
-
-const chunksOf = <A>(items: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> =>
-  Array.from({ length: Math.ceil(items.length / rowsAtOnce) }, (_, at) =>
-    items.slice(at * rowsAtOnce, (at + 1) * rowsAtOnce)
-  )
 
 const nameOf = (key: CellKey): string => key.join(" ")
 
@@ -99,11 +94,13 @@ export const makeCommit = (sql: SqlClient.SqlClient, retention: Retention) => {
   return Effect.fnUntraced(function* (node: string, batch: TelemetryBatch, nowMs: number) {
     const known = yield* marksOf(batch)
     const { fresh, marks, billing, analytics } = yield* addUp(known, batch, nowMs)
-    yield* Effect.forEach(chunksOf(marks), (some) => writeMarks(node, some, minuteOf(nowMs)), { discard: true })
-    yield* Effect.forEach(chunksOf(billing), (some) => addBilling(node, some), { discard: true })
-    yield* Effect.forEach(chunksOf(analytics), addAnalytics, { discard: true })
+    yield* Effect.forEach(Arr.chunksOf(marks, rowsAtOnce), (some) => writeMarks(node, some, minuteOf(nowMs)), {
+      discard: true
+    })
+    yield* Effect.forEach(Arr.chunksOf(billing, rowsAtOnce), (some) => addBilling(node, some), { discard: true })
+    yield* Effect.forEach(Arr.chunksOf(analytics, rowsAtOnce), addAnalytics, { discard: true })
     yield* writeNode(node, batch, nowMs)
-    const asked = new Set(batch.records.map(markKey))
-    return { fresh, marks: marks.filter((mark) => asked.has(markKey(mark))) }
+    const asked = new Set(batch.records.map(laneKey))
+    return { fresh, marks: marks.filter((mark) => asked.has(laneKey(mark))) }
   })
 }
