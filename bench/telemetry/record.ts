@@ -7,6 +7,7 @@ import { makeCounters } from "../../src/layers/counted-requests/CountedRequests.
 import type { CompiledRoute } from "../../src/model/CompiledConfig.ts"
 import type { Consumer } from "../../src/model/Entities.ts"
 import type { ObservedRequest, RequestObserver } from "../../src/services/RequestObservers.ts"
+import { compiledRoute, consumerOf, finished } from "../../test/support/requests.ts"
 import { type Benchmark, quantileOf } from "../benchmark.ts"
 
 /** Less than the time for which a busy machine would leave the thread alone: most batches are not interrupted. */
@@ -16,12 +17,7 @@ const warmUpBatches = 500
 /** A power of two, so that going round is one step. */
 const callCount = 16_384
 
-const idOf = (kind: string, n: number): string => `${kind}0000000-0000-4000-8000-${String(n).padStart(12, "0")}`
-
-const routeOf = (n: number): CompiledRoute =>
-  ({ route: { id: idOf("a", n) }, service: { id: idOf("5", n % 50) } }) as unknown as CompiledRoute
-
-const consumerOf = (n: number): Consumer => ({ id: idOf("c", n) }) as unknown as Consumer
+const routeOf = (n: number): CompiledRoute => compiledRoute(n, n % 50)
 
 /** In no order that a processor could guess. */
 const scattered = (n: number, of: number): number => (Math.imul(n, 2_654_435_761) >>> 8) % of
@@ -44,22 +40,7 @@ const callsOver = (routeCount: number, consumerCount: number): Calls => {
 type Writable<A> = { -readonly [K in keyof A]: A[K] }
 
 /** One request is at hand, as it is when it has just ended. */
-const request: Writable<ObservedRequest> = {
-  id: "0".repeat(32),
-  request: { method: "GET", url: "/", httpVersion: "1.1", headers: {} },
-  listener: { isTls: false },
-  clientAddress: "127.0.0.1",
-  compiled: undefined,
-  consumer: undefined,
-  status: 200,
-  source: "service",
-  startedAtMs: 1000.5,
-  endedAtMs: 1000.5,
-  proxyMs: 0.5,
-  upstreamMs: 0.5,
-  requestBodyBytes: 0,
-  responseBodyBytes: 4096
-}
+const request: Writable<ObservedRequest> = finished({ startedAtMs: 1000.5, responseBodyBytes: 4096 })
 
 /** Kept so that nothing that is looked at can be left out. */
 let looked = 0

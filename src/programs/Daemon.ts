@@ -11,13 +11,14 @@ import type { StartError } from "../services/StartError.ts"
 import type { RunCommand } from "./Command.ts"
 import type { DataPlaneParts } from "./dataPlaneParts.ts"
 import * as Hangup from "./hangup.ts"
+import { type Heard, hear } from "./heardSignals.ts"
 import * as LogRotation from "./logRotation.ts"
 
 type Role = SettingValues["role"]
 
 interface Signals {
-  readonly hangups: Hangup.Hangups
-  readonly rotations: LogRotation.Rotations
+  readonly hangups: Heard
+  readonly rotations: Heard
 }
 
 type Load = (
@@ -57,7 +58,7 @@ export const runDaemon =
   (role?: Role, parts?: Partial<DataPlaneParts>): RunCommand =>
   ({ flags, env }) =>
     Effect.gen(function* () {
-      const heard = { hangups: yield* Hangup.hangups, rotations: yield* LogRotation.rotations }
+      const heard = { hangups: yield* hear("SIGHUP"), rotations: yield* hear("SIGUSR1") }
       const parsed = yield* readSettings({
         env,
         ...(typeof flags.conf === "string" ? { file: flags.conf } : {}),

@@ -1,28 +1,12 @@
-/**
- * SIGHUP of a daemon: look at the files again. It is heard from the first moment on, for a node that is still starting
- * must not die of it; what came before there was anything to reload waits, once.
- */
-import { Effect, Layer, Queue } from "effect"
+/** SIGHUP of a daemon: look at the files again. */
+import { Effect, Layer } from "effect"
 import { Reload } from "../services/Reload.ts"
-import { supervise } from "../services/supervise.ts"
+import { answerEach, type Heard } from "./heardSignals.ts"
 
-export type Hangups = Queue.Dequeue<void>
-
-export const hangups = Effect.gen(function* () {
-  const queue = yield* Queue.sliding<void>(1)
-  const onHangup = () => void Queue.offerUnsafe(queue, undefined)
-  yield* Effect.acquireRelease(
-    Effect.sync(() => process.on("SIGHUP", onHangup)),
-    () => Effect.sync(() => process.off("SIGHUP", onHangup))
-  )
-  return queue as Hangups
-})
-
-const onEach = (heard: Hangups, answer: Effect.Effect<void>) =>
-  supervise("reload on SIGHUP", Effect.forever(Effect.andThen(Queue.take(heard), answer)))
+const onEach = (heard: Heard, answer: Effect.Effect<void>) => answerEach("reload on SIGHUP", heard, answer)
 
 /** For a node that has files to look at. */
-export const reloadOn = (heard: Hangups): Layer.Layer<never, never, Reload> =>
+export const reloadOn = (heard: Heard): Layer.Layer<never, never, Reload> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const reload = yield* Reload
@@ -31,5 +15,5 @@ export const reloadOn = (heard: Hangups): Layer.Layer<never, never, Reload> =>
   )
 
 /** For one that has none: its entities stand in its store. */
-export const ignore = (heard: Hangups): Layer.Layer<never> =>
+export const ignore = (heard: Heard): Layer.Layer<never> =>
   Layer.effectDiscard(onEach(heard, Effect.logInfo("SIGHUP ignored: there is no file to reload")))

@@ -1,27 +1,14 @@
 /**
- * SIGUSR1 of a daemon: whoever rotates logs has moved the file away. It is heard by every daemon, and from the first moment on, for
- * otherwise Node opens its debugger at this signal; what came before there was a log waits, once.
+ * SIGUSR1 of a daemon: whoever rotates logs has moved the file away. Every daemon hears it, for otherwise Node opens its debugger
+ * at this signal.
  */
-import { Effect, Layer, Queue } from "effect"
+import { Effect, Layer } from "effect"
 import { AccessLog } from "../services/AccessLog.ts"
-import { supervise } from "../services/supervise.ts"
+import { answerEach, type Heard } from "./heardSignals.ts"
 
-export type Rotations = Queue.Dequeue<void>
+const onEach = (heard: Heard, answer: Effect.Effect<void>) => answerEach("log rotation on SIGUSR1", heard, answer)
 
-export const rotations = Effect.gen(function* () {
-  const queue = yield* Queue.sliding<void>(1)
-  const onSignal = () => void Queue.offerUnsafe(queue, undefined)
-  yield* Effect.acquireRelease(
-    Effect.sync(() => process.on("SIGUSR1", onSignal)),
-    () => Effect.sync(() => process.off("SIGUSR1", onSignal))
-  )
-  return queue as Rotations
-})
-
-const onEach = (heard: Rotations, answer: Effect.Effect<void>) =>
-  supervise("log rotation on SIGUSR1", Effect.forever(Effect.andThen(Queue.take(heard), answer)))
-
-export const reopenOn = (heard: Rotations): Layer.Layer<never, never, AccessLog> =>
+export const reopenOn = (heard: Heard): Layer.Layer<never, never, AccessLog> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const { observe, reopen } = yield* AccessLog
@@ -30,4 +17,4 @@ export const reopenOn = (heard: Rotations): Layer.Layer<never, never, AccessLog>
     })
   )
 
-export const ignore = (heard: Rotations): Layer.Layer<never> => Layer.effectDiscard(onEach(heard, Effect.void))
+export const ignore = (heard: Heard): Layer.Layer<never> => Layer.effectDiscard(onEach(heard, Effect.void))

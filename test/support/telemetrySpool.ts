@@ -1,5 +1,5 @@
 /** A life of the spool over a virtual disk, in virtual time: with counters of its own and as many services as the test says. */
-import { Context, Effect, Exit, Layer, Scope, SubscriptionRef } from "effect"
+import { Context, Effect, Exit, Layer, Logger, Scope, SubscriptionRef } from "effect"
 import { makeCounters } from "../../src/layers/counted-requests/CountedRequests.ts"
 import * as DiskTelemetrySpool from "../../src/layers/telemetry-spool/DiskTelemetrySpool.ts"
 import type { SettingValues } from "../../src/model/SettingTable.ts"
@@ -12,12 +12,19 @@ import { SecureRandom } from "../../src/services/SecureRandom.ts"
 import { Settings } from "../../src/services/Settings.ts"
 import { TelemetrySpool } from "../../src/services/TelemetrySpool.ts"
 import { TrustedClock } from "../../src/services/TrustedClock.ts"
+import { runVirtual } from "../../src/testing/runVirtual.ts"
 import type { VirtualDisk } from "../../src/testing/VirtualDisk.ts"
 import { joined } from "./live.ts"
 import { settings } from "./settings.ts"
 
 export const prefix = "/prefix"
 export const spoolFolder = `${prefix}/telemetry`
+
+/** A test in virtual time that says nothing. */
+export const quietly =
+  <A>(test: Effect.Effect<A>) =>
+  () =>
+    runVirtual(Effect.provide(test, Logger.layer([])))
 
 const withServices = (count: number): LiveState =>
   ({ snapshot: { table: { services: Array.from({ length: count }) } } }) as unknown as LiveState

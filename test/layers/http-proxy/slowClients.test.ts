@@ -166,6 +166,18 @@ describe("send_timeout", () => {
   )
 })
 
+/** A client that asks over HTTP/2, by hand: preface, settings, and `GET / http`; it answers no ping, and writes no more by itself. */
+const askOnce = Effect.fnUntraced(function* (server: http2.Http2Server) {
+  const socket = net.connect((server.address() as AddressInfo).port, "127.0.0.1")
+  yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
+  const connectionEnded = once(socket, "close")
+  socket.on("error", () => undefined).resume()
+  const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])
+  const headers = Buffer.from([0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x01, 1, 97])
+  socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), settings, headers]))
+  return { socket, connectionEnded }
+})
+
 describe("idle HTTP/2 connections", () => {
   it.live("are closed after the limit, not while something is under way", () =>
     Effect.gen(function* () {
@@ -203,14 +215,7 @@ describe("idle HTTP/2 connections", () => {
         const streamEnded = signal()
         endSessions(server, 100)
         const { sockets } = yield* listening(server as unknown as net.Server)
-        const socket = net.connect((server.address() as AddressInfo).port, "127.0.0.1")
-        yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
-        const connectionEnded = once(socket, "close")
-        socket.on("error", () => undefined).resume()
-        // Preface, settings, and `GET / http`, whose answer goes on and on; a client that never writes again.
-        const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])
-        const headers = Buffer.from([0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x01, 1, 97])
-        socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), settings, headers]))
+        const { connectionEnded } = yield* askOnce(server)
         yield* Effect.promise(() => streamEnded.done)
         yield* Effect.promise(() => connectionEnded)
         assert.strictEqual(sockets.size, 0)
@@ -222,13 +227,7 @@ describe("idle HTTP/2 connections", () => {
       const server = http2.createServer((_, response) => response.write("first of many"))
       endSessions(server, 50)
       yield* listening(server as unknown as net.Server)
-      const socket = net.connect((server.address() as AddressInfo).port, "127.0.0.1")
-      yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
-      const connectionEnded = once(socket, "close")
-      socket.on("error", () => undefined).resume()
-      const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])
-      const headers = Buffer.from([0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x01, 1, 97])
-      socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), settings, headers]))
+      const { socket, connectionEnded } = yield* askOnce(server)
       // WINDOW_UPDATE: room for one byte more. No ping is ever answered.
       const moreRoom = Buffer.from([0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1])
       const taking = setInterval(() => socket.write(moreRoom), 10)

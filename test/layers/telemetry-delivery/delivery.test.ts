@@ -86,31 +86,23 @@ describe("towards a control plane of Kong's", () => {
         assert.deepStrictEqual([stateOf(node)._tag, node.disk.records.length], ["idle", 0])
       })
     ))
-
-  it("with konnect_mode nobody is asked at all", () =>
-    played((world) =>
-      Effect.gen(function* () {
-        const node = makeTelemetryNode(world, "node", { settings: { konnect_mode: "on" } })
-        const { askedMs } = yield* doorkeeper(world, { _tag: "Refused", status: 404 })
-        yield* node.start
-        count(node)
-        yield* Effect.sleep(minutes(60))
-        assert.deepStrictEqual([stateOf(node)._tag, askedMs.length], ["local", 0])
-      })
-    ))
 })
 
-it("with telemetry=off nobody is asked", () =>
+it.each([
+  ["konnect_mode=on", { konnect_mode: "on" }, "local"],
+  ["telemetry=off", { telemetry: "off" }, "off"]
+])("with %s nobody is asked at all", (_, settings, state) =>
   played((world) =>
     Effect.gen(function* () {
-      const node = makeTelemetryNode(world, "node", { settings: { telemetry: "off" } })
+      const node = makeTelemetryNode(world, "node", { settings })
       const { askedMs } = yield* doorkeeper(world, { _tag: "Refused", status: 404 })
       yield* node.start
       count(node)
       yield* Effect.sleep(minutes(60))
-      assert.deepStrictEqual([stateOf(node)._tag, askedMs.length], ["off", 0])
+      assert.deepStrictEqual([stateOf(node)._tag, askedMs.length], [state, 0])
     })
-  ))
+  )
+)
 
 it("nobody is dialled before there is something to deliver", () =>
   played((world) =>

@@ -1,10 +1,9 @@
 /** The spool as those who count and those who deliver see it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Logger } from "effect"
+import { Effect, Fiber } from "effect"
 import { uuidOf } from "../../../src/model/DeterministicId.ts"
 import { bucketOf } from "../../../src/model/telemetry/LatencyBuckets.ts"
 import type { TelemetryRecord } from "../../../src/model/telemetry/TelemetryRecord.ts"
-import { runVirtual } from "../../../src/testing/runVirtual.ts"
 import * as VirtualDisk from "../../../src/testing/VirtualDisk.ts"
 import { compiledRoute, consumerOf, finished, idOf } from "../../support/requests.ts"
 import {
@@ -12,6 +11,7 @@ import {
   isAnalytics,
   isBilling,
   makeReceiver,
+  quietly,
   requestsIn,
   spoolFolder,
   startSpool,
@@ -20,11 +20,6 @@ import {
 } from "../../support/telemetrySpool.ts"
 
 const route = compiledRoute(1, 1)
-
-const quietly =
-  <A>(test: Effect.Effect<A>) =>
-  () =>
-    runVirtual(Effect.provide(test, Logger.layer([])))
 
 const ackOf = (records: ReadonlyArray<TelemetryRecord>) =>
   records.map(({ epoch, lane, sequence }) => ({ epoch, lane, sequence }))

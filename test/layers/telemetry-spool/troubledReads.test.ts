@@ -1,14 +1,14 @@
 /** What can't be read now is read later, and nothing of it is lost meanwhile (`docs/telemetry.md`, "When the disk fails"). */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Logger } from "effect"
+import { Effect, Fiber } from "effect"
 import { uuidOf } from "../../../src/model/DeterministicId.ts"
-import { runVirtual } from "../../../src/testing/runVirtual.ts"
 import * as VirtualDisk from "../../../src/testing/VirtualDisk.ts"
 import { compiledRoute, finished } from "../../support/requests.ts"
 import {
   epochBytes,
   isAnalytics,
   isBilling,
+  quietly,
   requestsIn,
   type SpoolLife,
   startSpool,
@@ -17,11 +17,6 @@ import {
 } from "../../support/telemetrySpool.ts"
 
 const route = compiledRoute(1, 1)
-
-const quietly =
-  <A>(test: Effect.Effect<A>) =>
-  () =>
-    runVirtual(Effect.provide(test, Logger.layer([])))
 
 const count = ({ counters }: SpoolLife, n: number) => {
   for (let at = 0; at < n; at++) counters.record(finished({ compiled: route }))
