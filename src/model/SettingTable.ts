@@ -336,6 +336,73 @@ export const settingTable = {
     "Earlier configurations kept in <prefix>/generations, asked only when the cache file is there and refused; 0 for none."
   ),
 
+  cluster_fallback_config_export: preset(
+    Type.onOff,
+    "off",
+    "Whether this node writes its control plane's configuration, or this control plane its own, to cluster_fallback_config_storage."
+  ),
+  cluster_fallback_config_import: preset(
+    Type.onOff,
+    "off",
+    "Whether a data plane that finds nothing better takes its configuration from cluster_fallback_config_storage while its control plane can't be reached."
+  ),
+  cluster_fallback_config_storage: optional(
+    Type.storageLocation,
+    "Where configurations lie for nodes that can't reach their control plane. Credentials come from the environment."
+  ),
+  cluster_fallback_config_export_delay: preset(
+    Type.number(0, 86_400),
+    "60",
+    "Least time in seconds between two exports; of what comes in between, the newest is exported."
+  ),
+  cluster_fallback_config_export_conditional: preset(
+    Type.onOff,
+    "on",
+    "Whether the store has to refuse a write over what somebody else wrote meanwhile. Off for a store that can't, and then for one exporter alone."
+  ),
+  cluster_fallback_export_s3_config: secret(
+    optional(
+      Type.jsonObject,
+      'What is added to each PutObject of S3, as JSON: such as {"ServerSideEncryption":"aws:kms"}.'
+    )
+  ),
+  config_peers: optional(
+    Type.peers,
+    "Neighbours that a data plane asks for their configuration while its control plane can't be reached."
+  ),
+  config_peer_listen: preset(
+    Type.listenAddresses,
+    "off",
+    "Addresses on which a data plane gives its configuration to neighbours, over the mutual TLS of the cluster."
+  ),
+  config_peer_server_name: optional(
+    Type.text,
+    "Name that a neighbour's certificate has in the pki modes; otherwise the host that was asked."
+  ),
+
+  config_signing_key: secret(
+    optional(
+      Type.text,
+      "Ed25519 private key with which a control plane signs its configurations: a path, PEM text, or base64 of PEM."
+    )
+  ),
+  config_trust_keys: optional(
+    Type.text,
+    "Ed25519 public keys, one or several. With them, a configuration from disk, peers or object storage serves only if one of them signed it, or this node sealed it: a path, PEM text, or base64 of PEM."
+  ),
+  config_require_signature: preset(
+    Type.onOff,
+    "off",
+    "Whether what the control plane itself sends must be signed by a key of config_trust_keys as well."
+  ),
+  config_encryption_recipients: optional(
+    Type.ageRecipients,
+    "Whose keys exported configurations are encrypted to, in the age format; nothing is exported in plain then."
+  ),
+  config_decryption_keys: secret(
+    optional(Type.text, "age identities that read what was encrypted for them, one a line: a path, or the text itself.")
+  ),
+
   license_data: secret(optional(Type.text, "A licence, as the text of its license.json.")),
   license_path: optional(
     Type.text,

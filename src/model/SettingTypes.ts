@@ -4,9 +4,11 @@
  */
 import { isIP } from "node:net"
 import { type CacheKey, cacheKeyShape, readCacheKeys } from "./CacheKey.ts"
+import { isRecord, type Row } from "./Entity.ts"
 import { splitHostPort } from "./Field.ts"
 import { type ForwardProxy, readForwardProxy } from "./ForwardProxy.ts"
 import { type RungSource, rungSources } from "./Snapshot.ts"
+import { readStorageLocation, type StorageLocation } from "./StorageLocation.ts"
 
 export interface SettingType<A> {
   readonly expected: string
@@ -62,6 +64,9 @@ export interface HostPort {
   readonly host: string
   readonly port: number
 }
+
+/** Where neighbours are: at every address of a host, or where a record of DNS says. */
+export type PeerAddress = HostPort | { readonly srv: string }
 
 export const hostPort: SettingType<HostPort> = make("host:port", (value) => {
   const parts = splitHostPort(value)
@@ -279,5 +284,42 @@ export const sources: SettingType<ReadonlyArray<RungSource>> = make(
     const found = splitList(value).map((entry) => rungSources.find((source) => source === entry.toLowerCase()))
     const isGood = found.length > 0 && new Set(found).size === found.length
     return isGood && found.every((source) => source !== undefined) ? found : undefined
+  }
+)
+
+export const storageLocation: SettingType<StorageLocation> = make(
+  "s3://bucket/prefix, gcs://bucket/prefix (or gs://), azure://account/container/prefix, or file:///folder",
+  readStorageLocation
+)
+
+/** What is merged into a request of a vendor's: its own names, and values of any kind. */
+export const jsonObject: SettingType<Row> = make("a JSON object", (value) => {
+  try {
+    const parsed: unknown = JSON.parse(value)
+    return isRecord(parsed) ? parsed : undefined
+  } catch {
+    return undefined
+  }
+})
+
+/** Neighbours: `host:port`, where each address of the name is one, or the name of an SRV record, which begins with `_`. */
+export const peers: SettingType<ReadonlyArray<PeerAddress>> = make(
+  "a comma-separated list of host:port and of names of SRV records, such as _holdfast._tcp.example.com",
+  (value) => {
+    const found = splitList(value).map((entry): PeerAddress | undefined => {
+      if (/^_[\w-]+\._tcp\.[\w.-]+$/i.test(entry)) return { srv: entry }
+      const parts = hostPort.parse(entry)
+      return parts === undefined ? undefined : parts
+    })
+    return found.length > 0 && found.every((peer) => peer !== undefined) ? found : undefined
+  }
+)
+
+/** As the age format writes keys that anybody may encrypt to. */
+export const ageRecipients: SettingType<ReadonlyArray<string>> = make(
+  "a comma-separated list of age recipients, such as age1… (`holdfast config keygen --encryption` makes a pair)",
+  (value) => {
+    const found = splitList(value)
+    return found.length > 0 && found.every((entry) => /^age1[02-9ac-hj-np-z]{58}$/.test(entry)) ? found : undefined
   }
 )

@@ -16,6 +16,8 @@ const headings: ReadonlyArray<readonly [first: SettingName, title: string]> = [
   ["konnect_mode", "Konnect and other gateways' names"],
   ["prometheus_metrics", "Metrics, access log and traces"],
   ["declarative_config", "Configuration without a control plane"],
+  ["cluster_fallback_config_export", "Object storage and peers"],
+  ["config_signing_key", "Signed configurations"],
   ["license_data", "Licences"],
   ["config_cache_encryption", "Encryption of the cache"],
   ["ssl_cert", "Proxying"]

@@ -54,6 +54,11 @@ const notices: ReadonlyArray<Notice> = [
 
 /** What only a data plane has: a licence, a cache, a way out by a forward proxy. */
 const ofDataPlane: ReadonlyArray<SettingName> = [
+  "cluster_fallback_config_import",
+  "config_peers",
+  "config_peer_listen",
+  "config_trust_keys",
+  "config_decryption_keys",
   "license_data",
   "license_path",
   "license_on_expiry",

@@ -49,6 +49,18 @@ const rules: ReadonlyArray<Rule> = [
     message: "expected an authority, here or in lua_ssl_trusted_certificate, by which to know the control plane"
   },
   {
+    setting: "cluster_fallback_config_storage",
+    isBroken: (values) =>
+      (values.cluster_fallback_config_export || values.cluster_fallback_config_import) &&
+      values.cluster_fallback_config_storage === undefined,
+    message: "expected a place, for cluster_fallback_config_export or _import is on"
+  },
+  {
+    setting: "config_require_signature",
+    isBroken: ({ config_require_signature: isRequired, config_trust_keys: keys }) => isRequired && keys === undefined,
+    message: "expected config_trust_keys, by which signatures are known"
+  },
+  {
     setting: "proxy_server",
     isBroken: ({ role, cluster_use_proxy, proxy_server }) =>
       role === "data_plane" && cluster_use_proxy && proxy_server === undefined,
