@@ -13,6 +13,7 @@ import { ClusterIdentity } from "../services/ClusterIdentity.ts"
 import { ClusterKeys } from "../services/ClusterKeys.ts"
 import type { Compression } from "../services/Compression.ts"
 import type { ConfigCache } from "../services/ConfigCache.ts"
+import * as ConfigEncoding from "../services/ConfigEncoding.ts"
 import { Connection } from "../services/Connection.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import { Disk } from "../services/Disk.ts"
@@ -119,6 +120,7 @@ const observers = (parts: DataPlaneParts) =>
 
 /** Everything that answers, in the order in which it opens: status listener, local rungs, licence, proxy. */
 const serving = (parts: DataPlaneParts) => {
+  const trust = parts.configTrust.pipe(Layer.provide(impatientDisk), Layer.provide(clusterKeys(parts)))
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
@@ -138,6 +140,7 @@ const serving = (parts: DataPlaneParts) => {
   const cache = parts.configCache.pipe(
     Layer.provide(parts.cacheProtection),
     Layer.provideMerge(parts.cacheKeys.pipe(Layer.provide(impatientDisk), Layer.provide(clusterKeys(parts)))),
+    Layer.provideMerge(ConfigEncoding.layer),
     Layer.provideMerge(parts.compression)
   )
   const rungs = Layer.effectDiscard(serveRungs).pipe(
@@ -154,7 +157,8 @@ const serving = (parts: DataPlaneParts) => {
     Layer.provideMerge(parts.accessLog.pipe(Layer.provide(parts.disk))),
     Layer.provide(Layer.merge(parts.tracing, parts.metricsExport).pipe(Layer.provide(parts.httpClient))),
     Layer.provideMerge(license),
-    Layer.provideMerge(rungs)
+    Layer.provideMerge(rungs),
+    Layer.provideMerge(trust)
   )
 }
 
