@@ -1,5 +1,4 @@
 /** Settings that are understood but not served: they do not stop a start, and whoever set them must learn of it. */
-import { isDeepStrictEqual } from "node:util"
 import type { Fault } from "./Fault.ts"
 import { parseSettings } from "./parseSettings.ts"
 import type { SettingName, SettingValues } from "./SettingTable.ts"
@@ -82,7 +81,7 @@ const onlyOnDataPlane = (values: SettingValues): ReadonlyArray<Fault> => {
   if (values.role === "data_plane") return []
   const { values: presets } = parseSettings({ env: {} })
   return ofDataPlane
-    .filter((name) => !isDeepStrictEqual(values[name], presets[name]))
+    .filter((name) => JSON.stringify(values[name]) !== JSON.stringify(presets[name]))
     .map((name) => ({ path: [name], message: "only a data plane goes by it, and this is a control plane" }))
 }
 
