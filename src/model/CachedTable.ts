@@ -7,7 +7,7 @@ import { hashTable } from "./ConfigHash.ts"
 import { attestationRow, readAttestation } from "./ConfigStatement.ts"
 import { provenanceKey } from "./ConfigTable.ts"
 import { isRecord, type Row } from "./Entity.ts"
-import { type Provenance, provenanceOf } from "./Snapshot.ts"
+import { type Provenance, provenanceOf, type Version } from "./Snapshot.ts"
 import { describeTable, sha256, type TableContent, withoutProvenance } from "./TableContent.ts"
 import { version } from "./version.ts"
 
@@ -137,6 +137,11 @@ const parse = (text: string): Row | undefined => {
 
 const noTable = wrong("json", "expected a config table as JSON")
 
+const versionIn = (provenance: Row): Version => {
+  const { epoch, sequence } = provenanceIn(provenance)
+  return provenanceOf({ ...(epoch === undefined ? {} : { epoch }), ...(sequence === undefined ? {} : { sequence }) })
+}
+
 /** A signed statement beats what stands beside it: that is for people to read. */
 const provenanceIn = (provenance: Row): Provenance => {
   const attestation = readAttestation(provenance)
@@ -183,7 +188,7 @@ export const decodeCachedTable = (
   }
 }
 
-export interface TableByHand {
+export interface TableByHand extends Version {
   readonly raw: Row
   readonly content: TableContent
   readonly hash: string
@@ -200,7 +205,8 @@ export const tableByHand = (text: string): TableByHand | undefined => {
   const raw = withoutProvenance(parsed)
   const content = describeTable(raw)
   const former = hashIn(provenance)
-  if (former !== undefined && matchOf(raw, provenance, () => content) === "fits") return { raw, content, hash: former }
+  if (former !== undefined && matchOf(raw, provenance, () => content) === "fits")
+    return { raw, content, hash: former, ...versionIn(provenance) }
   const computed = hashTable(raw).config
   return { raw, content, hash: computed === former ? content.sha256.slice(0, hashLength) : computed }
 }

@@ -122,7 +122,9 @@ const observers = (parts: DataPlaneParts) =>
 
 /** Everything that answers, in the order in which it opens: status listener, local rungs, licence, proxy. */
 const serving = (parts: DataPlaneParts) => {
-  const trust = parts.configTrust.pipe(Layer.provide(impatientDisk), Layer.provide(clusterKeys(parts)))
+  const trust = Layer.merge(parts.configTrust.pipe(Layer.provide(clusterKeys(parts))), parts.envelopeProtection).pipe(
+    Layer.provide(impatientDisk)
+  )
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
