@@ -156,6 +156,29 @@ const provenanceIn = (provenance: Row): Provenance => {
   }
 }
 
+/** What stands under `_holdfast`, read by itself: enough to know a table's place among the others. */
+export interface ReadOrigin extends Provenance {
+  readonly _tag: "Right"
+  readonly hash: string | undefined
+  readonly receivedAtMs: number | undefined
+  /** SHA-256 of the table that it stands for, as far as it says. */
+  readonly sha256: string | undefined
+}
+
+/** Whether the table beside it is the one that it stands for is not looked at. */
+export const readOrigin = (provenance: Row): ReadOrigin | UnreadableTable => {
+  const misfit = formatFault(provenance)
+  if (misfit !== undefined) return misfit
+  const from = provenanceIn(provenance)
+  return {
+    _tag: "Right",
+    hash: hashIn(provenance),
+    receivedAtMs: receivedAtMsIn(provenance),
+    sha256: from.attestation?.statement.sha256 ?? textIn(provenance, "sha256"),
+    ...from
+  }
+}
+
 /** Throws at what is nested deeper than recursion goes. */
 export const decodeCachedTable = (
   text: string,

@@ -18,6 +18,8 @@ import { Connection } from "../services/Connection.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import { Disk } from "../services/Disk.ts"
 import { DiskSilence, impatient, listenedTo } from "../services/DiskSilence.ts"
+import { exportablesOfLiveConfig } from "../services/export/fromLiveConfig.ts"
+import { keepExported } from "../services/export/keepExported.ts"
 import { Identity } from "../services/Identity.ts"
 import { serveLocalRungs } from "../services/Ladder.ts"
 import type { LicenseGuard } from "../services/LicenseGuard.ts"
@@ -79,6 +81,7 @@ const serveRungs = Effect.gen(function* () {
   yield* follow
   yield* supervise("asking remote sources", askRemoteRungs)
   yield* keepCacheRenewed
+  yield* keepExported(exportablesOfLiveConfig, (yield* NodeHealth).configExport)
   yield* keepSealed
 })
 
@@ -150,6 +153,8 @@ const serving = (parts: DataPlaneParts) => {
   const rungs = Layer.effectDiscard(serveRungs).pipe(
     Layer.provideMerge(LocalReload.layer),
     Layer.provide([parts.declarativeConfig, parts.remoteRungs, parts.fileWatch]),
+    // Not the disk that is listened to: a shared folder that is silent says nothing about the disk of the cache.
+    Layer.provide(parts.configStorage.pipe(Layer.provide(parts.disk))),
     Layer.provideMerge(cache),
     Layer.provideMerge(asked)
   )

@@ -3,11 +3,13 @@ import { Effect, Layer } from "effect"
 import * as AgeEnvelopes from "../layers/AgeEnvelopes.ts"
 import * as NodeAdminListener from "../layers/admin/NodeAdminListener.ts"
 import * as HttpsClusterListener from "../layers/cluster-listener/HttpsClusterListener.ts"
+import * as SigningConfigTrust from "../layers/config-trust/SigningConfigTrust.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as ExportedPayloads from "../layers/ExportedPayloads.ts"
 import * as MemoryClusterHub from "../layers/MemoryClusterHub.ts"
 import * as GatheredFleetMetrics from "../layers/metrics/GatheredFleetMetrics.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
+import * as WorkerConfigStorage from "../layers/object-storage/WorkerConfigStorage.ts"
 import * as PemConfigSigner from "../layers/PemConfigSigner.ts"
 import * as PushLoop from "../layers/PushLoop.ts"
 import * as RandomIds from "../layers/RandomIds.ts"
@@ -49,6 +51,10 @@ export const controlPlaneParts = {
   configSigner: PemConfigSigner.layer,
   /** What a configuration goes through on its way to object storage and back. */
   envelopeProtection: AgeEnvelopes.layer,
+  /** Whose signatures count when it looks at what others exported. */
+  configTrust: SigningConfigTrust.layer,
+  /** Where configurations lie for data planes that can't reach it. */
+  configStorage: WorkerConfigStorage.layer,
   /** Makes the configuration as it goes over the wire. */
   payloads: ExportedPayloads.layer,
   /** The sessions of the data planes that are connected. */

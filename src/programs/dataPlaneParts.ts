@@ -22,6 +22,7 @@ import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
 import * as WatchingLicenseGuard from "../layers/license/WatchingLicenseGuard.ts"
 import * as GatheredNodeMetrics from "../layers/metrics/GatheredNodeMetrics.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
+import * as WorkerConfigStorage from "../layers/object-storage/WorkerConfigStorage.ts"
 import * as OtlpMetricsExport from "../layers/opentelemetry/OtlpMetricsExport.ts"
 import * as OtlpTracing from "../layers/opentelemetry/OtlpTracing.ts"
 import * as OutletConnection from "../layers/outlet/OutletConnection.ts"
@@ -37,8 +38,8 @@ import * as WebSocketDialer from "../layers/WebSocketDialer.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
 import { ReconnectPolicy } from "../services/ReconnectPolicy.ts"
 import { RequestObservers } from "../services/RequestObservers.ts"
-import { RemoteRungs } from "../services/Rung.ts"
 import type { PartsOf } from "./parts.ts"
+import { remoteRungs } from "./remoteRungs.ts"
 
 export const dataPlaneParts = {
   /** The file system. */
@@ -66,8 +67,10 @@ export const dataPlaneParts = {
   configCache: DiskConfigCache.layer,
   /** What is served when nothing better is at hand. */
   declarativeConfig: FileDeclarativeConfig.layer,
+  /** Where configurations lie for nodes that can't reach their control plane. */
+  configStorage: WorkerConfigStorage.layer,
   /** Where a configuration may be found over the network while the control plane is away. */
-  remoteRungs: RemoteRungs.none,
+  remoteRungs,
   /** Tells when a file was changed: the cache or the declarative file by hand, certificates by whoever rotates them. */
   fileWatch: StatFileWatch.layer,
   /** Judges the licence, and stops the proxy while it says so. */

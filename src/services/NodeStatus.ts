@@ -6,6 +6,7 @@ import { isoOrNull } from "../model/isoTime.ts"
 import type { MemoryFormat } from "../model/MemoryUnit.ts"
 import { zeroHash } from "../model/Snapshot.ts"
 import type { ConnectionState } from "./Connection.ts"
+import { type ExportFacts, exportView } from "./export/ExportStatus.ts"
 import type { LicenseReport } from "./LicenseGuard.ts"
 import type { LiveState } from "./LiveConfig.ts"
 import type { ProxyCounts } from "./Proxy.ts"
@@ -42,6 +43,8 @@ export interface NodeFacts {
   readonly clusterCertificateExpiresAtMs: number | undefined
   readonly license: LicenseReport
   readonly telemetry: TelemetryFacts
+  /** `undefined` where nothing is exported. */
+  readonly configExport: ExportFacts | undefined
   readonly clock: TrustedClockFacts
 }
 
@@ -169,6 +172,7 @@ export const statusBody = (facts: NodeFacts, memory: MemoryUse, format: MemoryFo
     control_plane: controlPlane(facts),
     license: licenseView(facts),
     telemetry: telemetryView(facts.telemetry),
+    export: exportView(facts.configExport),
     clock: clockStatus(facts.clock)
   }
 }

@@ -39,6 +39,7 @@ export const gatherNodeFacts = Effect.gen(function* () {
       clusterCertificateExpiresAtMs: MutableRef.get(health.clusterCertificateExpiresAtMs)?.(),
       license: MutableRef.get(health.license),
       telemetry: telemetry.facts(),
+      configExport: MutableRef.get(health.configExport),
       clock: yield* trustedClock.facts
     } satisfies NodeFacts
   })

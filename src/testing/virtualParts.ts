@@ -16,6 +16,7 @@ import { Disk } from "../services/Disk.ts"
 import { ErrorTemplates } from "../services/ErrorTemplates.ts"
 import { FileWatch } from "../services/FileWatch.ts"
 import { Identity } from "../services/Identity.ts"
+import { ConfigStorage } from "../services/ObjectStore.ts"
 import { Proxy } from "../services/Proxy.ts"
 import { ResolveFailure, Resolver } from "../services/Resolver.ts"
 import { SecureRandom } from "../services/SecureRandom.ts"
@@ -55,6 +56,7 @@ const inert = Context.empty().pipe(
       )
     })
   ),
+  Context.add(ConfigStorage, undefined),
   Context.add(ErrorTemplates, { load: Effect.succeed({}) }),
   Context.add(ClusterTransport, {
     connect: () =>
@@ -110,6 +112,7 @@ export const virtualParts = {
   errorTemplates: outside,
   resolver: outside,
   httpClient: outside,
+  configStorage: outside,
   proxy: outside,
   clusterIdentity: outside,
   clusterTransport: outside,
