@@ -22,6 +22,9 @@ export interface Origin extends Provenance {
   readonly gatewayVersion?: string
 }
 
+/** The source of what a person made. */
+export const sourceByHand = "by hand"
+
 /** The format that this version writes. The first one had no number; the third one added who vouches for it. */
 export const cacheFormat = 3
 /** The oldest reader that understands what this version writes. */
@@ -37,7 +40,7 @@ export const encodeCachedTable = (content: TableContent, origin: Origin): string
     hash: origin.hash,
     ...(origin.epoch === undefined ? {} : { epoch: origin.epoch }),
     ...(origin.sequence === undefined ? {} : { sequence: origin.sequence }),
-    source: origin.source,
+    source: origin.isByHand === true ? sourceByHand : origin.source,
     received_at: new Date(origin.receivedAtMs).toISOString(),
     ...(origin.issuedAtMs === undefined ? {} : { issued_at: new Date(origin.issuedAtMs).toISOString() }),
     ...(origin.gatewayVersion === undefined ? {} : { gateway_version: origin.gatewayVersion }),
@@ -169,6 +172,8 @@ export const decodeCachedTable = (
   const sha256 = match === "fits" ? textIn(provenance, "sha256") : undefined
   const from = provenanceIn(provenance)
   const statement = from.attestation?.statement
+  // Without provenance it is Kong 2.x's or a person's, and nobody can tell which.
+  const isByHand = !isRecord(found) || textIn(provenance, "source") === sourceByHand
   const signedHash = statement !== undefined && statement.sha256 === sha256 ? statement.hash : undefined
   return {
     _tag: "Right",
@@ -179,7 +184,8 @@ export const decodeCachedTable = (
     source: textIn(provenance, "source"),
     gatewayVersion: textIn(provenance, "gateway_version"),
     ...(sha256 === undefined ? {} : { sha256 }),
-    ...from
+    ...from,
+    ...(isByHand ? { isByHand } : {})
   }
 }
 

@@ -11,7 +11,7 @@ import { environmentSettings } from "../layers/EnvironmentSettings.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
-import { encodeCachedTable, type TableByHand, tableByHand } from "../model/CachedTable.ts"
+import { encodeCachedTable, sourceByHand, type TableByHand, tableByHand } from "../model/CachedTable.ts"
 import { type ConfigTable, decodeTable } from "../model/ConfigTable.ts"
 import type { Fault } from "../model/Fault.ts"
 import { describeTable, withoutProvenance } from "../model/TableContent.ts"
@@ -106,7 +106,7 @@ export const sealConfig = Effect.fn("sealConfig")(function* (file: string, out: 
   if (!isCacheFile && out !== undefined && (yield* isSameFile(file, out)))
     return yield* refuse(2, { path: ["--out"], message: "expected another file than the document itself", value: out })
   const { table, warnings } = yield* validate(file, sealed)
-  const origin = { hash: sealed.hash, source: "by hand", receivedAtMs: yield* Clock.currentTimeMillis }
+  const origin = { hash: sealed.hash, source: sourceByHand, receivedAtMs: yield* Clock.currentTimeMillis }
   const text = encodeCachedTable(sealed.content, origin)
   const gzipped = yield* compression.gzip(new TextEncoder().encode(text))
   const path = out ?? file

@@ -70,6 +70,7 @@ export const virtualCredentials: ClusterCredentials = {
   commonName: undefined,
   expiresAtMs: Date.UTC(2126, 0, 1),
   authorities: [],
+  memberAuthorities: [],
   proxyAuthorities: [],
   former: undefined
 }

@@ -91,7 +91,8 @@ const identityBesides = (now: CertificatePair, former: CertificatePair) =>
       commonName: undefined,
       expiresAtMs: Number.MAX_SAFE_INTEGER,
       authorities: [now.cert],
-      proxyAuthorities: [],
+      memberAuthorities: [],
+  proxyAuthorities: [],
       former: certificateOf(former)
     }),
     (current) => ClusterIdentity.of({ current })
