@@ -2,8 +2,8 @@
 import { Effect, Layer, MutableRef, Semaphore, SubscriptionRef } from "effect"
 import { emptyConfig } from "../model/CompiledConfig.ts"
 import { hashTable } from "../model/ConfigHash.ts"
-import { showStanding } from "../model/ConfigOrder.ts"
-import { mayReplace } from "../model/ConfigStatement.ts"
+import { mayReplace, showStanding } from "../model/ConfigOrder.ts"
+import { standingIn } from "../model/ConfigStatement.ts"
 import { isEmptyTable } from "../model/ConfigTable.ts"
 import { type Fault, formatFault } from "../model/Fault.ts"
 import { PluginsRefused } from "../model/plugin/PluginsRefused.ts"
@@ -240,9 +240,9 @@ const make = Effect.gen(function* () {
   /** A better rung is not a newer one: only a live session's latest always counts, and what a person puts in its place. */
   const refuseOlder = Effect.fnUntraced(function* (offer: Offer) {
     if (running === undefined || offer.source === "control_plane" || offer.byHand !== undefined) return
-    const { attestation } = offer
-    if (running.source === "declarative_file" || mayReplace({ ...offer, ...attestation?.statement }, running)) return
-    const message = `expected nothing older than what serves (${showStanding(running)}): it is ${showStanding(offer)}`
+    const [given, serving] = [standingIn(offer), standingIn(running)]
+    if (running.source === "declarative_file" || mayReplace(given, serving)) return
+    const message = `expected nothing older than what serves (${showStanding(serving)}): it is ${showStanding(given)}`
     return yield* new ConfigRejected({
       source: offer.source,
       hash: offer.hash,

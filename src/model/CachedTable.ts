@@ -4,10 +4,10 @@
  * history: `docs/cache-file.md`.
  */
 import { hashTable } from "./ConfigHash.ts"
-import { attestationRow, readAttestation } from "./ConfigStatement.ts"
+import { attestationRow, isSeal, readAttestation } from "./ConfigStatement.ts"
 import { provenanceKey } from "./ConfigTable.ts"
 import { isRecord, type Row } from "./Entity.ts"
-import { type Provenance, provenanceOf } from "./Snapshot.ts"
+import { type Provenance, provenanceOf, type Version } from "./Snapshot.ts"
 import { describeTable, sha256, type TableContent, withoutProvenance } from "./TableContent.ts"
 import { version } from "./version.ts"
 
@@ -140,6 +140,11 @@ const parse = (text: string): Row | undefined => {
 
 const noTable = wrong("json", "expected a config table as JSON")
 
+const versionIn = (provenance: Row): Version => {
+  const { epoch, sequence } = provenanceIn(provenance)
+  return provenanceOf({ ...(epoch === undefined ? {} : { epoch }), ...(sequence === undefined ? {} : { sequence }) })
+}
+
 /** A signed statement beats what stands beside it: that is for people to read. */
 const provenanceIn = (provenance: Row): Provenance => {
   const attestation = readAttestation(provenance)
@@ -172,8 +177,9 @@ export const decodeCachedTable = (
   const sha256 = match === "fits" ? textIn(provenance, "sha256") : undefined
   const from = provenanceIn(provenance)
   const statement = from.attestation?.statement
-  // Without provenance it is Kong 2.x's or a person's, and nobody can tell which.
-  const isByHand = !isRecord(found) || textIn(provenance, "source") === sourceByHand
+  // Without provenance it is Kong 2.x's or a person's, and nobody can tell which. Who has the control plane's key speaks for it.
+  const isSigned = from.attestation?.signatures.some(({ by }) => !isSeal(by)) === true
+  const isByHand = !isSigned && (!isRecord(found) || textIn(provenance, "source") === sourceByHand)
   const signedHash = statement !== undefined && statement.sha256 === sha256 ? statement.hash : undefined
   return {
     _tag: "Right",
@@ -189,7 +195,7 @@ export const decodeCachedTable = (
   }
 }
 
-export interface TableByHand {
+export interface TableByHand extends Version {
   readonly raw: Row
   readonly content: TableContent
   readonly hash: string
@@ -206,7 +212,8 @@ export const tableByHand = (text: string): TableByHand | undefined => {
   const raw = withoutProvenance(parsed)
   const content = describeTable(raw)
   const former = hashIn(provenance)
-  if (former !== undefined && matchOf(raw, provenance, () => content) === "fits") return { raw, content, hash: former }
+  if (former !== undefined && matchOf(raw, provenance, () => content) === "fits")
+    return { raw, content, hash: former, ...versionIn(provenance) }
   const computed = hashTable(raw).config
   return { raw, content, hash: computed === former ? content.sha256.slice(0, hashLength) : computed }
 }

@@ -11,16 +11,10 @@ import { createHmac, createPrivateKey, type KeyObject, sign, timingSafeEqual, ve
 import { Redacted } from "effect"
 import { derive } from "./CacheKey.ts"
 import { canonicalJson } from "./CanonicalJson.ts"
-import type { Standing } from "./ConfigOrder.ts"
-import { orderOf } from "./ConfigOrder.ts"
+import type { RollbackOver, Standing } from "./ConfigOrder.ts"
 import { isRecord, type Row } from "./Entity.ts"
 import { keyName } from "./SigningKey.ts"
-
-/** In whose place a rollback may come, though its own number is lower. */
-export interface RollbackOver {
-  readonly epoch: string
-  readonly sequence: number
-}
+import type { Provenance } from "./Snapshot.ts"
 
 export interface ConfigStatement extends Standing {
   readonly hash: string
@@ -88,6 +82,10 @@ export interface SealKey {
   readonly secret: Redacted.Redacted<Uint8Array>
 }
 
+const sealPrefix = "seal:"
+
+export const isSeal = (by: string): boolean => by.startsWith(sealPrefix)
+
 const sealKeyLength = 32
 const nameLength = 8
 
@@ -96,7 +94,7 @@ export const sealKeyFromCluster = (pem: string): SealKey => {
   const der = createPrivateKey(pem).export({ type: "pkcs8", format: "der" })
   const secret = derive(der, "holdfast config seal: key from cluster key, v1", sealKeyLength)
   const id = Buffer.from(derive(secret, "holdfast config seal: key id, v1", nameLength)).toString("hex")
-  return { name: `seal:${id}`, secret: Redacted.make(secret, { label: "seal key" }) }
+  return { name: `${sealPrefix}${id}`, secret: Redacted.make(secret, { label: "seal key" }) }
 }
 
 /** The word of whoever has the key for any text of theirs. */
@@ -142,17 +140,8 @@ export const verification = (attestation: Attestation, keys: VerificationKeys): 
   return { _tag: "unknown", by: judged.map(({ by }) => by) }
 }
 
-/** Whether it may come in the place of what is known: it is not older, or says that it is a rollback over that. */
-export const mayReplace = (
-  candidate: Standing & { readonly rollbackOver?: RollbackOver | undefined },
-  known: Standing
-): boolean => {
-  if (orderOf(candidate, known) !== "older") return true
-  const { rollbackOver } = candidate
-  if (rollbackOver === undefined || known.epoch === undefined || known.sequence === undefined) return false
-  const { epoch, sequence } = known
-  return orderOf({ epoch, sequence }, { epoch: rollbackOver.epoch, sequence: rollbackOver.sequence }) !== "newer"
-}
+/** What is known of a configuration's place: what was signed, where somebody signed it. */
+export const standingIn = (provenance: Provenance): Standing => provenance.attestation?.statement ?? provenance
 
 // --- as JSON ---
 

@@ -28,6 +28,7 @@ import { Proxy } from "../services/Proxy.ts"
 import type { Reload } from "../services/Reload.ts"
 import { RequestCounters } from "../services/RequestCounters.ts"
 import { RequestObservers } from "../services/RequestObservers.ts"
+import { keepSealed } from "../services/SealRenewal.ts"
 import type { SecureRandom } from "../services/SecureRandom.ts"
 import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
@@ -78,6 +79,7 @@ const serveRungs = Effect.gen(function* () {
   yield* follow
   yield* supervise("asking remote sources", askRemoteRungs)
   yield* keepCacheRenewed
+  yield* keepSealed
 })
 
 /** The disk, and whether it answers: a node starts all the same. */
@@ -120,7 +122,9 @@ const observers = (parts: DataPlaneParts) =>
 
 /** Everything that answers, in the order in which it opens: status listener, local rungs, licence, proxy. */
 const serving = (parts: DataPlaneParts) => {
-  const trust = parts.configTrust.pipe(Layer.provide(impatientDisk), Layer.provide(clusterKeys(parts)))
+  const trust = Layer.merge(parts.configTrust.pipe(Layer.provide(clusterKeys(parts))), parts.envelopeProtection).pipe(
+    Layer.provide(impatientDisk)
+  )
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),

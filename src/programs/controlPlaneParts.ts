@@ -1,5 +1,6 @@
 /** Every part of a control plane that can be swapped, with the layer that stands there by default. */
 import { Effect, Layer } from "effect"
+import * as AgeEnvelopes from "../layers/AgeEnvelopes.ts"
 import * as NodeAdminListener from "../layers/admin/NodeAdminListener.ts"
 import * as HttpsClusterListener from "../layers/cluster-listener/HttpsClusterListener.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
@@ -46,6 +47,8 @@ export const controlPlaneParts = {
   compression: ZlibCompression.layer,
   /** Signs what is sent, where there is a key. */
   configSigner: PemConfigSigner.layer,
+  /** What a configuration goes through on its way to object storage and back. */
+  envelopeProtection: AgeEnvelopes.layer,
   /** Makes the configuration as it goes over the wire. */
   payloads: ExportedPayloads.layer,
   /** The sessions of the data planes that are connected. */

@@ -1,6 +1,7 @@
 /** Every part of a data plane that can be swapped, with the layer that stands there by default. */
 
 import { FetchHttpClient } from "effect/http"
+import * as AgeEnvelopes from "../layers/AgeEnvelopes.ts"
 import * as BufferedAccessLog from "../layers/access-log/BufferedAccessLog.ts"
 import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
 import * as EncryptedCache from "../layers/cache-keys/EncryptedCache.ts"
@@ -55,6 +56,8 @@ export const dataPlaneParts = {
   compression: ZlibCompression.layer,
   /** Whom the node believes: the signatures of configurations, and its own seal. */
   configTrust: KeyedConfigTrust.layer,
+  /** What a configuration goes through on its way to object storage and back. */
+  envelopeProtection: AgeEnvelopes.layer,
   /** The keys by which the cache is encrypted, where it is. */
   cacheKeys: SettingsCacheKeys.layer,
   /** What the cache's bytes go through on their way to the disk and back. */

@@ -5,7 +5,7 @@
  *
  * A reference: without such keys, and without anybody who provides it, everything is believed.
  */
-import { Context, Effect } from "effect"
+import { Context, Effect, Stream } from "effect"
 import type { Attestation } from "../model/ConfigStatement.ts"
 import type { Fault } from "../model/Fault.ts"
 import type { Snapshot } from "../model/Snapshot.ts"
@@ -32,6 +32,8 @@ export interface ConfigTrust {
   ) => Effect.Effect<Attestation | undefined>
   /** Whose seal that would be; `undefined` where this node has none to give. */
   readonly sealName: Effect.Effect<string | undefined>
+  /** Each time that another key seals from then on. */
+  readonly sealChanges: Stream.Stream<void>
 }
 
 const believing: ConfigTrust = {
@@ -40,7 +42,8 @@ const believing: ConfigTrust = {
   kept: () => Effect.void,
   attest: ({ attestation }, { sha256 }) =>
     Effect.succeed(attestation?.statement.sha256 === sha256 ? attestation : undefined),
-  sealName: Effect.succeed(undefined)
+  sealName: Effect.succeed(undefined),
+  sealChanges: Stream.never
 }
 
 export const ConfigTrust = Context.Reference<ConfigTrust>("holdfast/services/ConfigTrust", {

@@ -2,13 +2,12 @@
 import { createPublicKey } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { orderOf, type Standing } from "../../src/model/ConfigOrder.ts"
+import { mayReplace, orderOf, type Standing } from "../../src/model/ConfigOrder.ts"
 import {
   type Attestation,
   attestationOf,
   attestationRow,
   type ConfigStatement,
-  mayReplace,
   readAttestation,
   sealedBy,
   sealKeyFromCluster,
@@ -145,13 +144,15 @@ describe("the order of configurations", () => {
     )
   })
 
-  it("lets nothing older replace anything, but a rollback over what it names", () => {
+  it("lets nothing older replace anything, and a rollback whatever is not newer than what it is over", () => {
     fc.assert(
       fc.property(standings, standings, standings, (candidate, known, over) => {
-        const isOlder = orderOf(candidate, known) === "older"
-        const isCovered = orderOf(known, over) !== "newer"
-        assert.strictEqual(mayReplace(candidate, known), !isOlder)
-        assert.strictEqual(mayReplace({ ...candidate, rollbackOver: over }, known), !isOlder || isCovered)
+        assert.strictEqual(mayReplace(candidate, known), orderOf(candidate, known) !== "older")
+        const rollback = { ...candidate, rollbackOver: over }
+        assert.strictEqual(mayReplace(rollback, known), orderOf(known, over) !== "newer")
+        // Nor does what was rolled back come again, from wherever it lies.
+        assert.strictEqual(mayReplace(known, rollback), orderOf(known, over) === "newer")
+        assert.strictEqual(orderOf(rollback, { ...known, rollbackOver: over }), "same")
       }),
       cases()
     )

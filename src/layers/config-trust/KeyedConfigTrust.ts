@@ -10,8 +10,8 @@
  * keys may be set during an outage.
  */
 import { Effect, Layer } from "effect"
-import { type Standing, showStanding } from "../../model/ConfigOrder.ts"
-import { type Attestation, attestationOf, mayReplace, sealedBy, verification } from "../../model/ConfigStatement.ts"
+import { mayReplace, type Standing, showStanding } from "../../model/ConfigOrder.ts"
+import { type Attestation, attestationOf, isSeal, sealedBy, verification } from "../../model/ConfigStatement.ts"
 import type { Fault } from "../../model/Fault.ts"
 import { keyName } from "../../model/SigningKey.ts"
 import { provenanceOf, type Snapshot } from "../../model/Snapshot.ts"
@@ -97,7 +97,7 @@ const make = Effect.gen(function* () {
   const judgeAge = ({ attestation }: Offer, seen: Standing | undefined): Distrust | undefined => {
     if (attestation === undefined || seen === undefined || mayReplace(attestation.statement, seen)) return undefined
     return refuse(
-      `expected nothing older than the newest configuration seen (${showStanding(seen)}): it is ${showStanding(attestation.statement)}, and no rollback over that`,
+      `expected nothing older than the newest configuration seen (${showStanding(seen)}): it is ${showStanding(attestation.statement)}`,
       true
     )
   }
@@ -140,8 +140,11 @@ const make = Effect.gen(function* () {
   const attest: ConfigTrust["attest"] = (snapshot, { sha256 }) =>
     Effect.sync((): Attestation | undefined => {
       const own = snapshot.attestation?.statement.sha256 === sha256 ? snapshot.attestation : undefined
-      if (own !== undefined && verification(own, keys())._tag === "verified") return own
+      const verdict = own === undefined ? undefined : verification(own, keys())
       const key = sealKeys.newest()
+      if (own !== undefined && verdict?._tag === "verified")
+        // A seal under a former key is this node's word still, and is given anew.
+        return key === undefined || !isSeal(verdict.by) ? own : sealedBy(own, key)
       if (key === undefined || snapshot.source !== "control_plane") return own
       const { epoch, sequence, hash, issuedAtMs, receivedAtMs } = snapshot
       const numbered = { ...(epoch === undefined ? {} : { epoch }), ...(sequence === undefined ? {} : { sequence }) }
@@ -150,7 +153,7 @@ const make = Effect.gen(function* () {
 
   const sealName = Effect.sync(() => sealKeys.newest()?.name)
 
-  return { judge, accepted, kept, attest, sealName }
+  return { judge, accepted, kept, attest, sealName, sealChanges: sealKeys.changes }
 })
 
 export const layer: Layer.Layer<never, StartError, Settings | Disk | ClusterKeys> = Layer.effect(ConfigTrust, make)

@@ -1,5 +1,5 @@
 /** The keys by which this node seals, and by which it knows its seals again: derived from the cluster's private key. */
-import { Effect, Stream } from "effect"
+import { Effect, PubSub, Stream } from "effect"
 import { type SealKey, sealKeyFromCluster } from "../../model/ConfigStatement.ts"
 import { inlinePem } from "../../model/Pem.ts"
 import { ClusterKeys } from "../../services/ClusterKeys.ts"
@@ -36,12 +36,15 @@ export const followSealKeys = Effect.gen(function* () {
   const newest = pem === undefined ? undefined : keyOf(pem)
   const previous = yield* previousKey(cluster_cert_key_previous)
   let known: ReadonlyArray<SealKey> = [newest, previous].flatMap((key) => key ?? [])
+  const replaced = yield* PubSub.unbounded<void>()
   const take = (text: string) =>
-    Effect.sync(() => {
+    Effect.suspend(() => {
       const key = keyOf(text)
-      if (key !== undefined) known = [key, ...known.filter(({ name }) => name !== key.name)]
+      if (key === undefined || key.name === known[0]?.name) return Effect.void
+      known = [key, ...known.filter(({ name }) => name !== key.name)]
+      return PubSub.publish(replaced, undefined)
     })
   yield* supervise("following the key of seals", Effect.andThen(Stream.runForEach(changes, take), Effect.never))
   const seals = newest !== undefined
-  return { all: () => known, newest: () => (seals ? known[0] : undefined) }
+  return { all: () => known, newest: () => (seals ? known[0] : undefined), changes: Stream.fromPubSub(replaced) }
 })
