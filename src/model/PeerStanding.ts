@@ -2,8 +2,7 @@
  * What a node says of the configuration that it gives to its neighbours, before and beside giving it: headers, so that
  * whoever asks many takes the newest, and takes it once. A hint and no more: what comes is judged by itself.
  */
-import type { Standing } from "./ConfigOrder.ts"
-import type { RollbackOver } from "./ConfigStatement.ts"
+import type { RollbackOver, Standing } from "./ConfigOrder.ts"
 
 /** Where a node gives its configuration. */
 export const peerConfigPath = "/v1/config"
@@ -23,7 +22,6 @@ export const peerHeaders = {
 
 export interface PeerStanding extends Standing {
   readonly hash: string
-  readonly rollbackOver?: RollbackOver
 }
 
 /** A control plane's names are any text, and a header is not. */

@@ -33,7 +33,8 @@ const rules: ReadonlyArray<Rule> = [
   {
     setting: "cluster_cert",
     isBroken: (values) => hasCluster(values) && values.cluster_cert === undefined,
-    message: "expected a certificate, for nodes and both planes know each other by it; `holdfast certs --out DIR` makes one"
+    message:
+      "expected a certificate, for nodes and both planes know each other by it; `holdfast certs --out DIR` makes one"
   },
   {
     setting: "cluster_cert_key",
@@ -58,7 +59,8 @@ const rules: ReadonlyArray<Rule> = [
       config_peer_listen.length > 0 &&
       cluster_mtls !== "shared" &&
       cluster_ca_cert === undefined,
-    message: "expected the authority that signs the data planes' certificates, for neighbours that dial config_peer_listen are known by it alone"
+    message:
+      "expected the authority that signs the data planes' certificates, for neighbours that dial config_peer_listen are known by it alone"
   },
   {
     setting: "cluster_fallback_config_storage",

@@ -92,7 +92,7 @@ const identityBesides = (now: CertificatePair, former: CertificatePair) =>
       expiresAtMs: Number.MAX_SAFE_INTEGER,
       authorities: [now.cert],
       memberAuthorities: [],
-  proxyAuthorities: [],
+      proxyAuthorities: [],
       former: certificateOf(former)
     }),
     (current) => ClusterIdentity.of({ current })

@@ -121,11 +121,7 @@ const make = Effect.gen(function* () {
       catch: (error) => failed(`the cluster certificate can't be used: ${messageOf(error)}`)
     })
 
-  const underneath = Effect.fnUntraced(function* (
-    attempt: Attempt,
-    { to, whom }: Dialled,
-    known: ClusterCredentials
-  ) {
+  const underneath = Effect.fnUntraced(function* (attempt: Attempt, { to, whom }: Dialled, known: ClusterCredentials) {
     if (proxy === undefined || whom === "neighbour") {
       attempt.missing = `no connection to ${formatAddress(to)}`
       return yield* openTcp(attempt, to).pipe(Effect.mapError(({ message }) => failed(message)))
