@@ -3,6 +3,7 @@
  * whoever asks many takes the newest, and takes it once. A hint and no more: what comes is judged by itself.
  */
 import type { RollbackOver, Standing } from "./ConfigOrder.ts"
+import type { SettingValues } from "./SettingTable.ts"
 
 /** Where a node gives its configuration. */
 export const peerConfigPath = "/v1/config"
@@ -76,3 +77,7 @@ export const readStanding = (header: (name: string) => string | undefined): Peer
     ...(rollbackOver === undefined ? {} : { rollbackOver })
   }
 }
+
+/** More than this is neither given nor taken: the same table as a push, in another order of keys and with who vouches for it. */
+export const peerBodyMaxBytes = ({ cluster_max_payload }: Pick<SettingValues, "cluster_max_payload">): number =>
+  2 * cluster_max_payload

@@ -1,6 +1,7 @@
 /** What the parts of a node tell of themselves so that the status listener, which opens first, can be asked at any time. */
 import { Context, Effect, Layer, MutableRef } from "effect"
 import { type LicenseReport, unlicensed } from "./LicenseGuard.ts"
+import type { PeerCounts } from "./PeerListener.ts"
 import type { ProxyCounts } from "./Proxy.ts"
 
 /** Of the connection to the control plane, since the node started. */
@@ -32,6 +33,8 @@ export class NodeHealth extends Context.Service<
     readonly connection: MutableRef.MutableRef<ConnectionCounts>
     /** Set while there is an access log: lines. */
     readonly accessLog: MutableRef.MutableRef<(() => DeliveryCounts) | undefined>
+    /** Set while neighbours may ask this node for its configuration. */
+    readonly peers: MutableRef.MutableRef<(() => PeerCounts) | undefined>
     /** Set while requests are traced: spans. */
     readonly tracing: MutableRef.MutableRef<(() => DeliveryCounts) | undefined>
   }
@@ -46,6 +49,7 @@ export class NodeHealth extends Context.Service<
       license: MutableRef.make(unlicensed),
       connection: MutableRef.make<ConnectionCounts>({ sessions: 0, failedDials: 0 }),
       accessLog: MutableRef.make<(() => DeliveryCounts) | undefined>(undefined),
+      peers: MutableRef.make<(() => PeerCounts) | undefined>(undefined),
       tracing: MutableRef.make<(() => DeliveryCounts) | undefined>(undefined)
     }))
   )
