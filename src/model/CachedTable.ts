@@ -4,7 +4,7 @@
  * history: `docs/cache-file.md`.
  */
 import { hashTable } from "./ConfigHash.ts"
-import { attestationRow, readAttestation } from "./ConfigStatement.ts"
+import { attestationRow, isSeal, readAttestation } from "./ConfigStatement.ts"
 import { provenanceKey } from "./ConfigTable.ts"
 import { isRecord, type Row } from "./Entity.ts"
 import { type Provenance, provenanceOf, type Version } from "./Snapshot.ts"
@@ -22,6 +22,9 @@ export interface Origin extends Provenance {
   readonly gatewayVersion?: string
 }
 
+/** The source of what a person made. */
+export const sourceByHand = "by hand"
+
 /** The format that this version writes. The first one had no number; the third one added who vouches for it. */
 export const cacheFormat = 3
 /** The oldest reader that understands what this version writes. */
@@ -37,7 +40,7 @@ export const encodeCachedTable = (content: TableContent, origin: Origin): string
     hash: origin.hash,
     ...(origin.epoch === undefined ? {} : { epoch: origin.epoch }),
     ...(origin.sequence === undefined ? {} : { sequence: origin.sequence }),
-    source: origin.source,
+    source: origin.isByHand === true ? sourceByHand : origin.source,
     received_at: new Date(origin.receivedAtMs).toISOString(),
     ...(origin.issuedAtMs === undefined ? {} : { issued_at: new Date(origin.issuedAtMs).toISOString() }),
     ...(origin.gatewayVersion === undefined ? {} : { gateway_version: origin.gatewayVersion }),
@@ -197,6 +200,9 @@ export const decodeCachedTable = (
   const sha256 = match === "fits" ? textIn(provenance, "sha256") : undefined
   const from = provenanceIn(provenance)
   const statement = from.attestation?.statement
+  // Without provenance it is Kong 2.x's or a person's, and nobody can tell which. Who has the control plane's key speaks for it.
+  const isSigned = from.attestation?.signatures.some(({ by }) => !isSeal(by)) === true
+  const isByHand = !isSigned && (!isRecord(found) || textIn(provenance, "source") === sourceByHand)
   const signedHash = statement !== undefined && statement.sha256 === sha256 ? statement.hash : undefined
   return {
     _tag: "Right",
@@ -207,7 +213,8 @@ export const decodeCachedTable = (
     source: textIn(provenance, "source"),
     gatewayVersion: textIn(provenance, "gateway_version"),
     ...(sha256 === undefined ? {} : { sha256 }),
-    ...from
+    ...from,
+    ...(isByHand ? { isByHand } : {})
   }
 }
 

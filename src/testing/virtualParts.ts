@@ -72,6 +72,7 @@ export const virtualCredentials: ClusterCredentials = {
   commonName: undefined,
   expiresAtMs: Date.UTC(2126, 0, 1),
   authorities: [],
+  memberAuthorities: [],
   proxyAuthorities: [],
   former: undefined
 }

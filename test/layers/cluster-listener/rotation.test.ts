@@ -29,6 +29,7 @@ const holding = (pair: CertificatePair, former?: CertificatePair): ClusterCreden
   commonName: undefined,
   expiresAtMs: Number.MAX_SAFE_INTEGER,
   authorities: [pair.cert],
+  memberAuthorities: [pair.cert],
   proxyAuthorities: [],
   former: former === undefined ? undefined : { ...former, fingerprint256: digest(former) }
 })
