@@ -1,7 +1,7 @@
 /** The licences of what the bundle contains: whoever passes the daemon on passes these on. */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { isAbsolute, join } from "node:path"
 import type { OutputChunk } from "rolldown"
 
 const packageFolder = /^(.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+)[\\/]/
@@ -24,7 +24,7 @@ export const thirdPartyLicenses = async (
   const folders = chunks
     .flatMap(({ moduleIds }) => moduleIds)
     .flatMap((id) => packageFolder.exec(id)?.[1] ?? [])
-    .map((folder) => (folder.startsWith(root) ? folder : join(root, folder)))
+    .map((folder) => (isAbsolute(folder) ? folder : join(root, folder)))
   const sections = [...new Set(folders)]
     .filter((folder) => existsSync(join(folder, "package.json")))
     .sort()

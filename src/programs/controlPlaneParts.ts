@@ -7,6 +7,7 @@ import * as ExportedPayloads from "../layers/ExportedPayloads.ts"
 import * as MemoryClusterHub from "../layers/MemoryClusterHub.ts"
 import * as GatheredFleetMetrics from "../layers/metrics/GatheredFleetMetrics.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
+import * as WorkerConfigStorage from "../layers/object-storage/WorkerConfigStorage.ts"
 import * as PushLoop from "../layers/PushLoop.ts"
 import * as RandomIds from "../layers/RandomIds.ts"
 import * as StatFileWatch from "../layers/StatFileWatch.ts"
@@ -43,6 +44,8 @@ export const controlPlaneParts = {
   /** Keeps what the data planes counted. */
   telemetryStore: SqliteTelemetryStore.layer,
   compression: ZlibCompression.layer,
+  /** Where configurations lie for nodes that can't reach their control plane, where that is asked for. */
+  configStorage: WorkerConfigStorage.layer,
   /** Makes the configuration as it goes over the wire. */
   payloads: ExportedPayloads.layer,
   /** The sessions of the data planes that are connected. */

@@ -20,6 +20,7 @@ import * as HttpProxy from "../layers/http-proxy/HttpProxy.ts"
 import * as WatchingLicenseGuard from "../layers/license/WatchingLicenseGuard.ts"
 import * as GatheredNodeMetrics from "../layers/metrics/GatheredNodeMetrics.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
+import * as WorkerConfigStorage from "../layers/object-storage/WorkerConfigStorage.ts"
 import * as OtlpMetricsExport from "../layers/opentelemetry/OtlpMetricsExport.ts"
 import * as OtlpTracing from "../layers/opentelemetry/OtlpTracing.ts"
 import * as OutletConnection from "../layers/outlet/OutletConnection.ts"
@@ -60,6 +61,8 @@ export const dataPlaneParts = {
   configCache: DiskConfigCache.layer,
   /** What is served when nothing better is at hand. */
   declarativeConfig: FileDeclarativeConfig.layer,
+  /** Where configurations lie for nodes that can't reach their control plane, where that is asked for. */
+  configStorage: WorkerConfigStorage.layer,
   /** Where a configuration may be found over the network while the control plane is away. */
   remoteRungs: RemoteRungs.none,
   /** Tells when a file was changed: the cache or the declarative file by hand, certificates by whoever rotates them. */

@@ -16,6 +16,7 @@ import { Disk } from "../services/Disk.ts"
 import { ErrorTemplates } from "../services/ErrorTemplates.ts"
 import { FileWatch } from "../services/FileWatch.ts"
 import { Identity } from "../services/Identity.ts"
+import { ConfigStorage } from "../services/ObjectStore.ts"
 import { Proxy } from "../services/Proxy.ts"
 import { ResolveFailure, Resolver } from "../services/Resolver.ts"
 import { SecureRandom } from "../services/SecureRandom.ts"
@@ -56,6 +57,8 @@ const inert = Context.empty().pipe(
     })
   ),
   Context.add(ErrorTemplates, { load: Effect.succeed({}) }),
+  // A bucket of the world's is given to a node as a part: `MemoryObjectStore.layerOf(bucket.client())`.
+  Context.add(ConfigStorage, undefined),
   Context.add(ClusterTransport, {
     connect: () =>
       Effect.fail(new ClusterUnreachable({ reason: "failed", message: "a virtual node has no real network" }))
@@ -103,6 +106,7 @@ export const virtualParts = {
   secureRandom: outside,
   identity: outside,
   compression: outside,
+  configStorage: outside,
   fileWatch: outside,
   statusListener: outside,
   serverCertificate: outside,

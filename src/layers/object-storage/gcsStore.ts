@@ -54,10 +54,10 @@ const errorOf = (text: string): { readonly code: string | undefined; readonly me
   }
 }
 
-/** Of a 404 Google says in words alone what is missing. */
-const refusalFrom = (status: number, text: string): Refusal => {
+/** Of a 404 Google says in words alone what is missing; a write never misses the object, for that is 412. */
+const refusalFrom = (method: Request["method"], status: number, text: string): Refusal => {
   const { code, message } = errorOf(text)
-  const isBucket = status === 404 && /bucket (?:\S+ )?(?:does not exist|was not found|not found)/i.test(message)
+  const isBucket = status === 404 && (method === "POST" || /\bbucket does not exist/i.test(message))
   return { status, code: isBucket ? "NoSuchBucket" : code, message }
 }
 
@@ -122,7 +122,7 @@ export const openGcs = (
     const { send, base } = await transport()
     const answer = await send(`${base}${path}`, request)
     if (answer.status === 200) return answer
-    throw new RefusedByGoogle(refusalFrom(answer.status, await answer.text()))
+    throw new RefusedByGoogle(refusalFrom(request.method, answer.status, await answer.text()))
   }
 
   const objects = `/storage/v1/b/${encodeURIComponent(bucket)}/o`
