@@ -69,7 +69,10 @@ class StorageThread {
       return Effect.sync(() => this.#abort(id))
     })
 
-  readonly end = (): Promise<unknown> => this.#worker.terminate()
+  readonly end = (): Promise<unknown> => {
+    this.#die("the worker for object storage was ended")
+    return this.#worker.terminate()
+  }
 
   readonly #settle = (id: number, outcome: Outcome): void => {
     const settle = this.#waiting.get(id)
