@@ -102,6 +102,15 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "reconnect policy failed": dp(
     "An embedder's reconnect policy threw; the delay before is waited again, or 10 s when there was none."
   ),
+  "configurations are signed": cp(
+    "`config_signing_key` is set: what goes to data planes and into object storage carries the signature of `key`."
+  ),
+  "the newest configuration that was seen is not known any more": dp(
+    "`newest.kept` says nothing that this node could have written (`reason`): until a configuration is believed again, one that is older than those before it would be, if it is signed."
+  ),
+  "which configuration is the newest can't be kept": dp(
+    "The prefix can't be written (`cause`). It holds until the process ends that nothing older is believed."
+  ),
   "cached configurations are encrypted with the newest key": dp(
     "Everything in the cache is under the key that `key` names: former keys may go. Told at the start and after each change of the key."
   ),

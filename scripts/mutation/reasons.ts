@@ -198,13 +198,13 @@ export const reasons: ReadonlyArray<Reasoned> = [
     why: "Only narrows the type: without an expiry there is a fault."
   },
   {
-    file: "src/model/LicenseSignature.ts",
+    file: "src/model/SigningKey.ts",
     text: "} catch {",
     mutations: ["{ return undefined } → {}"],
     why: "A function that ends without a word returns undefined as well."
   },
   {
-    file: "src/model/LicenseSignature.ts",
+    file: "src/model/SigningKey.ts",
     text: "const blocks = pem.match(publicBlock) ?? []",
     mutations: ['[] → ["Stryker was here"]'],
     why: "No key can be read of that text either: the same answer."

@@ -47,7 +47,7 @@ export const targets: ReadonlyArray<Target> = [
   {
     name: "licence",
     sources: [
-      "src/model/{License,LicenseSignature,LicenseStanding,FoundLicense,KeptLicense,ExpiryWarnings}.ts",
+      "src/model/{License,LicenseSignature,SigningKey,LicenseStanding,FoundLicense,KeptLicense,ExpiryWarnings}.ts",
       "src/services/LicenseGuard.ts",
       "src/layers/license/*.ts"
     ],

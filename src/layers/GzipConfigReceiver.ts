@@ -6,7 +6,7 @@
  */
 import { Cause, Effect, Exit, Layer, SubscriptionRef } from "effect"
 import type { Fault } from "../model/Fault.ts"
-import { zeroHash } from "../model/Snapshot.ts"
+import { type Provenance, provenanceOf, type Snapshot, zeroHash } from "../model/Snapshot.ts"
 import type { Payload } from "../model/session/State.ts"
 import { isShortOfMemory, messageOf } from "../model/thrown.ts"
 import type { Reconfigure } from "../model/Wire.ts"
@@ -14,7 +14,8 @@ import { Compression, inflatedMaxBytes } from "../services/Compression.ts"
 import { ConfigCache } from "../services/ConfigCache.ts"
 import { ConfigCodec } from "../services/ConfigCodec.ts"
 import { type ApplyOutcome, ConfigReceiver } from "../services/ConfigReceiver.ts"
-import { ConfigRejected, LiveConfig } from "../services/LiveConfig.ts"
+import { ConfigTrust } from "../services/ConfigTrust.ts"
+import { ConfigRejected, LiveConfig, type Offer } from "../services/LiveConfig.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
 
 const rejected = (faults: ReadonlyArray<Fault>, hash?: string) =>
@@ -22,12 +23,29 @@ const rejected = (faults: ReadonlyArray<Fault>, hash?: string) =>
 
 const millisPerSecond = 1_000
 
+const provenanceIn = ({ timestamp, attestation }: Reconfigure): Provenance =>
+  attestation === undefined
+    ? provenanceOf(timestamp === undefined ? {} : { issuedAtMs: Math.round(timestamp * millisPerSecond) })
+    : provenanceOf({ ...attestation.statement, attestation })
+
+const signersOf = ({ attestation }: Snapshot): ReadonlyArray<string> =>
+  attestation?.signatures.map(({ by }) => by) ?? []
+
+/** The cache holds the same table, found there at the start and vouched for by others: it is written anew. */
+const isBetterVouched = (given: Snapshot, before: Snapshot, seal: string | undefined): boolean => {
+  if (before.source !== "disk") return false
+  const signers = signersOf(given)
+  const wanted = signers.length > 0 || seal === undefined ? signers : [seal]
+  return wanted.some((by) => !signersOf(before).includes(by))
+}
+
 const make = Effect.gen(function* () {
   const compression = yield* Compression
   const { decodeReconfigure, describeTable } = yield* ConfigCodec
   const live = yield* LiveConfig
   const cache = yield* ConfigCache
   const clock = yield* TrustedClock
+  const trust = yield* ConfigTrust
   /** The hash of what must still be written, even if it comes again meanwhile and is not new then. */
   let owed: string | undefined
   /** An empty one has no name of its own, and is applied again with each push (§6.9): it is written once all the same. */
@@ -70,7 +88,10 @@ const make = Effect.gen(function* () {
   const serve = Effect.fnUntraced(function* (message: Reconfigure) {
     const receivedAtMs = yield* clock.nowMs
     const { config_table: raw, config_hash: hash } = message
-    const { snapshot, isNew } = yield* live.apply({ raw, hash, receivedAtMs, source: "control_plane" })
+    const before = (yield* SubscriptionRef.get(live.state)).snapshot
+    const offer: Offer = { raw, hash, receivedAtMs, source: "control_plane", ...provenanceIn(message) }
+    const { snapshot, isNew } = yield* live.apply(offer)
+    if (!isNew && before !== undefined && isBetterVouched(snapshot, before, yield* trust.sealName)) owed = snapshot.hash
     const isKept = snapshot.hash === zeroHash && keptEmpty === describeTable(raw).sha256
     if (isNew && !isKept) owed = snapshot.hash
     return { _tag: "applied", hash: snapshot.hash } satisfies ApplyOutcome

@@ -2,13 +2,16 @@
 import { Effect, Layer, MutableRef, Semaphore, SubscriptionRef } from "effect"
 import { emptyConfig } from "../model/CompiledConfig.ts"
 import { hashTable } from "../model/ConfigHash.ts"
+import { mayReplace, showStanding } from "../model/ConfigOrder.ts"
+import { standingIn } from "../model/ConfigStatement.ts"
 import { isEmptyTable } from "../model/ConfigTable.ts"
 import { type Fault, formatFault } from "../model/Fault.ts"
 import { PluginsRefused } from "../model/plugin/PluginsRefused.ts"
-import { type Snapshot, type Source, type Version, zeroHash } from "../model/Snapshot.ts"
+import { provenanceOf, type Snapshot, type Source, zeroHash } from "../model/Snapshot.ts"
 import { inOrder, isAtLeastAsGood, moveBetween, preferenceOf } from "../model/SourcePreference.ts"
 import { isShortOfMemory, messageOf } from "../model/thrown.ts"
 import { ConfigCodec } from "../services/ConfigCodec.ts"
+import { ConfigTrust } from "../services/ConfigTrust.ts"
 import {
   type Applied,
   ConfigRejected,
@@ -24,20 +27,21 @@ import { Router } from "../services/Router.ts"
 import { Settings } from "../services/Settings.ts"
 import { TrustedClock } from "../services/TrustedClock.ts"
 
-type Stage = "schema" | "compile"
+type Stage = "trust" | "schema" | "compile"
 
-const refusal = ({ source, hash, place }: Offer, stage: Stage, faults: ReadonlyArray<Fault>) =>
+const refusal = (
+  { source, hash, place }: Offer,
+  stage: Stage,
+  faults: ReadonlyArray<Fault>,
+  more: { readonly mayServeYet?: true } = {}
+) =>
   new ConfigRejected({
+    ...more,
     source,
     hash,
     stage,
     faults: place === undefined ? faults : faults.map((fault) => ({ place, ...fault }))
   })
-
-const versionOf = ({ epoch, sequence }: Version): Version => ({
-  ...(epoch === undefined ? {} : { epoch }),
-  ...(sequence === undefined ? {} : { sequence })
-})
 
 /**
  * What throws at a configuration would throw again: it refuses the configuration, and stops nothing else. Want of memory is
@@ -67,6 +71,7 @@ const make = Effect.gen(function* () {
   const router = yield* Router
   const plugins = yield* Plugins
   const { decodeTable } = yield* ConfigCodec
+  const trust = yield* ConfigTrust
   const clock = yield* TrustedClock
   const preference = preferenceOf(yield* Settings)
   const current = MutableRef.make(emptyConfig)
@@ -146,7 +151,7 @@ const make = Effect.gen(function* () {
     )
     const { raw, source, receivedAtMs } = offer
     const { table, notServed } = decoded
-    return { ...versionOf(offer), raw, source, receivedAtMs, hash, table, notServed } satisfies Snapshot
+    return { ...provenanceOf(offer), raw, source, receivedAtMs, hash, table, notServed } satisfies Snapshot
   })
 
   const warnOfNotServed = Effect.fnUntraced(function* (snapshot: Snapshot) {
@@ -193,7 +198,7 @@ const make = Effect.gen(function* () {
   /** The same hash from a better rung is a climb without a swap. */
   const climb = Effect.fnUntraced(function* (snapshot: Snapshot, offer: Offer) {
     const { source, receivedAtMs } = offer
-    const climbed: Snapshot = { ...snapshot, ...versionOf(offer), source, receivedAtMs }
+    const climbed: Snapshot = { ...snapshot, ...provenanceOf(offer), source, receivedAtMs }
     running = climbed
     const from = (yield* SubscriptionRef.get(state)).source
     yield* SubscriptionRef.update(state, (known) => ({
@@ -224,6 +229,26 @@ const make = Effect.gen(function* () {
     })
   })
 
+  const refuseUntrusted = Effect.fnUntraced(function* (offer: Offer) {
+    const distrust = yield* trust.judge(offer)
+    if (distrust === undefined) return
+    return yield* refusal(offer, "trust", distrust.faults, distrust.mayServeYet ? { mayServeYet: true } : {})
+  })
+
+  /** A better rung is not a newer one: only a live session's latest always counts, and what a person puts in its place. */
+  const refuseOlder = Effect.fnUntraced(function* (offer: Offer) {
+    if (running === undefined || offer.source === "control_plane" || offer.byHand !== undefined) return
+    const [given, serving] = [standingIn(offer), standingIn(running)]
+    if (running.source === "declarative_file" || mayReplace(given, serving)) return
+    const message = `expected nothing older than what serves (${showStanding(serving)}): it is ${showStanding(given)}`
+    return yield* new ConfigRejected({
+      source: offer.source,
+      hash: offer.hash,
+      isOutranked: true,
+      faults: [{ path: [], message, ...(offer.place === undefined ? {} : { place: offer.place }) }]
+    })
+  })
+
   /** What serves already stays what it is when a worse rung offers it again. */
   const keep = (snapshot: Snapshot, offer: Offer): Effect.Effect<Applied> =>
     isAtLeastAsGood(preference, offer.source, snapshot.source)
@@ -233,11 +258,14 @@ const make = Effect.gen(function* () {
   const apply = Effect.fnUntraced(
     function* (offer: Offer) {
       yield* refuseWorse(offer)
+      yield* refuseUntrusted(offer)
+      yield* refuseOlder(offer)
       if (running !== undefined && offer.hash !== undefined && offer.hash === running.hash)
-        return yield* keep(running, offer)
+        return yield* Effect.tap(keep(running, offer), ({ snapshot }) => trust.accepted(snapshot))
       const beganMs = yield* monotonicMs
       const snapshot = yield* makeSnapshot(offer)
       yield* swap(offer, snapshot, beganMs)
+      yield* trust.accepted(snapshot)
       return { snapshot, isNew: true } satisfies Applied
     },
     Effect.tapError(tell),

@@ -4,23 +4,26 @@
  * history: `docs/cache-file.md`.
  */
 import { hashTable } from "./ConfigHash.ts"
+import { attestationRow, readAttestation } from "./ConfigStatement.ts"
 import { provenanceKey } from "./ConfigTable.ts"
 import { isRecord, type Row } from "./Entity.ts"
-import type { Version } from "./Snapshot.ts"
+import { type Provenance, provenanceOf, type Version } from "./Snapshot.ts"
 import { describeTable, sha256, type TableContent, withoutProvenance } from "./TableContent.ts"
 import { version } from "./version.ts"
 
 /** What a table came with, and what it is written with. */
-export interface Origin extends Version {
+export interface Origin extends Provenance {
   /** What the control plane called this configuration, or what was computed. */
   readonly hash: string
   /** Who gave it: a rung of the ladder, or a person. */
   readonly source: string
   readonly receivedAtMs: number
+  /** What the node that wrote it claims to be, in four parts (`resilience.md` §5.3). */
+  readonly gatewayVersion?: string
 }
 
-/** The format that this version writes. The first one had no number. */
-export const cacheFormat = 2
+/** The format that this version writes. The first one had no number; the third one added who vouches for it. */
+export const cacheFormat = 3
 /** The oldest reader that understands what this version writes. */
 const readableBy = 2
 
@@ -36,16 +39,24 @@ export const encodeCachedTable = (content: TableContent, origin: Origin): string
     ...(origin.sequence === undefined ? {} : { sequence: origin.sequence }),
     source: origin.source,
     received_at: new Date(origin.receivedAtMs).toISOString(),
-    sha256: content.sha256
+    ...(origin.issuedAtMs === undefined ? {} : { issued_at: new Date(origin.issuedAtMs).toISOString() }),
+    ...(origin.gatewayVersion === undefined ? {} : { gateway_version: origin.gatewayVersion }),
+    sha256: content.sha256,
+    ...(origin.attestation === undefined ? {} : attestationRow(origin.attestation))
   }
   const head = content.text === "{}" ? "{" : `${content.text.slice(0, -1)},`
   return `${head}${JSON.stringify(provenanceKey)}:${JSON.stringify(provenance)}}`
 }
 
-export interface CachedTable extends Version {
+export interface CachedTable extends Provenance {
   readonly _tag: "Right"
   readonly raw: Row
+  /** SHA-256 of its canonical JSON, where it had to be told to know that it is whole. */
+  readonly sha256?: string
   readonly hash: string
+  /** Who gave it to the node that wrote it. */
+  readonly source: string | undefined
+  readonly gatewayVersion: string | undefined
   readonly receivedAtMs: number | undefined
   /** The version that wrote it, where it says so. */
   readonly writtenBy: string | undefined
@@ -126,6 +137,25 @@ const parse = (text: string): Row | undefined => {
 
 const noTable = wrong("json", "expected a config table as JSON")
 
+const versionIn = (provenance: Row): Version => {
+  const { epoch, sequence } = provenanceIn(provenance)
+  return provenanceOf({ ...(epoch === undefined ? {} : { epoch }), ...(sequence === undefined ? {} : { sequence }) })
+}
+
+/** A signed statement beats what stands beside it: that is for people to read. */
+const provenanceIn = (provenance: Row): Provenance => {
+  const attestation = readAttestation(provenance)
+  if (attestation !== undefined) return provenanceOf({ ...attestation.statement, attestation })
+  const issuedAt = Date.parse(textIn(provenance, "issued_at") ?? "")
+  const epoch = textIn(provenance, "epoch")
+  const sequence = numberIn(provenance, "sequence")
+  return {
+    ...(epoch === undefined ? {} : { epoch }),
+    ...(sequence === undefined ? {} : { sequence }),
+    ...(Number.isNaN(issuedAt) ? {} : { issuedAtMs: issuedAt })
+  }
+}
+
 /** Throws at what is nested deeper than recursion goes. */
 export const decodeCachedTable = (
   text: string,
@@ -141,20 +171,24 @@ export const decodeCachedTable = (
   const match = matchOf(raw, provenance, () => describe(raw))
   if (match === "differs") return digestFault
   const hash = match === "fits" ? hashIn(provenance) : undefined
-  const epoch = textIn(provenance, "epoch")
-  const sequence = numberIn(provenance, "sequence")
+  const sha256 = match === "fits" ? textIn(provenance, "sha256") : undefined
+  const from = provenanceIn(provenance)
+  const statement = from.attestation?.statement
+  const signedHash = statement !== undefined && statement.sha256 === sha256 ? statement.hash : undefined
   return {
     _tag: "Right",
     raw,
-    hash: hash ?? hashTable(raw).config,
+    hash: signedHash ?? hash ?? hashTable(raw).config,
     receivedAtMs: receivedAtMsIn(provenance),
     writtenBy: textIn(provenance, "written_by"),
-    ...(epoch === undefined ? {} : { epoch }),
-    ...(sequence === undefined ? {} : { sequence })
+    source: textIn(provenance, "source"),
+    gatewayVersion: textIn(provenance, "gateway_version"),
+    ...(sha256 === undefined ? {} : { sha256 }),
+    ...from
   }
 }
 
-export interface TableByHand {
+export interface TableByHand extends Version {
   readonly raw: Row
   readonly content: TableContent
   readonly hash: string
@@ -171,7 +205,8 @@ export const tableByHand = (text: string): TableByHand | undefined => {
   const raw = withoutProvenance(parsed)
   const content = describeTable(raw)
   const former = hashIn(provenance)
-  if (former !== undefined && matchOf(raw, provenance, () => content) === "fits") return { raw, content, hash: former }
+  if (former !== undefined && matchOf(raw, provenance, () => content) === "fits")
+    return { raw, content, hash: former, ...versionIn(provenance) }
   const computed = hashTable(raw).config
   return { raw, content, hash: computed === former ? content.sha256.slice(0, hashLength) : computed }
 }

@@ -3,10 +3,11 @@
  * the payload's canonical JSON, in 128 hexadecimal digits, and the payload names the key: so a licence of ours that was
  * changed is told from one that somebody else has signed.
  */
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto"
+import { type KeyObject, sign, verify } from "node:crypto"
 import type { Row } from "./Entity.ts"
 import type { Fault } from "./Fault.ts"
 import { type License, licenseText, parseLicense } from "./License.ts"
+import { keyName } from "./SigningKey.ts"
 
 /**
  * `verified` by one of the keys at hand; `invalid` when it names one of them that did not make it; `unverifiable` when
@@ -15,13 +16,6 @@ import { type License, licenseText, parseLicense } from "./License.ts"
 export type SignatureVerdict = "verified" | "invalid" | "unverifiable"
 
 const keyField = "signing_key"
-
-/** The same for both keys of a pair, and for no other: the start of the SHA-256 of the public one. */
-const keyName = (key: KeyObject): string => {
-  const publicKey = key.type === "private" ? createPublicKey(key) : key
-  const der = publicKey.export({ type: "spki", format: "der" })
-  return `ed25519:${createHash("sha256").update(der).digest("hex").slice(0, 16)}`
-}
 
 export const signatureVerdict = (license: License, publicKeys: ReadonlyArray<KeyObject>): SignatureVerdict => {
   const text = Buffer.from(license.signedText)
@@ -42,27 +36,3 @@ export const issueLicense = (payload: Row, privateKey: KeyObject): IssuedLicense
   const signature = sign(null, Buffer.from(unsigned.license.signedText), privateKey).toString("hex")
   return { _tag: "Right", text: licenseText(named, signature) }
 }
-
-const attempt = (read: () => KeyObject): KeyObject | undefined => {
-  try {
-    const key = read()
-    return key.asymmetricKeyType === "ed25519" ? key : undefined
-  } catch {
-    return undefined
-  }
-}
-
-const publicBlock = /-----BEGIN PUBLIC KEY-----[^-]*-----END PUBLIC KEY-----/g
-
-/**
- * One key or several, so that a new one can be known before the old one goes; `undefined` when the text holds anything
- * else. A private key, which would do as well, doesn't belong where licences are only checked.
- */
-export const readPublicKeys = (pem: string): ReadonlyArray<KeyObject> | undefined => {
-  const blocks = pem.match(publicBlock) ?? []
-  if (blocks.length === 0 || pem.split("-----BEGIN ").length - 1 !== blocks.length) return undefined
-  const keys = blocks.map((block) => attempt(() => createPublicKey(block)))
-  return keys.every((key) => key !== undefined) ? keys : undefined
-}
-
-export const readPrivateKey = (pem: string): KeyObject | undefined => attempt(() => createPrivateKey(pem))

@@ -1,4 +1,5 @@
 /** A snapshot: a config table that passed validation, with its provenance. */
+import type { Attestation } from "./ConfigStatement.ts"
 import type { ConfigTable } from "./ConfigTable.ts"
 import type { Row } from "./Entity.ts"
 
@@ -17,7 +18,22 @@ export interface Version {
   readonly sequence?: number
 }
 
-export interface Snapshot extends Version {
+/** What a configuration came with, beside its number. */
+export interface Provenance extends Version {
+  /** When its control plane, or a person, gave it out, by their clock; ms since the epoch. */
+  readonly issuedAtMs?: number
+  /** Who vouches for it, as far as anybody does. */
+  readonly attestation?: Attestation
+}
+
+export const provenanceOf = ({ epoch, sequence, issuedAtMs, attestation }: Provenance): Provenance => ({
+  ...(epoch === undefined ? {} : { epoch }),
+  ...(sequence === undefined ? {} : { sequence }),
+  ...(issuedAtMs === undefined ? {} : { issuedAtMs }),
+  ...(attestation === undefined ? {} : { attestation })
+})
+
+export interface Snapshot extends Provenance {
   /** The table as it came, without provenance: what is cached and hashed. */
   readonly raw: Row
   readonly table: ConfigTable

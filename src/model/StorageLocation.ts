@@ -1,6 +1,4 @@
 /** Where configurations lie for new nodes (`cluster_fallback_config_storage`, reference `resilience.md` §5.1). */
-import { isAbsolute, normalize } from "node:path"
-
 /** `prefix` has no slash at either end, and may be empty. */
 export type StorageLocation =
   | { readonly kind: "s3" | "gcs"; readonly bucket: string; readonly prefix: string }
@@ -29,8 +27,10 @@ const kinds: Readonly<Record<string, "s3" | "gcs" | "azure" | "file">> = {
 
 const inFolder = (rest: string): StorageLocation | undefined => {
   try {
-    const folder = normalize(decodeURIComponent(rest))
-    return isAbsolute(folder) && !folder.includes("\0") ? { kind: "file", folder } : undefined
+    const parts = decodeURIComponent(rest).split("/")
+    const isGood = parts[0] === "" && !parts.some((part) => part === ".." || part.includes("\0"))
+    const folder = `/${parts.filter((part) => part !== "" && part !== ".").join("/")}`
+    return isGood ? { kind: "file", folder } : undefined
   } catch {
     return undefined
   }

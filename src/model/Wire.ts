@@ -4,6 +4,7 @@
  * commercial peers add some.
  */
 import type { ConfigHashes } from "./ConfigHash.ts"
+import { type Attestation, attestationRow, readAttestation } from "./ConfigStatement.ts"
 import { isRecord, type Row } from "./Entity.ts"
 import type { Fault } from "./Fault.ts"
 import { zeroHash } from "./Snapshot.ts"
@@ -46,6 +47,8 @@ export interface Reconfigure {
   readonly config_hash?: string
   /** Granular hashes; absent unless all of them are well-formed, for then everything is rebuilt, which is always right. */
   readonly hashes?: ConfigHashes
+  /** What the control plane vouches for: ours alone send it, and others' data planes ignore it (§14). */
+  readonly attestation?: Attestation
 }
 
 /** What was wrong with one row of a refused configuration (§7). */
@@ -138,8 +141,16 @@ export const decodeBasicInfo = (bytes: Uint8Array): DecodedBasicInfo => {
 
 // --- reconfigure ---
 
+/** A name that no other product gives to something else. */
+const attestationField = "holdfast"
+
 /** The JSON text of a push, to be compressed as gzip before it is sent (§4). */
-export const reconfigureJson = (message: Reconfigure): string => JSON.stringify({ type: "reconfigure", ...message })
+export const reconfigureJson = ({ attestation, ...message }: Reconfigure): string =>
+  JSON.stringify({
+    type: "reconfigure",
+    ...message,
+    ...(attestation === undefined ? {} : { [attestationField]: attestationRow(attestation) })
+  })
 
 const hashNames = ["config", "routes", "services", "plugins", "upstreams", "targets"] as const
 
@@ -165,13 +176,15 @@ export const decodeReconfigure = (json: Uint8Array): DecodedReconfigure => {
   }
   if (faults.length > 0) return wrong(...faults)
   const granular = granularHashes(hashes)
+  const attestation = readAttestation(parsed.value[attestationField])
   return {
     _tag: "Right",
     message: {
       ...(typeof timestamp === "number" ? { timestamp } : {}),
       config_table: config_table as Row,
       ...(isConfigHash(config_hash) ? { config_hash } : {}),
-      ...(granular === undefined ? {} : { hashes: granular })
+      ...(granular === undefined ? {} : { hashes: granular }),
+      ...(attestation === undefined ? {} : { attestation })
     }
   }
 }

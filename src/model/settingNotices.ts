@@ -81,7 +81,7 @@ const onlyOnDataPlane = (values: SettingValues): ReadonlyArray<Fault> => {
   if (values.role === "data_plane") return []
   const { values: presets } = parseSettings({ env: {} })
   return ofDataPlane
-    .filter((name) => values[name] !== presets[name])
+    .filter((name) => JSON.stringify(values[name]) !== JSON.stringify(presets[name]))
     .map((name) => ({ path: [name], message: "only a data plane goes by it, and this is a control plane" }))
 }
 

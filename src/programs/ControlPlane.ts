@@ -61,6 +61,7 @@ const assemble = (parts: ControlPlaneParts) => {
     parts.telemetryStore
   ).pipe(Layer.provide(parts.database))
   const core = parts.payloads.pipe(
+    Layer.provideMerge(Layer.merge(parts.configSigner, parts.envelopeProtection).pipe(Layer.provide(parts.disk))),
     Layer.provideMerge(parts.compression),
     Layer.provideMerge(records),
     Layer.merge(parts.clusterHub)

@@ -13,6 +13,7 @@ import { ClusterIdentity } from "../services/ClusterIdentity.ts"
 import { ClusterKeys } from "../services/ClusterKeys.ts"
 import type { Compression } from "../services/Compression.ts"
 import type { ConfigCache } from "../services/ConfigCache.ts"
+import * as ConfigEncoding from "../services/ConfigEncoding.ts"
 import { Connection } from "../services/Connection.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import { Disk } from "../services/Disk.ts"
@@ -27,6 +28,7 @@ import { Proxy } from "../services/Proxy.ts"
 import type { Reload } from "../services/Reload.ts"
 import { RequestCounters } from "../services/RequestCounters.ts"
 import { RequestObservers } from "../services/RequestObservers.ts"
+import { keepSealed } from "../services/SealRenewal.ts"
 import type { SecureRandom } from "../services/SecureRandom.ts"
 import { Settings } from "../services/Settings.ts"
 import type { StartError } from "../services/StartError.ts"
@@ -77,6 +79,7 @@ const serveRungs = Effect.gen(function* () {
   yield* follow
   yield* supervise("asking remote sources", askRemoteRungs)
   yield* keepCacheRenewed
+  yield* keepSealed
 })
 
 /** The disk, and whether it answers: a node starts all the same. */
@@ -119,6 +122,9 @@ const observers = (parts: DataPlaneParts) =>
 
 /** Everything that answers, in the order in which it opens: status listener, local rungs, licence, proxy. */
 const serving = (parts: DataPlaneParts) => {
+  const trust = Layer.merge(parts.configTrust.pipe(Layer.provide(clusterKeys(parts))), parts.envelopeProtection).pipe(
+    Layer.provide(impatientDisk)
+  )
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
@@ -138,6 +144,7 @@ const serving = (parts: DataPlaneParts) => {
   const cache = parts.configCache.pipe(
     Layer.provide(parts.cacheProtection),
     Layer.provideMerge(parts.cacheKeys.pipe(Layer.provide(impatientDisk), Layer.provide(clusterKeys(parts)))),
+    Layer.provideMerge(ConfigEncoding.layer),
     Layer.provideMerge(parts.compression)
   )
   const rungs = Layer.effectDiscard(serveRungs).pipe(
@@ -154,7 +161,8 @@ const serving = (parts: DataPlaneParts) => {
     Layer.provideMerge(parts.accessLog.pipe(Layer.provide(parts.disk))),
     Layer.provide(Layer.merge(parts.tracing, parts.metricsExport).pipe(Layer.provide(parts.httpClient))),
     Layer.provideMerge(license),
-    Layer.provideMerge(rungs)
+    Layer.provideMerge(rungs),
+    Layer.provideMerge(trust)
   )
 }
 

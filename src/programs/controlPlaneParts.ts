@@ -1,5 +1,6 @@
 /** Every part of a control plane that can be swapped, with the layer that stands there by default. */
 import { Effect, Layer } from "effect"
+import * as AgeEnvelopes from "../layers/AgeEnvelopes.ts"
 import * as NodeAdminListener from "../layers/admin/NodeAdminListener.ts"
 import * as HttpsClusterListener from "../layers/cluster-listener/HttpsClusterListener.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
@@ -8,6 +9,7 @@ import * as MemoryClusterHub from "../layers/MemoryClusterHub.ts"
 import * as GatheredFleetMetrics from "../layers/metrics/GatheredFleetMetrics.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
 import * as WorkerConfigStorage from "../layers/object-storage/WorkerConfigStorage.ts"
+import * as PemConfigSigner from "../layers/PemConfigSigner.ts"
 import * as PushLoop from "../layers/PushLoop.ts"
 import * as RandomIds from "../layers/RandomIds.ts"
 import * as StatFileWatch from "../layers/StatFileWatch.ts"
@@ -46,6 +48,10 @@ export const controlPlaneParts = {
   compression: ZlibCompression.layer,
   /** Where configurations lie for nodes that can't reach their control plane, where that is asked for. */
   configStorage: WorkerConfigStorage.layer,
+  /** Signs what is sent, where there is a key. */
+  configSigner: PemConfigSigner.layer,
+  /** What a configuration goes through on its way to object storage and back. */
+  envelopeProtection: AgeEnvelopes.layer,
   /** Makes the configuration as it goes over the wire. */
   payloads: ExportedPayloads.layer,
   /** The sessions of the data planes that are connected. */

@@ -1,11 +1,13 @@
 /** Every part of a data plane that can be swapped, with the layer that stands there by default. */
 
 import { FetchHttpClient } from "effect/http"
+import * as AgeEnvelopes from "../layers/AgeEnvelopes.ts"
 import * as BufferedAccessLog from "../layers/access-log/BufferedAccessLog.ts"
 import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
 import * as EncryptedCache from "../layers/cache-keys/EncryptedCache.ts"
 import * as SettingsCacheKeys from "../layers/cache-keys/SettingsCacheKeys.ts"
 import * as TlsClusterTransport from "../layers/cluster-transport/TlsClusterTransport.ts"
+import * as KeyedConfigTrust from "../layers/config-trust/KeyedConfigTrust.ts"
 import * as CountedRequests from "../layers/counted-requests/CountedRequests.ts"
 import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServerCertificate.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
@@ -53,6 +55,10 @@ export const dataPlaneParts = {
   /** Validates, compiles and swaps the configuration that is served. */
   liveConfig: RefLiveConfig.layer,
   compression: ZlibCompression.layer,
+  /** Whom the node believes: the signatures of configurations, and its own seal. */
+  configTrust: KeyedConfigTrust.layer,
+  /** What a configuration goes through on its way to object storage and back. */
+  envelopeProtection: AgeEnvelopes.layer,
   /** The keys by which the cache is encrypted, where it is. */
   cacheKeys: SettingsCacheKeys.layer,
   /** What the cache's bytes go through on their way to the disk and back. */

@@ -6,7 +6,7 @@ import { Context, Data, type Effect, type MutableRef, type SubscriptionRef } fro
 import type { CompiledConfig } from "../model/CompiledConfig.ts"
 import type { Row } from "../model/Entity.ts"
 import { type Fault, formatFault } from "../model/Fault.ts"
-import type { RungSource, Snapshot, Source, Version } from "../model/Snapshot.ts"
+import type { Provenance, RungSource, Snapshot, Source } from "../model/Snapshot.ts"
 import type { Preference } from "../model/SourcePreference.ts"
 
 /** A configuration that does not become the running one, with every reason. The same bytes would fail again. */
@@ -16,8 +16,10 @@ export class ConfigRejected extends Data.TaggedError("ConfigRejected")<{
   readonly faults: ReadonlyArray<Fault>
   /** At which step: `schema`, `compile`, or one of its rung's own before it was offered. */
   readonly stage?: string
-  /** Nothing is wrong with it: something better serves. */
+  /** Nothing is wrong with it: something better serves, or something newer. */
   readonly isOutranked?: true
+  /** Other settings would let it serve: it is to be left where it is. */
+  readonly mayServeYet?: true
 }> {
   override get message(): string {
     return this.faults.map(formatFault).join("; ")
@@ -25,13 +27,15 @@ export class ConfigRejected extends Data.TaggedError("ConfigRejected")<{
 }
 
 /** A table on offer, not yet validated. */
-export interface Offer extends Version {
+export interface Offer extends Provenance {
   readonly raw: Row
   readonly source: RungSource
   /** Where it was found, for people: a path, an address. */
   readonly place?: string
   /** What its source calls it; computed when absent. */
   readonly hash: string | undefined
+  /** SHA-256 of its canonical JSON, where whoever offers it has told it from the content; told anew when absent and needed. */
+  readonly sha256?: string
   readonly receivedAtMs: number
   /**
    * Set when a person put it in the place of what serves: then it may replace a better rung, unless something was

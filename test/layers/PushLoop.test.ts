@@ -3,11 +3,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Ref, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import * as PushLoop from "../../src/layers/PushLoop.ts"
+import { attestationOf } from "../../src/model/ConfigStatement.ts"
 import { ClusterHub } from "../../src/services/control/ClusterHub.ts"
 import { ConfigStore, StoreFailed } from "../../src/services/control/ConfigStore.ts"
 import { Payloads } from "../../src/services/control/Payloads.ts"
 import { settle } from "../support/live.ts"
 import { settingsLayer } from "../support/settings.ts"
+
+const attestation = attestationOf({ hash: "", sha256: "", issuedAtMs: 0 })
 
 const unused = () => Effect.die("not used here")
 
@@ -26,13 +29,14 @@ const harness = Effect.gen(function* () {
     replaceAll: unused,
     tags: unused,
     export: Effect.die("not used here"),
+    epoch: "e",
     version
   })
   const payloads = Layer.succeed(Payloads, {
     newest: Effect.gen(function* () {
       if ((yield* Ref.getAndUpdate(failures, (n) => n - 1)) > 0) return yield* new StoreFailed({ cause: "disk" })
       const newest = yield* SubscriptionRef.get(version)
-      return { version: newest, hash: "", bytes: new Uint8Array(), plugins: [], sections: [] }
+      return { version: newest, hash: "", bytes: new Uint8Array(), attestation, plugins: [], sections: [] }
     })
   })
   const hub = Layer.succeed(ClusterHub, {

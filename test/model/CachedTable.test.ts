@@ -56,6 +56,9 @@ describe("a cached table", () => {
           hash,
           receivedAtMs: origin.receivedAtMs,
           writtenBy: version,
+          source: origin.source,
+          gatewayVersion: undefined,
+          sha256: describeTable(table).sha256,
           epoch: "e",
           sequence
         })
@@ -109,7 +112,7 @@ describe("what is written", () => {
 
   it("says who can read it, who wrote it and where it came from; what is not known is left out", () => {
     const always = {
-      format: 2,
+      format: 3,
       readable_by: 2,
       written_by: version,
       hash,
@@ -164,8 +167,11 @@ describe("provenance", () => {
       _tag: "Right",
       raw: { routes: [] },
       hash,
+      sha256,
       receivedAtMs: undefined,
-      writtenBy: undefined
+      writtenBy: undefined,
+      source: undefined,
+      gatewayVersion: undefined
     })
     assert.notProperty(right(text.replace('"7"', "1e999")), "sequence")
   })
@@ -176,16 +182,17 @@ describe("provenance", () => {
   })
 
   it("of another format that says no writer is of an unknown version", () => {
-    const decoded = decodeCachedTable(withProvenance({ format: 3 }))
-    assert.include(decoded._tag === "Wrong" ? decoded.message : "", "Holdfast an unknown version wrote format 3")
+    const decoded = decodeCachedTable(withProvenance({ format: 4 }))
+    assert.include(decoded._tag === "Wrong" ? decoded.message : "", "Holdfast an unknown version wrote format 4")
   })
 
   it.each([
     [{ format: 3, readable_by: 2, hash, sha256 }, true],
     [{ format: 3, readable_by: 1, hash, sha256 }, true],
     [{ format: 2, hash, sha256 }, true],
-    [{ format: 3, hash, sha256 }, false],
-    [{ format: 9, readable_by: 3, hash, sha256 }, false]
+    [{ format: 3, hash, sha256 }, true],
+    [{ format: 4, hash, sha256 }, false],
+    [{ format: 9, readable_by: 4, hash, sha256 }, false]
   ])("of another format says who can read it: %j", (provenance, isReadable) => {
     const decoded = decodeCachedTable(withProvenance({ ...provenance, written_by: "7.7.7" }))
     if (isReadable) assert.deepInclude(decoded, { _tag: "Right", hash, writtenBy: "7.7.7" })
@@ -193,7 +200,7 @@ describe("provenance", () => {
       assert.deepInclude(decoded, { _tag: "Wrong", stage: "format" })
       assert.match(
         decoded._tag === "Wrong" ? decoded.message : "",
-        /Holdfast 7\.7\.7 wrote format [39], for readers of 3/
+        /Holdfast 7\.7\.7 wrote format [49], for readers of 4/
       )
     }
   })

@@ -1,7 +1,8 @@
 import { createPublicKey, generateKeyPairSync, sign } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
-import { issueLicense, readPrivateKey, readPublicKeys, signatureVerdict } from "../../src/model/LicenseSignature.ts"
+import { issueLicense, signatureVerdict } from "../../src/model/LicenseSignature.ts"
+import { readPrivateKey, readPublicKeys } from "../../src/model/SigningKey.ts"
 import { cases } from "../support/cases.ts"
 import { licenseKey, licenseUntil, parsed, payloadUntil, pemOf, publicPem } from "../support/licenses.ts"
 

@@ -50,7 +50,12 @@ describe("notices of a control plane", () => {
     HOLDFAST_CONFIG_CACHE_KEY_FILE: "/keys",
     HOLDFAST_CONFIG_CACHE_KEY: "01".repeat(32),
     KONG_CLUSTER_CERT_KEY_PREVIOUS: "secret",
-    KONG_CLUSTER_USE_PROXY: "on"
+    KONG_CLUSTER_USE_PROXY: "on",
+    KONG_CLUSTER_FALLBACK_CONFIG_IMPORT: "on",
+    HOLDFAST_CONFIG_PEERS: "a:8006",
+    HOLDFAST_CONFIG_PEER_LISTEN: "127.0.0.1:8006",
+    HOLDFAST_CONFIG_TRUST_KEYS: "/keys",
+    HOLDFAST_CONFIG_DECRYPTION_KEYS: "secret"
   }
 
   it("name every setting that only a data plane goes by, once it is another than the default, and show no value", () => {

@@ -9,6 +9,7 @@ import type { Row } from "../../src/model/Entity.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { Compression, CompressionError } from "../../src/services/Compression.ts"
 import { ConfigCache } from "../../src/services/ConfigCache.ts"
+import * as ConfigEncoding from "../../src/services/ConfigEncoding.ts"
 import type { Disk } from "../../src/services/Disk.ts"
 import { joined } from "./live.ts"
 import { settingsLayer } from "./settings.ts"
@@ -31,7 +32,10 @@ export const startCache = (
 ) =>
   ConfigCache.pipe(
     Effect.provide(
-      DiskConfigCache.layer.pipe(Layer.provide([compression, disk, settingsLayer({ ...joined, prefix, ...given })]))
+      DiskConfigCache.layer.pipe(
+        Layer.provide(ConfigEncoding.layer),
+        Layer.provide([compression, disk, settingsLayer({ ...joined, prefix, ...given })])
+      )
     )
   )
 

@@ -10,6 +10,7 @@ import { CacheKeys } from "../../src/services/CacheKeys.ts"
 import { keepCacheRenewed } from "../../src/services/CacheRenewal.ts"
 import { ClusterKeys } from "../../src/services/ClusterKeys.ts"
 import { ConfigCache } from "../../src/services/ConfigCache.ts"
+import * as ConfigEncoding from "../../src/services/ConfigEncoding.ts"
 import { serveRung } from "../../src/services/Ladder.ts"
 import { LiveConfig } from "../../src/services/LiveConfig.ts"
 import type { Settings } from "../../src/services/Settings.ts"
@@ -38,6 +39,7 @@ export const startEncrypted = Effect.fnUntraced(function* (disk: VirtualDisk, { 
   })
   const layer = Layer.mergeAll(
     DiskConfigCache.layer.pipe(
+      Layer.provide(ConfigEncoding.layer),
       Layer.provide([quickCompression, EncryptedCache.layer]),
       Layer.provideMerge(SettingsCacheKeys.layer)
     ),

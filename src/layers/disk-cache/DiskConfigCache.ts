@@ -9,16 +9,17 @@ import type { Snapshot } from "../../model/Snapshot.ts"
 import { isUsed, preferenceOf } from "../../model/SourcePreference.ts"
 import { sha256 } from "../../model/TableContent.ts"
 import { CacheProtection, type CacheProtectionError } from "../../services/CacheProtection.ts"
-import { Compression, inflatedMaxBytes } from "../../services/Compression.ts"
+import { Compression } from "../../services/Compression.ts"
 import { ConfigCache, ConfigCacheError, type WritableRung } from "../../services/ConfigCache.ts"
 import { ConfigCodec } from "../../services/ConfigCodec.ts"
+import { ConfigEncoding, type EncodingFailed } from "../../services/ConfigEncoding.ts"
+import { ConfigTrust } from "../../services/ConfigTrust.ts"
 import { Disk, type DiskError, replaceFile } from "../../services/Disk.ts"
 import { monotonicMs } from "../../services/monotonic.ts"
 import type { RungAnswer } from "../../services/Rung.ts"
 import { Settings } from "../../services/Settings.ts"
 import { cachePathsIn, ownerOnly } from "./cachePaths.ts"
 import { makeDiskRung } from "./diskRung.ts"
-import { makeEncoding } from "./encoding.ts"
 import { makeGenerations } from "./generations.ts"
 import { makeKeptLicense } from "./keptLicense.ts"
 import { makeOwnership } from "./ownership.ts"
@@ -39,6 +40,8 @@ const make = Effect.gen(function* () {
   const disk = yield* Disk
   const protection = yield* CacheProtection
   const { describeTable } = yield* ConfigCodec
+  const { encoded } = yield* ConfigEncoding
+  const trust = yield* ConfigTrust
   if (!isUsed(preferenceOf(settings), "disk")) return unused
 
   const paths = cachePathsIn(settings.prefix)
@@ -53,13 +56,15 @@ const make = Effect.gen(function* () {
   const kept = makeKeptLicense({ disk, protection, paths })
   const rung = makeDiskRung({ reader, paths, generations, quarantine, ownership, sees: kept.sees, renew })
   const file = paths.current
-  const encoding = makeEncoding({ compression, describeTable, file, maxBytes: inflatedMaxBytes })
 
   const failedOn = ({ message, code }: DiskError) => new ConfigCacheError({ operation: "write", file, message, code })
 
   const encode = Effect.fnUntraced(function* (snapshot: Snapshot) {
     const failed = ({ message }: CacheProtectionError) => new ConfigCacheError({ operation: "write", file, message })
-    return yield* Effect.mapError(protection.protect(yield* encoding.encoded(snapshot)), failed)
+    const unencoded = ({ message, code }: EncodingFailed) =>
+      new ConfigCacheError({ operation: "write", file, message, ...(code === undefined ? {} : { code }) })
+    const bytes = yield* Effect.mapError(encoded(snapshot), unencoded)
+    return yield* Effect.mapError(protection.protect(bytes), failed)
   })
 
   const tellNotKept = (cause: string) =>
@@ -81,7 +86,7 @@ const make = Effect.gen(function* () {
 
   const write = Effect.fnUntraced(
     function* (snapshot: Snapshot, isStillWanted: Effect.Effect<boolean> = Effect.succeed(true)) {
-      if (!(yield* isStillWanted)) return encoding.drop(snapshot)
+      if (!(yield* isStillWanted)) return
       const startedMs = yield* monotonicMs
       const bytes = yield* encode(snapshot)
       const digest = sha256(bytes)
@@ -91,7 +96,7 @@ const make = Effect.gen(function* () {
       })
       yield* Effect.mapError(replaceFile(disk, { path: file, bytes, mode: ownerOnly }, beforeRename), failedOn)
       ownership.wrote(digest)
-      encoding.drop(snapshot)
+      yield* trust.kept(snapshot)
       const tookMs = Math.round((yield* monotonicMs) - startedMs)
       yield* Effect.logDebug("configuration cached").pipe(Effect.annotateLogs({ file, bytes: bytes.length, tookMs }))
     },
@@ -132,4 +137,7 @@ const make = Effect.gen(function* () {
   })
 })
 
-export const layer: Layer.Layer<ConfigCache, never, Settings | Compression | Disk> = Layer.effect(ConfigCache, make)
+export const layer: Layer.Layer<ConfigCache, never, Settings | Compression | ConfigEncoding | Disk> = Layer.effect(
+  ConfigCache,
+  make
+)

@@ -11,6 +11,7 @@
  */
 import { Effect } from "effect"
 import { formatFault } from "../../model/Fault.ts"
+import { provenanceOf } from "../../model/Snapshot.ts"
 import { version } from "../../model/version.ts"
 import type { DiskError } from "../../services/Disk.ts"
 import type { ConfigRejected } from "../../services/LiveConfig.ts"
@@ -51,13 +52,16 @@ interface Refused {
 
 const nothing = (reason: string): RungAnswer => ({ _tag: "Nothing", reason })
 
-const refusedTable = ({ path, digest, table }: ReadFile, { stage = "schema", faults }: ConfigRejected): Refused => ({
+const refusedTable = (
+  { path, digest, table }: ReadFile,
+  { stage = "schema", faults, mayServeYet }: ConfigRejected
+): Refused => ({
   path,
   digest,
   stage,
   reasons: faults.map(formatFault),
   // Another version wrote it, and thought it right.
-  mayServeYet: table.writtenBy !== undefined && table.writtenBy !== version
+  mayServeYet: mayServeYet === true || (table.writtenBy !== undefined && table.writtenBy !== version)
 })
 
 export const makeDiskRung = (parts: DiskRungParts) => {
@@ -70,11 +74,11 @@ export const makeDiskRung = (parts: DiskRungParts) => {
     served: Effect.Effect<void>,
     refused: Candidate["refused"]
   ): Candidate => {
-    const { raw, hash, receivedAtMs = modifiedAtMs, epoch, sequence } = table
-    const counted = { ...(epoch === undefined ? {} : { epoch }), ...(sequence === undefined ? {} : { sequence }) }
+    const { raw, hash, sha256, receivedAtMs = modifiedAtMs } = table
+    const told = sha256 === undefined ? {} : { sha256 }
     return {
       _tag: "Candidate",
-      offer: { raw, hash, receivedAtMs, source: "disk", place: path, ...counted },
+      offer: { raw, hash, receivedAtMs, source: "disk", place: path, ...told, ...provenanceOf(table) },
       served,
       refused
     }

@@ -14,11 +14,11 @@ import { LiveConfig } from "../../services/LiveConfig.ts"
 import type { NodeHealth } from "../../services/NodeHealth.ts"
 import { Settings } from "../../services/Settings.ts"
 import type { StartError } from "../../services/StartError.ts"
+import { loadPublicKeys } from "../../services/signingKeys.ts"
 import { supervise } from "../../services/supervise.ts"
 import { TrustedClock } from "../../services/TrustedClock.ts"
 import { makeHolder } from "./Holder.ts"
 import { makeJudge } from "./Judge.ts"
-import { loadPublicKeys } from "./publicKeys.ts"
 import { findPlaces } from "./sources.ts"
 
 const policyOf = (settings: SettingValues): LicensePolicy => ({
@@ -50,7 +50,7 @@ const followClock = (then: Effect.Effect<void>) =>
 const make = Effect.gen(function* () {
   const settings = yield* Settings
   const policy = policyOf(settings)
-  const publicKeys = yield* loadPublicKeys(settings.license_public_key)
+  const publicKeys = yield* loadPublicKeys("license_public_key", settings.license_public_key)
   const judgement = { policy, publicKeys }
   const holders = (yield* findPlaces(judgement)).map((place) => makeHolder(place, judgement))
   const { refusal, state, judge } = yield* makeJudge(holders, policy)

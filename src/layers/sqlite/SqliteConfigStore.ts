@@ -7,6 +7,7 @@ import { ConfigStore, StoreFailed, type WriteRefused } from "../../services/cont
 import { Ids } from "../../services/control/Ids.ts"
 import { Plugins } from "../../services/Plugins.ts"
 import { withCertificateNames } from "./certificateNames.ts"
+import { beginEpoch } from "./epoch.ts"
 import { makeReplaceAll } from "./replaceAll.ts"
 import { makeRows, type Rows } from "./rows.ts"
 import { indispensable, makeWrites, type Writes } from "./writes.ts"
@@ -32,6 +33,7 @@ const make = Effect.gen(function* () {
   const replaceAll = makeReplaceAll(rows, ids)
 
   yield* sql.withTransaction(ensureIndispensable(rows, writes, ids))
+  const epoch = yield* sql.withTransaction(beginEpoch(sql, ids.uuid))
   const version = yield* SubscriptionRef.make(yield* rows.version)
 
   /** Commits and then tells, whatever becomes of the writer: a committed change that nobody hears of is never pushed. */
@@ -61,6 +63,7 @@ const make = Effect.gen(function* () {
     remove: (key) => Effect.asVoid(commit(writes.remove(key), (found) => found)),
     replaceAll: (given, { mayEmpty }) => commit(replaceAll(given, mayEmpty), (isChanged) => isChanged),
     export: sql.withTransaction(Effect.all({ version: rows.version, rows: rows.all })).pipe(Effect.mapError(failed)),
+    epoch,
     version
   })
 })

@@ -97,6 +97,9 @@ const telemetry = SqlClient.SqlClient.use((sql) =>
   )
 )
 
+/** One row: the epoch of the newest life of the process (`epoch.ts`). */
+const epoch = SqlClient.SqlClient.use((sql) => sql`CREATE TABLE config_epoch (epoch TEXT NOT NULL)`)
+
 export const migrate = Migrator.make({})({
-  loader: Migrator.fromRecord({ "0001_init": init, "0002_telemetry": telemetry })
+  loader: Migrator.fromRecord({ "0001_init": init, "0002_telemetry": telemetry, "0003_epoch": epoch })
 })

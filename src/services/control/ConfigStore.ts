@@ -88,6 +88,8 @@ export class ConfigStore extends Context.Service<
       options: { readonly mayEmpty: boolean }
     ) => Effect.Effect<boolean, WriteError>
     readonly export: Effect.Effect<Export, StoreFailed>
+    /** Names this life of the process: versions of different epochs say nothing of each other, and epochs sort by when they began. */
+    readonly epoch: string
     /** Grows with every committed change. A reader that saw `n` has missed something when this is more than `n`. */
     readonly version: SubscriptionRef.SubscriptionRef<number>
   }

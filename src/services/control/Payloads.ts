@@ -1,5 +1,6 @@
 /** The configuration as it goes over the wire: exported, hashed and compressed once for all data planes. */
 import { Context, type Effect } from "effect"
+import type { Attestation } from "../../model/ConfigStatement.ts"
 import type { StoreFailed } from "./ConfigStore.ts"
 
 export interface Payload {
@@ -7,6 +8,8 @@ export interface Payload {
   readonly version: number
   readonly hash: string
   readonly bytes: Uint8Array
+  /** What is vouched for: part of the bytes. */
+  readonly attestation: Attestation
   /** Names of the plugins that it configures. */
   readonly plugins: ReadonlyArray<string>
   /** Rows by kind, most first: what to name when a payload is too large. */

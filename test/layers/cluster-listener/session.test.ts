@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import type { Peer, PeerEvent } from "../../../src/layers/cluster-listener/Peer.ts"
 import { runSession } from "../../../src/layers/cluster-listener/session.ts"
 import * as MemoryClusterHub from "../../../src/layers/MemoryClusterHub.ts"
+import { attestationOf } from "../../../src/model/ConfigStatement.ts"
 import type { DataPlaneRecord } from "../../../src/model/Fleet.ts"
 import { encodeBasicInfo } from "../../../src/model/Wire.ts"
 import { ClusterHub } from "../../../src/services/control/ClusterHub.ts"
@@ -21,6 +22,7 @@ const payload = (version: number, size = 10, plugins: ReadonlyArray<string> = []
   version,
   hash: String(version).padStart(32, "0"),
   bytes: new Uint8Array(size),
+  attestation: attestationOf({ hash: zeros, sha256: "", issuedAtMs: 0 }),
   plugins,
   sections: [{ name: "services", rows: 7 }]
 })

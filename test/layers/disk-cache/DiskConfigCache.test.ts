@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
 import { hashTable } from "../../../src/model/ConfigHash.ts"
 import type { Row } from "../../../src/model/Entity.ts"
+import { describeTable } from "../../../src/model/TableContent.ts"
 import { version } from "../../../src/model/version.ts"
 import type { WritableRung } from "../../../src/services/ConfigCache.ts"
 import { ConfigRejected, type Offer } from "../../../src/services/LiveConfig.ts"
@@ -80,6 +81,7 @@ describe("the cache on disk", () => {
           assert.deepEqual(yield* offered(cache), {
             raw: table(path),
             hash,
+            sha256: describeTable(table(path)).sha256,
             epoch: "e",
             sequence: 7,
             receivedAtMs: 1_700_000_000_123,
@@ -98,7 +100,7 @@ describe("the cache on disk", () => {
         const { _holdfast, ...raw } = yield* content(fileIn(prefix))
         assert.deepEqual(raw, table())
         assert.deepInclude(_holdfast, {
-          format: 2,
+          format: 3,
           hash,
           source: "control_plane",
           received_at: "2023-11-14T22:13:20.123Z",

@@ -1,0 +1,56 @@
+/**
+ * From the bytes of an envelope (`ConfigEncoding` has the form) to what a rung may offer: decrypt, inflate, decode, check
+ * the format, the digest and the gateway version that it was written for. Whether it is believed, newer and right is
+ * decided by LiveConfig, which gets it.
+ */
+import { Data, Effect } from "effect"
+import { decodeCachedTable } from "../model/CachedTable.ts"
+import { versionProblem } from "../model/GatewayVersion.ts"
+import { provenanceOf, type RungSource } from "../model/Snapshot.ts"
+import { messageOf } from "../model/thrown.ts"
+import { Compression, inflatedMaxBytes } from "./Compression.ts"
+import { ConfigCodec } from "./ConfigCodec.ts"
+import { EnvelopeProtection } from "./EnvelopeProtection.ts"
+import type { Offer } from "./LiveConfig.ts"
+import { Settings } from "./Settings.ts"
+
+/** At which step an envelope was refused, and why. The same bytes would be refused again. */
+export class EnvelopeRefused extends Data.TaggedError("EnvelopeRefused")<{
+  readonly stage: "decrypt" | "size" | "gzip" | "json" | "format" | "digest" | "version"
+  readonly message: string
+}> {}
+
+export interface EnvelopeOrigin {
+  readonly source: RungSource
+  /** For people: the address of the peer, the object's. */
+  readonly place: string
+  /** When it was got; for an envelope that does not say when its control plane gave it. */
+  readonly nowMs: number
+}
+
+export const readEnvelope = Effect.fnUntraced(function* (protectedBytes: Uint8Array, origin: EnvelopeOrigin) {
+  const { kong_version } = yield* Settings
+  const { gunzip } = yield* Compression
+  const { describeTable } = yield* ConfigCodec
+  const { unprotect } = yield* EnvelopeProtection
+  const bytes = yield* Effect.mapError(
+    unprotect(protectedBytes),
+    ({ message }) => new EnvelopeRefused({ stage: "decrypt", message })
+  )
+  const inflated = yield* Effect.mapError(
+    gunzip(bytes, inflatedMaxBytes),
+    ({ reason, message }) => new EnvelopeRefused({ stage: reason === "tooLarge" ? "size" : "gzip", message })
+  )
+  const decoded = yield* Effect.try({
+    try: () => decodeCachedTable(new TextDecoder().decode(inflated), describeTable),
+    catch: (cause) => new EnvelopeRefused({ stage: "json", message: `can't be processed (${messageOf(cause)})` })
+  })
+  if (decoded._tag === "Wrong") return yield* new EnvelopeRefused({ stage: decoded.stage, message: decoded.message })
+  const problem =
+    decoded.gatewayVersion === undefined ? undefined : versionProblem(decoded.gatewayVersion, kong_version)
+  if (problem !== undefined) return yield* new EnvelopeRefused({ stage: "version", message: problem })
+  const { raw, hash, sha256, receivedAtMs = origin.nowMs } = decoded
+  const { source, place } = origin
+  const told = sha256 === undefined ? {} : { sha256 }
+  return { raw, hash, receivedAtMs, source, place, ...told, ...provenanceOf(decoded) } satisfies Offer
+})
