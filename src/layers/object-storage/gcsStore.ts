@@ -80,9 +80,8 @@ const refusalOf = (cause: unknown): Refusal | undefined => {
 
 const signed = async (env: StoreEnvironment, endpoint: string | undefined): Promise<Send> => {
   const credentials = serviceAccountOf(env)
-  // An emulator asks for no identity, and none must be looked for.
-  if (endpoint !== undefined && credentials === undefined)
-    return (url, request) => fetch(url, { ...request }) as Promise<Answer>
+  // An emulator asks for no identity, and none must be looked for; nor may a token go out in the open.
+  if (endpoint?.startsWith("http:")) return (url, request) => fetch(url, { ...request }) as Promise<Answer>
   const { Storage } = await loadClient("@google-cloud/storage", () => import("@google-cloud/storage"))
   const { authClient } = new Storage(credentials === undefined ? {} : { credentials })
   return async (url, { body, ...request }) => {
