@@ -1,5 +1,5 @@
 /**
- * Installs the stores that `test/e2e/objectStorage.test.ts` runs against, as far as this machine allows, into
+ * `npm run emulators`: installs the stores that `test/e2e/objectStorage.test.ts` runs against, as far as this machine allows, into
  * `tools/emulators` (nothing of it is committed): two Go programs, where there is a Go, and one from npm. What can't be had
  * is said, and its tests are skipped aloud. Always ends well, and in time: `--limit SECONDS` in all (240).
  */

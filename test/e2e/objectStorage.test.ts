@@ -3,6 +3,9 @@
  * them in a node (`resilience.md` §5): what every object store keeps, and what becomes of each trouble. Which server
  * stands for which store, and why: `test/support/storeEmulators.ts`. Skipped aloud where one is missing.
  */
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { afterAll, beforeAll } from "vitest"
@@ -13,6 +16,8 @@ import { showStorageLocation } from "../../src/model/StorageLocation.ts"
 import type { Expectation, ObjectStore, ObjectStoreError } from "../../src/services/ObjectStore.ts"
 import { bytesOf } from "../conformance/disk.ts"
 import { failureOf, objectStoreConformance, textAt, troubleOf } from "../conformance/objectStore.ts"
+import { temporaryFolder } from "../support/folder.ts"
+import { run as runProcess } from "../support/process.ts"
 import { freePort } from "../support/processes.ts"
 import { type Emulator, emulators, type RunningEmulator } from "../support/storeEmulators.ts"
 import { startTroubledProxy, type Trouble, type TroubledProxy } from "../support/troubledProxy.ts"
@@ -22,6 +27,23 @@ const anything: Expectation = { _tag: "Anything" }
 
 const put = (store: ObjectStore, key: string, text: string, expects: Expectation = anything) =>
   store.write(key, { bytes: bytesOf(text), contentType: "application/json", expects })
+
+/** Somebody's program over the library as it is built, with its settings and the environment's credentials. */
+const embedder = (place: string) => `
+  import { Effect, Layer } from ${JSON.stringify(import.meta.resolve("effect"))}
+  import { ConfigStorage, NodeDisk, parseSettings, Settings, WorkerConfigStorage }
+    from ${JSON.stringify(pathToFileURL("dist/lib/index.js"))}
+  const command = { cluster_fallback_config_export: "on", cluster_fallback_config_storage: ${JSON.stringify(place)}, role: "control_plane" }
+  const { values } = parseSettings({ env: {}, command })
+  const store = WorkerConfigStorage.layer.pipe(Layer.provide([Layer.succeed(Settings, values), NodeDisk.layer]))
+  const text = await Effect.gen(function* () {
+    const storage = yield* ConfigStorage
+    const bytes = new TextEncoder().encode("one")
+    yield* storage.write("a", { bytes, contentType: "text/plain", expects: { _tag: "Nothing" } })
+    return new TextDecoder().decode((yield* storage.read("a", 100)).bytes)
+  }).pipe(Effect.provide(store), Effect.runPromise)
+  console.log(text)
+`
 
 /** Each store's way to say it. */
 const words = {
@@ -48,7 +70,7 @@ const run = (emulator: Emulator) => {
   const openAt = (
     location: VendorLocation,
     port: number,
-    { totalMs = 20_000, env = {} }: { readonly totalMs?: number; readonly env?: Record<string, string> } = {}
+    { totalMs = 20_000, file }: { readonly totalMs?: number; readonly file?: URL } = {}
   ) =>
     Effect.map(
       makeWorkerCarrier({
@@ -57,7 +79,8 @@ const run = (emulator: Emulator) => {
         connectMs: 5_000,
         totalMs,
         idleMs: 60_000,
-        env: { ...running.env(port), ...env }
+        env: running.env(port),
+        ...(file === undefined ? {} : { file })
       }),
       (carry) => carriedStore(showStorageLocation(location), carry)
     )
@@ -69,6 +92,34 @@ const run = (emulator: Emulator) => {
       writers: 4
     }
   )
+
+  describe(`${emulator.name} from what is built`, () => {
+    const forms = { daemon: "dist/daemon/storageWorker.js", library: "dist/lib/layers/object-storage/storageWorker.js" }
+    for (const [form, path] of Object.entries(forms))
+      it.live(`the worker of the ${form}`, () =>
+        Effect.gen(function* () {
+          const location = running.location(`${form}-${process.pid}`)
+          const store = yield* openAt(location, running.port, { file: pathToFileURL(path) })
+          assert.isUndefined(yield* store.read("a", 100))
+          yield* put(store, "a", "one", nothing)
+          assert.strictEqual(yield* troubleOf(put(store, "a", "two", nothing)), "conflict")
+          assert.strictEqual(yield* textAt(store, "a"), "one")
+        })
+      )
+
+    it.live("the library finds its worker, and a process ends that has used it", () =>
+      Effect.gen(function* () {
+        const script = join(yield* temporaryFolder, "script.mjs")
+        writeFileSync(script, embedder(showStorageLocation(running.location(`embedder-${process.pid}`))))
+        const { ended } = yield* runProcess(process.execPath, [script], {
+          env: { ...process.env, ...running.env(running.port) }
+        })
+        const { code, stdout, stderr } = yield* ended
+        assert.strictEqual(`${stdout}${stderr}`, "one\n")
+        assert.strictEqual(code, 0)
+      })
+    )
+  })
 
   const vendor = emulator.name.startsWith("S3") ? "S3" : emulator.name.startsWith("Google") ? "Google" : "Azure"
   let prefixes = 0
@@ -221,7 +272,7 @@ const run = (emulator: Emulator) => {
 for (const emulator of emulators) {
   if (emulator.missing === undefined) describe(emulator.name, () => run(emulator))
   else {
-    console.log(`SKIPPED: nothing is stored in ${emulator.name}, for ${emulator.missing} (node scripts/emulators.ts)`)
+    console.log(`SKIPPED: nothing is stored in ${emulator.name}, for ${emulator.missing} (npm run emulators)`)
     it.skip(`${emulator.name} (${emulator.missing})`, () => {})
   }
 }
