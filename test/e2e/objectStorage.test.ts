@@ -17,6 +17,7 @@ import type { Expectation, ObjectStore, ObjectStoreError } from "../../src/servi
 import { bytesOf } from "../conformance/disk.ts"
 import { failureOf, objectStoreConformance, textAt, troubleOf } from "../conformance/objectStore.ts"
 import { temporaryFolder } from "../support/folder.ts"
+import { azureMachine, googleMachine, token, trusting } from "../support/machineIdentity.ts"
 import { run as runProcess } from "../support/process.ts"
 import { freePort } from "../support/processes.ts"
 import { type Emulator, emulators, type RunningEmulator } from "../support/storeEmulators.ts"
@@ -276,3 +277,27 @@ for (const emulator of emulators) {
     it.skip(`${emulator.name} (${emulator.missing})`, () => {})
   }
 }
+
+describe("clients that no emulator needs, in the daemon's bundle", () => {
+  for (const [says, machine] of [
+    ["Google's, with the identity of the machine", googleMachine],
+    ["Azure's, with the identity of the machine", azureMachine]
+  ] as const)
+    it.live(says, () =>
+      Effect.gen(function* () {
+        const headers = { etag: '"1"', "x-goog-generation": "1" }
+        const { location, env, asked } = yield* machine(() => ({ headers, body: "one" }))
+        const carry = yield* makeWorkerCarrier({
+          location,
+          putObject: {},
+          connectMs: 5_000,
+          totalMs: 20_000,
+          idleMs: 60_000,
+          env: { ...env, ...trusting },
+          file: pathToFileURL("dist/daemon/storageWorker.js")
+        })
+        assert.strictEqual(yield* textAt(carriedStore("", carry), "a"), "one")
+        assert.strictEqual(asked[0]?.headers.authorization, `Bearer ${token}`)
+      })
+    )
+})

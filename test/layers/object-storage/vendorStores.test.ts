@@ -17,6 +17,7 @@ import { bytesOf } from "../../conformance/disk.ts"
 import { failureOf, textAt, troubleOf } from "../../conformance/objectStore.ts"
 import { clusterCertificate } from "../../support/certificates.ts"
 import { temporaryFolder } from "../../support/folder.ts"
+import { azureMachine, googleMachine, token, trusting } from "../../support/machineIdentity.ts"
 import { type Answer, startScriptedStore } from "../../support/scriptedStore.ts"
 
 /** Nobody listens there any more. */
@@ -322,67 +323,45 @@ describe("the identity of the machine", () => {
     Effect.map(makeWorkerCarrier({ location, putObject: {}, ...limits, idleMs: 60_000, env }), (carry) =>
       carriedStore("", carry)
     )
-  const asJson = { "content-type": "application/json", "metadata-flavor": "Google" }
+  const asJson = { "content-type": "application/json" }
 
   it.live("is asked of Google's metadata server, and shown to the store", () =>
     Effect.gen(function* () {
-      const metadata = yield* startScriptedStore(({ path }) => ({
-        headers: asJson,
-        body: path.includes("/token")
-          ? '{"access_token":"of-the-machine","expires_in":3600,"token_type":"Bearer"}'
-          : '"x"'
-      }))
       const answers: ReadonlyArray<Answer> = [
         { headers: { "x-goog-generation": "17" }, body: "one" },
         { body: '{"generation":"18"}' },
         { status: 503, body: "busy" },
         { status: 412, body: '{"error":{"errors":[{"reason":"conditionNotMet"}]}}' }
       ]
-      const store = yield* startScriptedStore((_, n) => answers[n - 1] ?? { status: 500 }, yield* clusterCertificate)
-      const env = {
-        GCP_CONFIG_STORAGE_ENDPOINT: store.url,
-        GCE_METADATA_HOST: metadata.url.replace("http://", ""),
-        METADATA_SERVER_DETECTION: "assume-present",
-        HOME: yield* temporaryFolder
-      }
-      const trusting = yield* inWorker(gcsBucket, { ...env, NODE_TLS_REJECT_UNAUTHORIZED: "0" })
-      assert.strictEqual(yield* textAt(trusting, "a"), "one")
-      assert.strictEqual(yield* put(trusting, { _tag: "Unchanged", tag: "17" }), "18")
-      assert.strictEqual(yield* troubleOf(trusting.read("a", 100)), "unavailable")
-      assert.strictEqual(yield* troubleOf(put(trusting, { _tag: "Nothing" })), "conflict")
-      assert.lengthOf(store.asked, 4, "nothing is asked twice")
-      for (const { headers } of store.asked) assert.strictEqual(headers.authorization, "Bearer of-the-machine")
-      const [read, written] = store.asked
+      const { location, env, asked } = yield* googleMachine((_, n) => answers[n - 1] ?? { status: 500 })
+      const store = yield* inWorker(location, { ...env, ...trusting })
+      assert.strictEqual(yield* textAt(store, "a"), "one")
+      assert.strictEqual(yield* put(store, { _tag: "Unchanged", tag: "17" }), "18")
+      assert.strictEqual(yield* troubleOf(store.read("a", 100)), "unavailable")
+      assert.strictEqual(yield* troubleOf(put(store, { _tag: "Nothing" })), "conflict")
+      assert.lengthOf(asked, 4, "nothing is asked twice")
+      for (const { headers } of asked) assert.strictEqual(headers.authorization, `Bearer ${token}`)
+      const [read, written] = asked
       assert.strictEqual(read?.headers["accept-encoding"], "identity")
       assert.strictEqual(written?.body.toString(), "one")
       assert.strictEqual(written?.headers["content-type"], "application/gzip")
 
-      const error = yield* failureOf((yield* inWorker(gcsBucket, env)).read("a", 100))
+      const error = yield* failureOf((yield* inWorker(location, env)).read("a", 100))
       assert.strictEqual(error.trouble, "misconfigured", error.message)
       assert.match(error.message, /SELF_SIGNED_CERT/)
-      assert.lengthOf(store.asked, 4)
+      assert.lengthOf(asked, 4)
     })
   )
 
   it.live("is asked of Azure's, and shown to the store", () =>
     Effect.gen(function* () {
-      const identity = yield* startScriptedStore(() => ({
-        headers: asJson,
-        body: JSON.stringify({ access_token: "of-the-machine", expires_on: Math.floor(Date.now() / 1000) + 3_600 })
+      const { location, env, asked, askedForToken } = yield* azureMachine(() => ({
+        headers: { etag: '"1"' },
+        body: "one"
       }))
-      const store = yield* startScriptedStore(
-        () => ({ headers: { etag: '"1"' }, body: "one" }),
-        yield* clusterCertificate
-      )
-      const trusting = yield* inWorker(container, {
-        AZURE_CONFIG_STORAGE_ENDPOINT: store.url,
-        IDENTITY_ENDPOINT: `${identity.url}/token`,
-        IDENTITY_HEADER: "of-the-service",
-        NODE_TLS_REJECT_UNAUTHORIZED: "0"
-      })
-      assert.strictEqual(yield* textAt(trusting, "a"), "one")
-      assert.strictEqual(store.asked[0]?.headers.authorization, "Bearer of-the-machine")
-      assert.include(identity.asked[0]?.path, "resource=https%3A%2F%2Fstorage.azure.com")
+      assert.strictEqual(yield* textAt(yield* inWorker(location, { ...env, ...trusting }), "a"), "one")
+      assert.strictEqual(asked[0]?.headers.authorization, `Bearer ${token}`)
+      assert.include(askedForToken[0]?.path, "resource=https%3A%2F%2Fstorage.azure.com")
     })
   )
 
@@ -411,7 +390,7 @@ describe("the identity of the machine", () => {
       AZURE_CLIENT_ID: "client",
       AZURE_CLIENT_SECRET: secret,
       AZURE_AUTHORITY_HOST: authority,
-      NODE_TLS_REJECT_UNAUTHORIZED: "0"
+      ...trusting
     })
 
   it.live("may be a client's secret with Azure", () =>
