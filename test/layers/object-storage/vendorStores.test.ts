@@ -64,7 +64,12 @@ describe("what S3 is asked", () => {
   it.live("a PutObject in path style, with conditions, and without checksums that compatible stores choke on", () =>
     Effect.gen(function* () {
       const { asked, url } = yield* startScriptedStore(() => ({ headers: { etag: '"1"' } }))
-      const store = open(bucket, aws(url), { ServerSideEncryption: "aws:kms", SSEKMSKeyId: "key", Bucket: "another" })
+      const store = open(bucket, aws(url), {
+        ServerSideEncryption: "aws:kms",
+        SSEKMSKeyId: "key",
+        Bucket: "another",
+        IfMatch: "x"
+      })
       assert.strictEqual(yield* put(store, { _tag: "Nothing" }), '"1"')
       yield* put(store, { _tag: "Unchanged", tag: '"1"' })
       yield* put(store)
@@ -77,6 +82,7 @@ describe("what S3 is asked", () => {
         "x-amz-server-side-encryption": "aws:kms",
         "x-amz-server-side-encryption-aws-kms-key-id": "key"
       })
+      assert.notProperty(nothing?.headers, "if-match")
       assert.deepInclude(unchanged?.headers, { "if-match": '"1"' })
       assert.notProperty(anything?.headers, "if-match")
       assert.notProperty(anything?.headers, "if-none-match")
@@ -149,6 +155,7 @@ describe("what S3 answers", () => {
     [s3Error(409, "OperationAborted"), "unavailable", "unavailable", "conflict"],
     [s3Error(409, "ConditionalRequestConflict"), "unavailable", "unavailable", "conflict"],
     [s3Error(412, "PreconditionFailed"), "conflict", "conflict", "conflict"],
+    [{ status: 304 }, "misconfigured", "misconfigured", "conflict"],
     [s3Error(501, "NotImplemented"), "unsupported", "unsupported", "unsupported"],
     [s3Error(400, "NotImplemented"), "unsupported", "unsupported", "unsupported"],
     [s3Error(503, "SlowDown"), "unavailable", "unavailable", "unavailable"],
