@@ -179,6 +179,8 @@ const mayOpen = [
   // The one way out to a control plane, and the WebSocket that is spoken over its streams.
   "layers/cluster-transport/",
   "layers/WebSocketDialer.ts",
+  // HTTP with neighbours, over its streams.
+  "layers/peer-rung/",
   // Towards upstreams.
   "layers/http-proxy/",
   // Towards object storage, from a worker.

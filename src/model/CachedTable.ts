@@ -4,7 +4,7 @@
  * history: `docs/cache-file.md`.
  */
 import { hashTable } from "./ConfigHash.ts"
-import { attestationRow, readAttestation } from "./ConfigStatement.ts"
+import { attestationRow, isSeal, readAttestation } from "./ConfigStatement.ts"
 import { provenanceKey } from "./ConfigTable.ts"
 import { isRecord, type Row } from "./Entity.ts"
 import { type Provenance, provenanceOf, type Version } from "./Snapshot.ts"
@@ -22,6 +22,9 @@ export interface Origin extends Provenance {
   readonly gatewayVersion?: string
 }
 
+/** The source of what a person made. */
+export const sourceByHand = "by hand"
+
 /** The format that this version writes. The first one had no number; the third one added who vouches for it. */
 export const cacheFormat = 3
 /** The oldest reader that understands what this version writes. */
@@ -37,7 +40,7 @@ export const encodeCachedTable = (content: TableContent, origin: Origin): string
     hash: origin.hash,
     ...(origin.epoch === undefined ? {} : { epoch: origin.epoch }),
     ...(origin.sequence === undefined ? {} : { sequence: origin.sequence }),
-    source: origin.source,
+    source: origin.isByHand === true ? sourceByHand : origin.source,
     received_at: new Date(origin.receivedAtMs).toISOString(),
     ...(origin.issuedAtMs === undefined ? {} : { issued_at: new Date(origin.issuedAtMs).toISOString() }),
     ...(origin.gatewayVersion === undefined ? {} : { gateway_version: origin.gatewayVersion }),
@@ -156,6 +159,29 @@ const provenanceIn = (provenance: Row): Provenance => {
   }
 }
 
+/** What stands under `_holdfast`, read by itself: enough to know a table's place among the others. */
+export interface ReadOrigin extends Provenance {
+  readonly _tag: "Right"
+  readonly hash: string | undefined
+  readonly receivedAtMs: number | undefined
+  /** SHA-256 of the table that it stands for, as far as it says. */
+  readonly sha256: string | undefined
+}
+
+/** Whether the table beside it is the one that it stands for is not looked at. */
+export const readOrigin = (provenance: Row): ReadOrigin | UnreadableTable => {
+  const misfit = formatFault(provenance)
+  if (misfit !== undefined) return misfit
+  const from = provenanceIn(provenance)
+  return {
+    _tag: "Right",
+    hash: hashIn(provenance),
+    receivedAtMs: receivedAtMsIn(provenance),
+    sha256: from.attestation?.statement.sha256 ?? textIn(provenance, "sha256"),
+    ...from
+  }
+}
+
 /** Throws at what is nested deeper than recursion goes. */
 export const decodeCachedTable = (
   text: string,
@@ -174,6 +200,9 @@ export const decodeCachedTable = (
   const sha256 = match === "fits" ? textIn(provenance, "sha256") : undefined
   const from = provenanceIn(provenance)
   const statement = from.attestation?.statement
+  // Without provenance it is Kong 2.x's or a person's, and nobody can tell which. Who has the control plane's key speaks for it.
+  const isSigned = from.attestation?.signatures.some(({ by }) => !isSeal(by)) === true
+  const isByHand = !isSigned && (!isRecord(found) || textIn(provenance, "source") === sourceByHand)
   const signedHash = statement !== undefined && statement.sha256 === sha256 ? statement.hash : undefined
   return {
     _tag: "Right",
@@ -184,7 +213,8 @@ export const decodeCachedTable = (
     source: textIn(provenance, "source"),
     gatewayVersion: textIn(provenance, "gateway_version"),
     ...(sha256 === undefined ? {} : { sha256 }),
-    ...from
+    ...from,
+    ...(isByHand ? { isByHand } : {})
   }
 }
 

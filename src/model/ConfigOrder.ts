@@ -47,6 +47,22 @@ export const orderOf = (a: Standing, b: Standing): Order => {
 /** Whether it may come in the place of what is known: nothing older may, for a rollback stands behind what it replaces. */
 export const mayReplace = (candidate: Standing, known: Standing): boolean => orderOf(candidate, known) !== "older"
 
+/**
+ * Which of two stands where there is room for one, whoever comes first: `ours` takes the place, `there` means that it has
+ * it already, `theirs` keeps it. The same content with a newer place counts as newer, so that whatever was given out in between
+ * can't take the place any more. Two contents in one place, which no control plane makes, are told apart by their
+ * digests, so that all who decide decide the same.
+ */
+export const prevails = (ours: Standing, theirs: Standing): "ours" | "there" | "theirs" => {
+  const { sha256, ...place } = ours
+  const { sha256: other, ...otherPlace } = theirs
+  const order = orderOf(place, otherPlace)
+  if (order === "older") return "theirs"
+  if (order !== "same") return "ours"
+  if (sha256 === other) return "there"
+  return (sha256 ?? "") > (other ?? "") ? "ours" : "theirs"
+}
+
 /** A place in the order, in words. */
 export const showStanding = ({ epoch, sequence, issuedAtMs, rollbackOver }: Standing): string => {
   const issued = issuedAtMs === undefined ? [] : [`of ${new Date(issuedAtMs).toISOString()}`]

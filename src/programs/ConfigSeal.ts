@@ -12,7 +12,7 @@ import { environmentSettings } from "../layers/EnvironmentSettings.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
-import { encodeCachedTable, type TableByHand, tableByHand } from "../model/CachedTable.ts"
+import { encodeCachedTable, sourceByHand, type TableByHand, tableByHand } from "../model/CachedTable.ts"
 import {
   attestationOf,
   type ConfigStatement,
@@ -184,7 +184,7 @@ export const sealConfig = Effect.fn("sealConfig")(function* (file: string, optio
   const attestation = yield* vouchFor(statement, options.key)
   const origin = {
     hash: sealed.hash,
-    source: "by hand",
+    source: sourceByHand,
     receivedAtMs: nowMs,
     gatewayVersion: fourParts((yield* Settings).kong_version),
     ...(attestation === undefined ? { issuedAtMs: nowMs } : provenanceOf({ ...attestation.statement, attestation }))

@@ -1,16 +1,20 @@
 /** The control plane: the store, the admin API over it, and the cluster listener that brings it to the data planes. */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, MutableRef } from "effect"
 import type { Fault } from "../model/Fault.ts"
 import { formatAddress } from "../model/listenFault.ts"
 import type { Plugin } from "../model/plugin/Plugin.ts"
 import type { SettingValues } from "../model/SettingTable.ts"
 import { settingRules } from "../model/settingRules.ts"
+import { ConfigEncoding } from "../services/ConfigEncoding.ts"
 import type { ClusterHub } from "../services/control/ClusterHub.ts"
 import type { ConfigStore } from "../services/control/ConfigStore.ts"
+import { exportablesOfPayloads } from "../services/control/exportPayloads.ts"
 import { AdminListener, ClusterListener } from "../services/control/Listeners.ts"
 import type { Payloads } from "../services/control/Payloads.ts"
 import type { Registry } from "../services/control/Registry.ts"
 import type { TelemetryStore } from "../services/control/TelemetryStore.ts"
+import type { ExportFacts } from "../services/export/ExportStatus.ts"
+import { keepExported } from "../services/export/keepExported.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
 import { StatusListener } from "../services/StatusListener.ts"
@@ -54,6 +58,14 @@ const announce = Effect.gen(function* () {
   )
 })
 
+/** What data planes would get is put where those find it that can't ask. */
+const exporting = (parts: ControlPlaneParts) =>
+  Layer.effectDiscard(keepExported(exportablesOfPayloads, MutableRef.make<ExportFacts | undefined>(undefined))).pipe(
+    Layer.provide(ConfigEncoding.layer),
+    Layer.provide([parts.configTrust, parts.configStorage]),
+    Layer.provide([parts.disk, parts.trustedClock])
+  )
+
 const assemble = (parts: ControlPlaneParts) => {
   const records = Layer.mergeAll(
     parts.configStore.pipe(Layer.provide(parts.ids)),
@@ -72,6 +84,7 @@ const assemble = (parts: ControlPlaneParts) => {
   const listeners = Layer.merge(observed, parts.clusterListener.pipe(Layer.provide(identity)))
   return Layer.effectDiscard(announce).pipe(
     Layer.merge(parts.pushLoop),
+    Layer.merge(exporting(parts)),
     Layer.provideMerge(listeners),
     Layer.provideMerge(core)
   )

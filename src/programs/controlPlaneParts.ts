@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import * as AgeEnvelopes from "../layers/AgeEnvelopes.ts"
 import * as NodeAdminListener from "../layers/admin/NodeAdminListener.ts"
 import * as HttpsClusterListener from "../layers/cluster-listener/HttpsClusterListener.ts"
+import * as SigningConfigTrust from "../layers/config-trust/SigningConfigTrust.ts"
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as ExportedPayloads from "../layers/ExportedPayloads.ts"
 import * as MemoryClusterHub from "../layers/MemoryClusterHub.ts"
@@ -52,6 +53,10 @@ export const controlPlaneParts = {
   configSigner: PemConfigSigner.layer,
   /** What a configuration goes through on its way to object storage and back. */
   envelopeProtection: AgeEnvelopes.layer,
+  /** Whose signatures count when it looks at what others exported. */
+  configTrust: SigningConfigTrust.layer,
+  /** Where configurations lie for data planes that can't reach it. */
+  configStorage: WorkerConfigStorage.layer,
   /** Makes the configuration as it goes over the wire. */
   payloads: ExportedPayloads.layer,
   /** The sessions of the data planes that are connected. */

@@ -30,18 +30,22 @@ export interface ConfigTrust {
     snapshot: Pick<Snapshot, "source" | "hash" | "epoch" | "sequence" | "issuedAtMs" | "receivedAtMs" | "attestation">,
     content: Pick<TableContent, "sha256">
   ) => Effect.Effect<Attestation | undefined>
+  /** Whether somebody trusted vouches for what it says, if that is asked for at all. Its content and age are not looked at. */
+  readonly isVouchedFor: (attestation: Attestation | undefined) => Effect.Effect<boolean>
   /** Whose seal that would be; `undefined` where this node has none to give. */
   readonly sealName: Effect.Effect<string | undefined>
   /** Each time that another key seals from then on. */
   readonly sealChanges: Stream.Stream<void>
 }
 
-const believing: ConfigTrust = {
+/** For whoever judges only a part of it. */
+export const believing: ConfigTrust = {
   judge: () => Effect.succeed(undefined),
   accepted: () => Effect.void,
   kept: () => Effect.void,
   attest: ({ attestation }, { sha256 }) =>
     Effect.succeed(attestation?.statement.sha256 === sha256 ? attestation : undefined),
+  isVouchedFor: () => Effect.succeed(true),
   sealName: Effect.succeed(undefined),
   sealChanges: Stream.never
 }

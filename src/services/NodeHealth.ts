@@ -1,6 +1,8 @@
 /** What the parts of a node tell of themselves so that the status listener, which opens first, can be asked at any time. */
 import { Context, Effect, Layer, MutableRef } from "effect"
+import type { ExportFacts } from "./export/ExportStatus.ts"
 import { type LicenseReport, unlicensed } from "./LicenseGuard.ts"
+import type { PeerCounts } from "./PeerListener.ts"
 import type { ProxyCounts } from "./Proxy.ts"
 
 /** Of the connection to the control plane, since the node started. */
@@ -30,8 +32,12 @@ export class NodeHealth extends Context.Service<
     /** How the licence stands, once it has been judged. */
     readonly license: MutableRef.MutableRef<LicenseReport>
     readonly connection: MutableRef.MutableRef<ConnectionCounts>
+    /** Set where configurations are exported to object storage. */
+    readonly configExport: MutableRef.MutableRef<ExportFacts | undefined>
     /** Set while there is an access log: lines. */
     readonly accessLog: MutableRef.MutableRef<(() => DeliveryCounts) | undefined>
+    /** Set while neighbours may ask this node for its configuration. */
+    readonly peers: MutableRef.MutableRef<(() => PeerCounts) | undefined>
     /** Set while requests are traced: spans. */
     readonly tracing: MutableRef.MutableRef<(() => DeliveryCounts) | undefined>
   }
@@ -45,7 +51,9 @@ export class NodeHealth extends Context.Service<
       clusterCertificateExpiresAtMs: MutableRef.make<(() => number) | undefined>(undefined),
       license: MutableRef.make(unlicensed),
       connection: MutableRef.make<ConnectionCounts>({ sessions: 0, failedDials: 0 }),
+      configExport: MutableRef.make<ExportFacts | undefined>(undefined),
       accessLog: MutableRef.make<(() => DeliveryCounts) | undefined>(undefined),
+      peers: MutableRef.make<(() => PeerCounts) | undefined>(undefined),
       tracing: MutableRef.make<(() => DeliveryCounts) | undefined>(undefined)
     }))
   )

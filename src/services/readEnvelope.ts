@@ -28,21 +28,12 @@ export interface EnvelopeOrigin {
   readonly nowMs: number
 }
 
-export const readEnvelope = Effect.fnUntraced(function* (protectedBytes: Uint8Array, origin: EnvelopeOrigin) {
+/** The text of an envelope, or of a table without provenance. */
+export const readTableText = Effect.fnUntraced(function* (text: Uint8Array, origin: EnvelopeOrigin) {
   const { kong_version } = yield* Settings
-  const { gunzip } = yield* Compression
   const { describeTable } = yield* ConfigCodec
-  const { unprotect } = yield* EnvelopeProtection
-  const bytes = yield* Effect.mapError(
-    unprotect(protectedBytes),
-    ({ message }) => new EnvelopeRefused({ stage: "decrypt", message })
-  )
-  const inflated = yield* Effect.mapError(
-    gunzip(bytes, inflatedMaxBytes),
-    ({ reason, message }) => new EnvelopeRefused({ stage: reason === "tooLarge" ? "size" : "gzip", message })
-  )
   const decoded = yield* Effect.try({
-    try: () => decodeCachedTable(new TextDecoder().decode(inflated), describeTable),
+    try: () => decodeCachedTable(new TextDecoder().decode(text), describeTable),
     catch: (cause) => new EnvelopeRefused({ stage: "json", message: `can't be processed (${messageOf(cause)})` })
   })
   if (decoded._tag === "Wrong") return yield* new EnvelopeRefused({ stage: decoded.stage, message: decoded.message })
@@ -53,4 +44,18 @@ export const readEnvelope = Effect.fnUntraced(function* (protectedBytes: Uint8Ar
   const { source, place } = origin
   const told = sha256 === undefined ? {} : { sha256 }
   return { raw, hash, receivedAtMs, source, place, ...told, ...provenanceOf(decoded) } satisfies Offer
+})
+
+export const readEnvelope = Effect.fnUntraced(function* (protectedBytes: Uint8Array, origin: EnvelopeOrigin) {
+  const { gunzip } = yield* Compression
+  const { unprotect } = yield* EnvelopeProtection
+  const bytes = yield* Effect.mapError(
+    unprotect(protectedBytes),
+    ({ message }) => new EnvelopeRefused({ stage: "decrypt", message })
+  )
+  const inflated = yield* Effect.mapError(
+    gunzip(bytes, inflatedMaxBytes),
+    ({ reason, message }) => new EnvelopeRefused({ stage: reason === "tooLarge" ? "size" : "gzip", message })
+  )
+  return yield* readTableText(inflated, origin)
 })

@@ -23,6 +23,8 @@ export const nodeFacts = Effect.fnUntraced(function* (given: Partial<NodeFacts> 
     clusterCertificateExpiresAtMs: undefined,
     license: unlicensed,
     telemetry: { delivery: { _tag: "idle" }, lastAcknowledgement: undefined, spool: undefined },
+    configExport: undefined,
+    peers: undefined,
     clock: { nowMs: 0, deviationMs: 0, doubt: undefined, lastCorrection: undefined },
     ...given
   } satisfies NodeFacts

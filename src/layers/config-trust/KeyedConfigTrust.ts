@@ -151,9 +151,12 @@ const make = Effect.gen(function* () {
       return sealedBy(own ?? attestationOf({ ...numbered, hash, sha256, issuedAtMs: issuedAtMs ?? receivedAtMs }), key)
     })
 
+  const isVouchedFor: ConfigTrust["isVouchedFor"] = (attestation) =>
+    Effect.sync(() => !isOn || (attestation !== undefined && verification(attestation, keys())._tag === "verified"))
+
   const sealName = Effect.sync(() => sealKeys.newest()?.name)
 
-  return { judge, accepted, kept, attest, sealName, sealChanges: sealKeys.changes }
+  return { judge, accepted, kept, attest, isVouchedFor, sealName, sealChanges: sealKeys.changes }
 })
 
 export const layer: Layer.Layer<never, StartError, Settings | Disk | ClusterKeys> = Layer.effect(ConfigTrust, make)

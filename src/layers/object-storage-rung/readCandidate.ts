@@ -1,0 +1,73 @@
+/** From an object's bytes to an offer, and a look at how old it claims to be. */
+import { createHash } from "node:crypto"
+import { Effect, Option } from "effect"
+import { readOrigin } from "../../model/CachedTable.ts"
+import { hashTable } from "../../model/ConfigHash.ts"
+import { orderOf, type Standing } from "../../model/ConfigOrder.ts"
+import { isRecord } from "../../model/Entity.ts"
+import { splitEnvelope } from "../../model/EnvelopeParts.ts"
+import { messageOf } from "../../model/thrown.ts"
+import { isConfigHash } from "../../model/Wire.ts"
+import { Compression, inflatedMaxBytes } from "../../services/Compression.ts"
+import { EnvelopeProtection } from "../../services/EnvelopeProtection.ts"
+import { standingOf } from "../../services/export/lyingThere.ts"
+import type { Offer } from "../../services/LiveConfig.ts"
+import type { StoredObject } from "../../services/ObjectStore.ts"
+import { type EnvelopeOrigin, EnvelopeRefused, readTableText } from "../../services/readEnvelope.ts"
+
+const gzipMagic = [0x1f, 0x8b] as const
+
+const isGzip = (bytes: Uint8Array): boolean => gzipMagic.every((byte, at) => bytes[at] === byte)
+
+const inflated = Effect.fnUntraced(function* (bytes: Uint8Array) {
+  const { gunzip } = yield* Compression
+  return yield* Effect.mapError(
+    gunzip(bytes, inflatedMaxBytes),
+    ({ reason, message }) => new EnvelopeRefused({ stage: reason === "tooLarge" ? "size" : "gzip", message })
+  )
+})
+
+/** Kong does not document its bytes (`resilience.md` §5.3): the table, or the message that it sends to data planes. */
+const unwrapped = (offer: Offer): Offer => {
+  const { type, config_table: raw, config_hash: hash } = offer.raw
+  if (type !== "reconfigure" || !isRecord(raw)) return offer
+  return { ...offer, raw, hash: isConfigHash(hash) ? hash : hashTable(raw).config }
+}
+
+/** Kong's own object: JSON, perhaps in gzip. */
+export const readPlain = Effect.fnUntraced(function* (bytes: Uint8Array, origin: EnvelopeOrigin) {
+  const text = isGzip(bytes) ? yield* inflated(bytes) : bytes
+  const offer = yield* readTableText(text, origin)
+  return yield* Effect.try({
+    try: () => unwrapped(offer),
+    catch: (cause) => new EnvelopeRefused({ stage: "json", message: `can't be processed (${messageOf(cause)})` })
+  })
+})
+
+const blanksAtEnd = /[ \t\n]{0,256}$/
+
+/** Of the table's own text, when it is written as our exporters write it. */
+export const digestOfPlain = (bytes: Uint8Array): string => {
+  const tailLength = 256
+  const cut = Math.max(0, bytes.length - tailLength)
+  const tail = Buffer.from(bytes.subarray(cut)).toString("latin1").replace(blanksAtEnd, "")
+  return createHash("sha256").update(bytes.subarray(0, cut)).update(Buffer.from(tail, "latin1")).digest("hex")
+}
+
+/** What it says of its age; whether that is true is seen when it is offered. */
+const claimedStanding = Effect.fnUntraced(function* (bytes: Uint8Array) {
+  const { unprotect } = yield* EnvelopeProtection
+  const parts = splitEnvelope(yield* inflated(yield* unprotect(bytes)))
+  const origin = parts === undefined ? undefined : readOrigin(parts.provenance)
+  return origin?._tag === "Right" ? standingOf(origin) : undefined
+})
+
+const claimed = (bytes: Uint8Array) => Effect.map(Effect.option(claimedStanding(bytes)), Option.getOrUndefined)
+
+/** Whether the first claims to be newer than the second. */
+export const isNewer = Effect.fnUntraced(function* (a: StoredObject, b: StoredObject) {
+  if (Buffer.compare(a.bytes, b.bytes) === 0) return false
+  const standings: ReadonlyArray<Standing | undefined> = [yield* claimed(a.bytes), yield* claimed(b.bytes)]
+  const [one, other] = standings
+  return one !== undefined && other !== undefined && orderOf(one, other) === "newer"
+})

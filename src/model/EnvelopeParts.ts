@@ -1,0 +1,51 @@
+/**
+ * An envelope's text taken apart without being parsed as a whole: the table in front, its provenance under `_holdfast` at
+ * the end, as `encodeCachedTable` writes them. A large table costs the thread next to nothing that way.
+ */
+import { provenanceKey } from "./ConfigTable.ts"
+import { isRecord, type Row } from "./Entity.ts"
+
+export interface EnvelopeParts {
+  /** The table's text without its closing brace. */
+  readonly tableHead: Uint8Array
+  readonly provenance: Row
+}
+
+/** Within a string its quotes would be escaped, so this is always the name of a member. */
+const member = `${JSON.stringify(provenanceKey)}:`
+
+const ends = { comma: 0x2c, brace: 0x7b } as const
+
+const recordIn = (text: string): Row | undefined => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isRecord(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** `undefined` for what is not written so, whatever it says. */
+export const splitEnvelope = (text: Uint8Array): EnvelopeParts | undefined => {
+  const bytes = Buffer.from(text.buffer, text.byteOffset, text.byteLength)
+  const at = bytes.lastIndexOf(member)
+  const before = at < 1 ? undefined : bytes[at - 1]
+  if (before !== ends.comma && !(before === ends.brace && at === 1)) return undefined
+  // Only at the end of the outermost object does what follows parse once the last brace is off.
+  const provenance = recordIn(bytes.toString("utf8", at + member.length, bytes.length - 1))
+  if (provenance === undefined || bytes.at(-1) !== "}".charCodeAt(0)) return undefined
+  return { tableHead: bytes.subarray(0, before === ends.brace ? at : at - 1), provenance }
+}
+
+const bitsPerByte = 8
+
+/**
+ * The table by itself, as Kong has it: a few spaces and tabs behind it are all that is added. They stand for `mark`, so that
+ * tables of different marks are never the same bytes: a store may take two objects for one by their bytes alone.
+ */
+export const plainTable = ({ tableHead }: EnvelopeParts, mark: Uint8Array): Uint8Array => {
+  const blanks = [...mark].flatMap((byte) =>
+    Array.from({ length: bitsPerByte }, (_, bit) => ((byte >> bit) & 1 ? "\t" : " "))
+  )
+  return Buffer.concat([tableHead, Buffer.from(`}${blanks.join("")}\n`)])
+}

@@ -1,0 +1,53 @@
+/** How exporting fares, for whoever is asked how the node is. */
+import { isoOrNull } from "../../model/isoTime.ts"
+import type { ObjectStoreTrouble } from "../ObjectStore.ts"
+
+export interface ExportFacts {
+  /** `s3://bucket/prefix`. */
+  readonly place: string
+  /** What was written last. */
+  readonly exported: { readonly hash: string; readonly atMs: number; readonly tookMs: number } | undefined
+  /** What the last export came to that wrote nothing: another exporter was quicker, say. */
+  readonly notExported: { readonly hash: string; readonly atMs: number; readonly reason: string } | undefined
+  /** Why what is to be exported is not, while that is so. */
+  readonly problem:
+    | {
+        readonly reason: string
+        readonly trouble: ObjectStoreTrouble | undefined
+        readonly sinceMs: number
+        readonly attempts: number
+      }
+    | undefined
+  /** Since the start: exports that wrote something, and attempts that failed. */
+  readonly exports: number
+  readonly failures: number
+}
+
+export const nothingExported = (place: string): ExportFacts => ({
+  place,
+  exported: undefined,
+  notExported: undefined,
+  problem: undefined,
+  exports: 0,
+  failures: 0
+})
+
+/** The part `export` of `GET /status`; `undefined` where nothing is exported. */
+export const exportView = (facts: ExportFacts | undefined) => {
+  if (facts === undefined) return { state: "off" }
+  const { place, exported, notExported, problem } = facts
+  return {
+    state: problem === undefined ? (exported === undefined && notExported === undefined ? "idle" : "ok") : "failing",
+    place,
+    exported_hash: exported?.hash ?? null,
+    exported_at: isoOrNull(exported?.atMs),
+    not_exported:
+      notExported === undefined
+        ? null
+        : { hash: notExported.hash, at: isoOrNull(notExported.atMs), reason: notExported.reason },
+    problem:
+      problem === undefined
+        ? null
+        : { reason: problem.reason, since: isoOrNull(problem.sinceMs), attempts: problem.attempts }
+  }
+}
