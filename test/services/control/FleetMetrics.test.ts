@@ -26,6 +26,7 @@ const facts = (given: Partial<FleetFacts>): FleetFacts => ({
   payloadLimitBytes: 16_000,
   pushes: { count: 4, bytes: 2_800 },
   telemetry: new Map(),
+  configExport: undefined,
   process: {
     rssBytes: 1,
     heapUsedBytes: 2,
