@@ -3,6 +3,7 @@ import { assert, describe, it } from "vitest"
 import { type DataPlaneRecord, newRecord } from "../../../src/model/Fleet.ts"
 import { fleetSeries } from "../../../src/model/metrics/fleetSeries.ts"
 import { type FleetFacts, fleetMetricsText } from "../../../src/services/control/FleetMetrics.ts"
+import { exportFacts } from "../../support/exportFacts.ts"
 import { readPrometheus } from "../../support/prometheusFormat.ts"
 
 const wanted = "a".repeat(32)
@@ -109,7 +110,7 @@ describe("metrics of a fleet", () => {
 
   it("have every series of the table, and no other", () => {
     const telemetry = new Map([["runs", known]])
-    const found = read({ ...fleet, telemetry })
+    const found = read({ ...fleet, telemetry, configExport: exportFacts })
     assert.deepEqual([...found.keys()], Object.keys(fleetSeries))
     for (const [name, { type }] of Object.entries(fleetSeries)) assert.strictEqual(found.get(name)?.type, type)
   })

@@ -233,7 +233,7 @@ describe("what lies there already", () => {
       const node = yield* startExporter(bucket.client(), { given: { cluster_fallback_config_export_delay: "0" } })
       for (const sequence of [3, 4, 4]) yield* node.give(configOf(sequence))
       assert.deepEqual(lying(bucket), [5, 5, "/5"])
-      assert.deepEqual(node.messages(), ["configuration not exported"])
+      assert.deepEqual(node.messages(), ["configuration not exported: a newer one lies there"])
       assert.include(node.facts()?.notExported?.reason, "sequence 5")
       yield* node.give(configOf(6))
       assert.deepEqual(lying(bucket), [6, 6, "/6"])
@@ -294,7 +294,7 @@ describe("what lies there already", () => {
       for (const key of [keys.latest, keys.envelope]) bucket.hand.put(key, gzipSync(text))
       const node = yield* startExporter(bucket.client())
       yield* node.give(configOf(4))
-      assert.deepEqual(node.messages(), ["configuration not exported"])
+      assert.deepEqual(node.messages(), ["configuration not exported: a newer one lies there"])
     })
   )
 
