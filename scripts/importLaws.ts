@@ -167,6 +167,10 @@ const openers: Readonly<Record<string, ReadonlyArray<string>>> = {
   "node:http": ["request", "get", "default", "*"],
   "node:https": ["request", "get", "default", "*"],
   ws: ["WebSocket", "default", "*"],
+  "@aws-sdk/client-s3": ["S3Client", "default", "*"],
+  "@google-cloud/storage": ["Storage", "default", "*"],
+  "@azure/storage-blob": ["BlobServiceClient", "ContainerClient", "default", "*"],
+  "@azure/identity": ["*"],
   "effect/http": ["FetchHttpClient", "*"]
 }
 
@@ -179,6 +183,8 @@ const mayOpen = [
   "layers/peer-rung/",
   // Towards upstreams.
   "layers/http-proxy/",
+  // Towards object storage, from a worker.
+  "layers/object-storage/",
   // Towards a collector of telemetry, as a part that can be replaced, and what that part is asked not to do.
   "programs/dataPlaneParts.ts",
   "layers/opentelemetry/Uplink.ts",

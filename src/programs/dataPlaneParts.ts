@@ -70,7 +70,7 @@ export const dataPlaneParts = {
   configCache: DiskConfigCache.layer,
   /** What is served when nothing better is at hand. */
   declarativeConfig: FileDeclarativeConfig.layer,
-  /** Where configurations lie for nodes that can't reach their control plane. */
+  /** Where configurations lie for nodes that can't reach their control plane, where that is asked for. */
   configStorage: WorkerConfigStorage.layer,
   /** Where a configuration may be found over the network while the control plane is away. */
   remoteRungs,

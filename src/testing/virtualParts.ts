@@ -63,8 +63,9 @@ const inert = Context.empty().pipe(
       )
     })
   ),
-  Context.add(ConfigStorage, undefined),
   Context.add(ErrorTemplates, { load: Effect.succeed({}) }),
+  // A bucket of the world's is given to a node as a part: `MemoryObjectStore.layerOf(bucket.client())`.
+  Context.add(ConfigStorage, undefined),
   Context.add(ClusterTransport, {
     connect: () =>
       Effect.fail(new ClusterUnreachable({ reason: "failed", message: "a virtual node has no real network" }))
@@ -113,6 +114,7 @@ export const virtualParts = {
   secureRandom: outside,
   identity: outside,
   compression: outside,
+  configStorage: outside,
   fileWatch: outside,
   statusListener: outside,
   serverCertificate: outside,

@@ -4,11 +4,10 @@
  */
 import { Effect } from "effect"
 import type { GivenSettings } from "../parts.ts"
-import { eventually, expectStatus } from "../stage/Probe.ts"
+import { eventually } from "../stage/Probe.ts"
 import { startWithinMs } from "../stage/Stage.ts"
 import {
   changeConfig,
-  isKept,
   isReady,
   loadConfig,
   reconnectWithinMs,
@@ -33,6 +32,7 @@ import {
   corrupted,
   forged,
   forgetCache,
+  isCached,
   isExported,
   keepStorage,
   ofAnotherVersion,
@@ -49,9 +49,6 @@ const importing = ({ stage }: Ground): GivenSettings => ({
   cluster_fallback_config_import: "on",
   cluster_fallback_config_storage: storageUrl(stage.directory)
 })
-
-const isReadyNeighbour = ({ ports }: Ground) =>
-  expectStatus({ url: `http://127.0.0.1:${ports.neighbourStatus}/status/ready` }, 200)
 
 const prepare: DrillStep = {
   title:
@@ -70,8 +67,7 @@ const prepare: DrillStep = {
       const proved = yield* ground.prove
       yield* eventually(reconnectWithinMs, isExported(ground, newest))
       yield* keepStorage(ground, newest)
-      yield* eventually(startWithinMs, isReadyNeighbour(ground))
-      yield* eventually(reconnectWithinMs, isKept(ground))
+      yield* eventually(reconnectWithinMs, isCached(ground, "neighbour", newest))
       yield* stage.dataPlane.stop
       yield* stage.controlPlane.kill
       return `${proved}; version ${newest} is exported, and the neighbour has it`
@@ -109,7 +105,7 @@ const fromStorage: DrillStep = {
     Effect.gen(function* () {
       yield* startFresh(ground, importing(ground))
       const tookMs = yield* servesFrom(ground, "object_storage", "a new node serves from object storage")
-      yield* eventually(reconnectWithinMs, isKept(ground))
+      yield* eventually(reconnectWithinMs, isCached(ground, "data-plane", newest))
       yield* ground.load.pause
       yield* ground.stage.dataPlane.kill
       const againMs = yield* startAlone(ground, newest, "and from its own cache when it is killed and restarted")
@@ -180,7 +176,7 @@ const refusesOlder: DrillStep = {
       yield* restoreStorage(ground, newest)
       yield* startFresh(ground, yield* withFile(ground))
       yield* servesFrom(ground, "object_storage", "a new node climbs from its declarative file to object storage")
-      yield* eventually(reconnectWithinMs, isKept(ground))
+      yield* eventually(reconnectWithinMs, isCached(ground, "data-plane", newest))
       yield* ground.load.pause
       yield* ground.stage.dataPlane.stop
       yield* forgetCache(ground)

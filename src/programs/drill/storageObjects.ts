@@ -48,6 +48,20 @@ export const isExported = (ground: Ground, version: string): Effect.Effect<void,
         : Effect.fail(new StepFailed({ reason: `version ${version} is in ${count} of 3 objects of the storage` }))
   )
 
+/** Once: the cache of one of the nodes holds this version. */
+export const isCached = (
+  { stage }: Ground,
+  node: "data-plane" | "neighbour",
+  version: string
+): Effect.Effect<void, StepFailed> =>
+  Effect.flatMap(
+    attempt(() => JSON.stringify(read(join(stage.directory, node, "config.json.gz")))),
+    (text) =>
+      text.includes(JSON.stringify(drillRoute.path(version)))
+        ? Effect.void
+        : Effect.fail(new StepFailed({ reason: `version ${version} is not in the cache of the ${node}` }))
+  )
+
 /** The storage as it is now, under a name. */
 export const keepStorage = (ground: Ground, name: string): Effect.Effect<void, StepFailed> =>
   attempt(() => cpSync(folderOf(ground), copyOf(ground, name), { recursive: true }))
