@@ -44,8 +44,7 @@ export const commands: ReadonlyArray<Command> = [
   },
   {
     name: "drill",
-    summary:
-      "Play an outage: cp-loss, cold-start, new-node, corrupt-cache, disk-full, expire-license or clock-skew.",
+    summary: "Play an outage: cp-loss, cold-start, new-node, corrupt-cache, disk-full, expire-license or clock-skew.",
     flags: {
       config: { value: "FILE", help: "A declarative file to drill; its upstreams are replaced by the drill's own." },
       report: { value: "DIR", help: "Where a report in Markdown and JSON goes." },

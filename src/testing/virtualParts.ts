@@ -114,7 +114,6 @@ export const virtualParts = {
   secureRandom: outside,
   identity: outside,
   compression: outside,
-  configStorage: outside,
   fileWatch: outside,
   statusListener: outside,
   serverCertificate: outside,
