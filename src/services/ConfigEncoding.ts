@@ -40,7 +40,9 @@ export const makeConfigEncoding = (maxBytes: number) =>
       })
 
     const encode = Effect.fnUntraced(function* (snapshot: Encodable) {
-      const content = yield* Effect.try({ try: () => describeTable(snapshot.raw), catch: unprocessed })
+      const content =
+        trust.takeDescribed(snapshot.raw) ??
+        (yield* Effect.try({ try: () => describeTable(snapshot.raw), catch: unprocessed }))
       const attestation = yield* trust.attest(snapshot, content)
       const { attestation: _, ...origin } = snapshot
       const text = yield* Effect.try({
