@@ -43,6 +43,24 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "configuration rejected; the running one stays": dp(
     "A configuration is wrong; every reason is in `reasons`. Mend it at its source: the same bytes are not tried again."
   ),
+  "configuration exported": both(
+    "It lies in object storage (`place`), read back and compared. `wrote` names the objects: what lay there already is not written again."
+  ),
+  "configuration can't be exported; trying again": both(
+    "The store does not do what it should (`cause`, in its own words). Told once, until an export works; it is tried again for ever, with pauses of up to a minute. With `trouble` denied, misconfigured or unsupported a person has to mend it. The status says how often it was tried."
+  ),
+  "configuration can't be exported": both(
+    "The configuration can't be written down at all (`cause`): too large, say. The next one is tried."
+  ),
+  "configuration not exported: a newer one lies there": both(
+    "Another exporter was quicker, and what it wrote stays (`reason`). Should it be newer for no good reason, a clock in the future say, delete the object."
+  ),
+  "configuration not exported": both(
+    "What lies in object storage stays (`reason`): it is in a newer Holdfast's format; or this configuration is empty and nothing of the same epoch lies there, as after a start with an empty store."
+  ),
+  "an object that said nothing of use was replaced by the export": both(
+    "What lay under `key` was torn, altered, signed by nobody who is trusted, or no configuration (`reason`). Find out who wrote it: whoever may write there decides what new nodes are offered."
+  ),
   "entities that are kept but not served": dp(
     "The configuration holds entities of Kong's that Holdfast has no use for. They stay in the cache and do nothing."
   ),

@@ -1,5 +1,5 @@
 /** The control plane: the store, the admin API over it, and the cluster listener that brings it to the data planes. */
-import { Effect, Layer, MutableRef } from "effect"
+import { Effect, Layer } from "effect"
 import type { Fault } from "../model/Fault.ts"
 import { formatAddress } from "../model/listenFault.ts"
 import type { Plugin } from "../model/plugin/Plugin.ts"
@@ -8,12 +8,12 @@ import { settingRules } from "../model/settingRules.ts"
 import { ConfigEncoding } from "../services/ConfigEncoding.ts"
 import type { ClusterHub } from "../services/control/ClusterHub.ts"
 import type { ConfigStore } from "../services/control/ConfigStore.ts"
+import { ExportHealth } from "../services/control/ExportHealth.ts"
 import { exportablesOfPayloads } from "../services/control/exportPayloads.ts"
 import { AdminListener, ClusterListener } from "../services/control/Listeners.ts"
 import type { Payloads } from "../services/control/Payloads.ts"
 import type { Registry } from "../services/control/Registry.ts"
 import type { TelemetryStore } from "../services/control/TelemetryStore.ts"
-import type { ExportFacts } from "../services/export/ExportStatus.ts"
 import { keepExported } from "../services/export/keepExported.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
@@ -60,7 +60,7 @@ const announce = Effect.gen(function* () {
 
 /** What data planes would get is put where those find it that can't ask. */
 const exporting = (parts: ControlPlaneParts) =>
-  Layer.effectDiscard(keepExported(exportablesOfPayloads, MutableRef.make<ExportFacts | undefined>(undefined))).pipe(
+  Layer.effectDiscard(Effect.flatMap(ExportHealth, (health) => keepExported(exportablesOfPayloads, health))).pipe(
     Layer.provide(ConfigEncoding.layer),
     Layer.provide([parts.configTrust, parts.configStorage]),
     Layer.provide([parts.disk, parts.trustedClock])
@@ -76,7 +76,8 @@ const assemble = (parts: ControlPlaneParts) => {
     Layer.provideMerge(Layer.merge(parts.configSigner, parts.envelopeProtection).pipe(Layer.provide(parts.disk))),
     Layer.provideMerge(parts.compression),
     Layer.provideMerge(records),
-    Layer.merge(parts.clusterHub)
+    Layer.merge(parts.clusterHub),
+    Layer.merge(ExportHealth.layer)
   )
   const watch = parts.fileWatch.pipe(Layer.provide(parts.disk))
   const identity = parts.clusterIdentity.pipe(Layer.provide([watch, parts.disk, parts.trustedClock]))

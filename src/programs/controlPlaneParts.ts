@@ -53,8 +53,6 @@ export const controlPlaneParts = {
   envelopeProtection: AgeEnvelopes.layer,
   /** Whose signatures count when it looks at what others exported. */
   configTrust: SigningConfigTrust.layer,
-  /** Where configurations lie for data planes that can't reach it. */
-  configStorage: WorkerConfigStorage.layer,
   /** Makes the configuration as it goes over the wire. */
   payloads: ExportedPayloads.layer,
   /** The sessions of the data planes that are connected. */

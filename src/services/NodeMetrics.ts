@@ -5,6 +5,7 @@ import { type ProcessUse, processSamples } from "../model/metrics/ProcessUse.ts"
 import { prometheusPieces } from "../model/metrics/PrometheusText.ts"
 import { asNumber, one, type SamplesOf, seconds, stateSamples } from "../model/metrics/Series.ts"
 import type { Steps } from "../model/steps.ts"
+import { exportSamples } from "./export/ExportStatus.ts"
 import type { ConnectionCounts, DeliveryCounts } from "./NodeHealth.ts"
 import { cacheView, type NodeFacts, serverCounts, unreadyReason } from "./NodeStatus.ts"
 import type { SpoolFacts } from "./TelemetrySpool.ts"
@@ -114,6 +115,7 @@ export const nodeSamples = (facts: MetricFacts): NodeSamples => ({
   ...cluster(facts.node, facts.connection),
   ...configuration(facts.node),
   ...judged(facts.node),
+  ...exportSamples(facts.node.configExport),
   ...spooled(facts.node.telemetry.spool),
   holdfast_telemetry_delivery: stateSamples(deliveryStates, facts.node.telemetry.delivery._tag),
   ...delivered(facts),

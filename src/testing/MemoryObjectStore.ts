@@ -10,6 +10,7 @@
  *
  * Every deed is one synchronous step, so who wins follows from the order of calls and the clock alone.
  */
+import { createHash } from "node:crypto"
 import { Effect, Layer } from "effect"
 import {
   ConfigStorage,
@@ -83,13 +84,18 @@ const isAsExpected = (expects: Expectation, found: StoredObject | undefined): bo
   return expects._tag === "Nothing" ? found === undefined : found?.tag === expects.tag
 }
 
-const makeBucket = () => {
+/** A digest of the content, as the ETag of S3 and the tag of a folder are; or a number, as a generation is. */
+export type Tags = "content" | "generation"
+
+const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
+
+const makeBucket = (tagged: Tags) => {
   const entries = new Map<string, Entry>()
   let tags = 0
   const at = (path: string): Entry => entries.get(path) ?? { now: undefined, before: undefined }
   const become = (path: string, now: StoredObject | undefined) => entries.set(path, { now, before: at(path).now })
   const put = (path: string, bytes: Uint8Array): string => {
-    const tag = `"${++tags}"`
+    const tag = tagged === "content" ? digestOf(bytes) : `"${++tags}"`
     become(path, { bytes: bytes.slice(), tag })
     return tag
   }
@@ -117,8 +123,8 @@ const seenAs = (fault: StoreFault | undefined, { now, before }: Entry): StoredOb
 }
 
 /** An empty bucket in good condition. */
-export const make = (): MemoryObjectStore => {
-  const bucket = makeBucket()
+export const make = ({ tags = "generation" }: { readonly tags?: Tags } = {}): MemoryObjectStore => {
+  const bucket = makeBucket(tags)
   const calls: Array<StoreCall> = []
   let conditions: StoreConditions = {}
 

@@ -123,7 +123,6 @@ export const virtualParts = {
   nameServers: outside,
   peerListener: outside,
   httpClient: outside,
-  configStorage: outside,
   proxy: outside,
   clusterIdentity: outside,
   clusterTransport: outside,

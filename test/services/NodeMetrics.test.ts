@@ -9,6 +9,7 @@ import { type MetricFacts, nodeMetricsPieces, nodeSamples } from "../../src/serv
 import type { NodeFacts } from "../../src/services/NodeStatus.ts"
 import { namesOf, requestSampleSteps, targetSamples } from "../../src/services/RequestMetrics.ts"
 import { atOnce } from "../support/atOnce.ts"
+import { exportFacts } from "../support/exportFacts.ts"
 import { joined, liveLayerFor } from "../support/live.ts"
 import { nodeFacts } from "../support/nodeFacts.ts"
 import { readPrometheus } from "../support/prometheusFormat.ts"
@@ -167,6 +168,7 @@ describe("metrics", () => {
       const text = yield* scrape({
         node: {
           clusterCertificateExpiresAtMs: 2_000_000,
+          configExport: exportFacts,
           telemetry: {
             delivery: { _tag: "idle" },
             lastAcknowledgement: undefined,

@@ -1,6 +1,7 @@
 /** FleetMetrics, gathered anew whenever somebody asks. */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, MutableRef } from "effect"
 import { ClusterHub } from "../../services/control/ClusterHub.ts"
+import { ExportHealth } from "../../services/control/ExportHealth.ts"
 import { FleetMetrics, fleetMetricsText } from "../../services/control/FleetMetrics.ts"
 import { Payloads } from "../../services/control/Payloads.ts"
 import { Registry } from "../../services/control/Registry.ts"
@@ -14,6 +15,7 @@ const make = Effect.gen(function* () {
   const hub = yield* ClusterHub
   const payloads = yield* Payloads
   const telemetry = yield* TelemetryStore
+  const configExport = yield* ExportHealth
 
   const newest = Effect.map(Effect.option(payloads.newest), (found) =>
     found._tag === "None" ? undefined : { hash: found.value.hash, bytes: found.value.bytes.length }
@@ -29,11 +31,15 @@ const make = Effect.gen(function* () {
       payloadLimitBytes,
       pushes: yield* hub.pushes,
       telemetry: yield* Effect.orElseSucceed(telemetry.nodes, () => new Map()),
+      configExport: MutableRef.get(configExport),
       process: processUse()
     })
   })
   return FleetMetrics.of({ text, isStoreReachable: Effect.map(newest, (payload) => payload !== undefined) })
 })
 
-export const layer: Layer.Layer<FleetMetrics, never, Settings | Registry | ClusterHub | Payloads | TelemetryStore> =
-  Layer.effect(FleetMetrics, make)
+export const layer: Layer.Layer<
+  FleetMetrics,
+  never,
+  Settings | Registry | ClusterHub | Payloads | TelemetryStore | ExportHealth
+> = Layer.effect(FleetMetrics, make)

@@ -4,7 +4,7 @@
  * Nothing is written here, whatever is wrong with what lies there.
  */
 import { Effect } from "effect"
-import type { Fault } from "../../model/Fault.ts"
+import { type Fault, formatFault } from "../../model/Fault.ts"
 import { latestKeys, versionKeys } from "../../model/StorageKeys.ts"
 import { type Compression, inflatedMaxBytes } from "../../services/Compression.ts"
 import type { Offer } from "../../services/LiveConfig.ts"
@@ -53,6 +53,15 @@ interface Go {
   readonly wrong: ReadonlySet<string>
 }
 
+/** All of it was told when it was refused; the object is named beside it. */
+const shownFaultsMax = 3
+
+const inShort = (faults: ReadonlyArray<Fault>): string =>
+  faults
+    .slice(0, shownFaultsMax)
+    .map(({ place: _, ...fault }) => formatFault(fault))
+    .join("; ")
+
 const wrongStages = new Set(["schema", "compile"])
 
 const makeRung = Effect.fnUntraced(function* (store: ObjectStore) {
@@ -87,9 +96,9 @@ const makeRung = Effect.fnUntraced(function* (store: ObjectStore) {
     _tag: "Candidate",
     offer,
     served: Effect.void,
-    refused: ({ stage = "", message }) =>
+    refused: ({ stage = "", faults }) =>
       Effect.andThen(
-        refusedObjects.remember(key, object.tag, message),
+        refusedObjects.remember(key, object.tag, inShort(faults)),
         advance(wrongStages.has(stage) && digest !== undefined ? { ...go, wrong: new Set([...go.wrong, digest]) } : go)
       )
   })
@@ -135,7 +144,7 @@ const makeRung = Effect.fnUntraced(function* (store: ObjectStore) {
 
   const offer = Effect.gen(function* () {
     const latest = yield* look(latestKeys.envelope)
-    if (!isFound(latest) && latest.isOfStore) return nothing([latest.reason])
+    if (!isFound(latest) && latest.isOfStore) return nothing([`${latest.key}: ${latest.reason}`])
     const own = yield* look(ofVersion.envelope)
     const isOwnFirst =
       isFound(own) && isFound(latest) && (yield* isNewer(own.object, latest.object).pipe(Effect.provide(needs)))

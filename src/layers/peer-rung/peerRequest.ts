@@ -92,9 +92,17 @@ const exchange = (
       resume(read instanceof PeerFailed ? Effect.fail(read) : Effect.succeed(read))
       if (read instanceof PeerFailed) asked.destroy()
     }
-    asked.on("error", (error) => done(requestFailure(error)))
-    asked.once("close", () => done(failed(brokenOffBy("neighbour"), true)))
-    asked.once("response", (response) => readAnswer(response, maxBytes, done))
+    // Of an answer that has begun, its own events tell more.
+    let hasBegun = false
+    const unlessBegun = (failure: PeerFailed): void => {
+      if (!hasBegun) done(failure)
+    }
+    asked.on("error", (error) => unlessBegun(requestFailure(error)))
+    asked.once("close", () => unlessBegun(failed(brokenOffBy("neighbour"), true)))
+    asked.once("response", (response) => {
+      hasBegun = true
+      readAnswer(response, maxBytes, done)
+    })
     asked.end()
     return Effect.sync(() => asked.destroy())
   })

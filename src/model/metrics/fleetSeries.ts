@@ -2,6 +2,7 @@
  * Every series of a control plane. `kong_*` are those of Kong's prometheus plugin (reference `proxy-behaviour.md` §12);
  * `docs/metrics.md` is made from this table.
  */
+import { exportSeries } from "./exportSeries.ts"
 import { processSeries } from "./ProcessUse.ts"
 import { counter, gauge } from "./Series.ts"
 
@@ -35,6 +36,8 @@ export const fleetSeries = {
   holdfast_payload_limit_bytes: gauge("Largest size that may be sent: cluster_max_payload"),
   holdfast_pushes_total: counter("Configurations that were sent, to each data plane"),
   holdfast_push_bytes_total: counter("What they took on the wire"),
+
+  ...exportSeries,
 
   holdfast_telemetry_records_total: counter("Telemetry records of the data plane that were committed", ["node_id"]),
   holdfast_telemetry_last_received_timestamp_seconds: gauge(

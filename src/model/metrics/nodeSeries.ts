@@ -2,6 +2,7 @@
  * Every series of a data plane. Names, labels, types and help of `kong_*` are those of Kong's prometheus plugin (reference
  * `proxy-behaviour.md` §12), gauges that count included; `docs/observability.md` is held to this table by a test.
  */
+import { exportSeries } from "./exportSeries.ts"
 import { processSeries } from "./ProcessUse.ts"
 import { counter, gauge, histogram } from "./Series.ts"
 
@@ -58,6 +59,8 @@ export const nodeSeries = {
   holdfast_config_apply_seconds_total: counter("What validating, compiling and swapping them took, in seconds"),
   holdfast_config_apply_last_seconds: gauge("What the last one took"),
   holdfast_config_rejections_total: counter("Configurations that were refused since the start"),
+
+  ...exportSeries,
 
   holdfast_connection_state: gauge("1 for the state that the connection to the control plane is in", ["state"]),
   holdfast_connection_state_seconds: gauge("How long it has been in that state"),

@@ -11,6 +11,7 @@ import { type ProcessUse, processSamples } from "../../model/metrics/ProcessUse.
 import { prometheusText } from "../../model/metrics/PrometheusText.ts"
 import { asNumber, one, type Sample, type SamplesOf } from "../../model/metrics/Series.ts"
 import type { NodeTelemetry } from "../../model/telemetry/NodeTelemetry.ts"
+import { type ExportFacts, exportSamples } from "../export/ExportStatus.ts"
 import type { PushCounts } from "./ClusterHub.ts"
 
 export type FleetSamples = SamplesOf<typeof fleetSeries>
@@ -35,6 +36,8 @@ export interface FleetFacts {
   readonly pushes: PushCounts
   /** By node id. */
   readonly telemetry: ReadonlyMap<string, NodeTelemetry>
+  /** `undefined` where nothing is exported. */
+  readonly configExport: ExportFacts | undefined
   readonly process: ProcessUse
 }
 
@@ -102,6 +105,7 @@ export const fleetSamples = (facts: FleetFacts): FleetSamples => ({
   ...ofNodes(facts),
   ...ofFleet(facts),
   ...ofTelemetry(facts),
+  ...exportSamples(facts.configExport),
   ...processSamples(facts.process),
   holdfast_config_info: facts.payload === undefined ? [] : [[[facts.payload.hash], 1]],
   holdfast_payload_bytes: one(facts.payload?.bytes),

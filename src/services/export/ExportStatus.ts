@@ -1,5 +1,7 @@
 /** How exporting fares, for whoever is asked how the node is. */
 import { isoOrNull } from "../../model/isoTime.ts"
+import type { exportSeries } from "../../model/metrics/exportSeries.ts"
+import { asNumber, one, type SamplesOf, seconds } from "../../model/metrics/Series.ts"
 import type { ObjectStoreTrouble } from "../ObjectStore.ts"
 
 export interface ExportFacts {
@@ -51,3 +53,13 @@ export const exportView = (facts: ExportFacts | undefined) => {
         : { reason: problem.reason, since: isoOrNull(problem.sinceMs), attempts: problem.attempts }
   }
 }
+
+export const exportSamples = (facts: ExportFacts | undefined): SamplesOf<typeof exportSeries> =>
+  facts === undefined
+    ? {}
+    : {
+        holdfast_config_exports_total: one(facts.exports),
+        holdfast_config_export_failures_total: one(facts.failures),
+        holdfast_config_export_failing: one(asNumber(facts.problem !== undefined)),
+        holdfast_config_exported_timestamp_seconds: seconds(facts.exported?.atMs)
+      }

@@ -97,8 +97,10 @@ export const makeExporter = Effect.fnUntraced(function* ({ store, exportables, f
     yield* note(() => ({ notExported: { hash, atMs, reason } }))
     if (toldReason === reason) return
     toldReason = reason
-    const level = isNewerThere ? Effect.logInfo : Effect.logWarning
-    yield* level("configuration not exported").pipe(Effect.annotateLogs({ place, hash, reason }))
+    const event = isNewerThere
+      ? Effect.logInfo("configuration not exported: a newer one lies there")
+      : Effect.logWarning("configuration not exported")
+    yield* Effect.annotateLogs(event, { place, hash, reason })
   })
 
   const conclude = Effect.fnUntraced(function* (hash: string, outcome: ExportOutcome, tookMs: number) {

@@ -3,6 +3,7 @@ import { assert, describe, it } from "vitest"
 import { type DataPlaneRecord, newRecord } from "../../../src/model/Fleet.ts"
 import { fleetSeries } from "../../../src/model/metrics/fleetSeries.ts"
 import { type FleetFacts, fleetMetricsText } from "../../../src/services/control/FleetMetrics.ts"
+import { exportFacts } from "../../support/exportFacts.ts"
 import { readPrometheus } from "../../support/prometheusFormat.ts"
 
 const wanted = "a".repeat(32)
@@ -26,6 +27,7 @@ const facts = (given: Partial<FleetFacts>): FleetFacts => ({
   payloadLimitBytes: 16_000,
   pushes: { count: 4, bytes: 2_800 },
   telemetry: new Map(),
+  configExport: undefined,
   process: {
     rssBytes: 1,
     heapUsedBytes: 2,
@@ -108,7 +110,7 @@ describe("metrics of a fleet", () => {
 
   it("have every series of the table, and no other", () => {
     const telemetry = new Map([["runs", known]])
-    const found = read({ ...fleet, telemetry })
+    const found = read({ ...fleet, telemetry, configExport: exportFacts })
     assert.deepEqual([...found.keys()], Object.keys(fleetSeries))
     for (const [name, { type }] of Object.entries(fleetSeries)) assert.strictEqual(found.get(name)?.type, type)
   })
