@@ -47,6 +47,8 @@ export const controlPlaneParts = {
   /** Keeps what the data planes counted. */
   telemetryStore: SqliteTelemetryStore.layer,
   compression: ZlibCompression.layer,
+  /** Where configurations lie for nodes that can't reach their control plane, where that is asked for. */
+  configStorage: WorkerConfigStorage.layer,
   /** Signs what is sent, where there is a key. */
   configSigner: PemConfigSigner.layer,
   /** What a configuration goes through on its way to object storage and back. */

@@ -114,6 +114,7 @@ export const virtualParts = {
   secureRandom: outside,
   identity: outside,
   compression: outside,
+  configStorage: outside,
   fileWatch: outside,
   statusListener: outside,
   serverCertificate: outside,
