@@ -50,7 +50,7 @@ const buildDaemon = async (): Promise<void> => {
   const aside = join(dist, `.daemon-${process.pid}`)
   await mkdir(aside, { recursive: true })
   const chunks = await bundle({
-    input: { main: "src/main.ts" },
+    input: { main: "src/main.ts", storageWorker: "src/layers/object-storage/storageWorker.ts" },
     dir: join(aside, "daemon"),
     target: "node22.19",
     banner: requireBanner

@@ -10,7 +10,7 @@ export type Part = "daemon" | "lib"
 
 const inputs = ["src", "scripts", "package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"]
 const outputs: Readonly<Record<Part, ReadonlyArray<string>>> = {
-  daemon: ["main.js", "daemon/main.js"],
+  daemon: ["main.js", "daemon/main.js", "daemon/storageWorker.js"],
   lib: ["lib/index.js"]
 }
 

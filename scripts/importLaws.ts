@@ -167,6 +167,10 @@ const openers: Readonly<Record<string, ReadonlyArray<string>>> = {
   "node:http": ["request", "get", "default", "*"],
   "node:https": ["request", "get", "default", "*"],
   ws: ["WebSocket", "default", "*"],
+  "@aws-sdk/client-s3": ["S3Client", "default", "*"],
+  "@google-cloud/storage": ["Storage", "default", "*"],
+  "@azure/storage-blob": ["BlobServiceClient", "ContainerClient", "default", "*"],
+  "@azure/identity": ["*"],
   "effect/http": ["FetchHttpClient", "*"]
 }
 
@@ -175,8 +179,12 @@ const mayOpen = [
   // The one way out to a control plane, and the WebSocket that is spoken over its streams.
   "layers/cluster-transport/",
   "layers/WebSocketDialer.ts",
+  // HTTP with neighbours, over its streams.
+  "layers/peer-rung/",
   // Towards upstreams.
   "layers/http-proxy/",
+  // Towards object storage, from a worker.
+  "layers/object-storage/",
   // Towards a collector of telemetry, as a part that can be replaced, and what that part is asked not to do.
   "programs/dataPlaneParts.ts",
   "layers/opentelemetry/Uplink.ts",

@@ -198,7 +198,9 @@ const make = Effect.gen(function* () {
   /** The same hash from a better rung is a climb without a swap. */
   const climb = Effect.fnUntraced(function* (snapshot: Snapshot, offer: Offer) {
     const { source, receivedAtMs } = offer
-    const climbed: Snapshot = { ...snapshot, ...provenanceOf(offer), source, receivedAtMs }
+    // A person may have made what a control plane gives as well: from here on it is the control plane's.
+    const { isByHand: _, ...known } = snapshot
+    const climbed: Snapshot = { ...known, ...provenanceOf(offer), source, receivedAtMs }
     running = climbed
     const from = (yield* SubscriptionRef.get(state)).source
     yield* SubscriptionRef.update(state, (known) => ({

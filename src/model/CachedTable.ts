@@ -4,10 +4,10 @@
  * history: `docs/cache-file.md`.
  */
 import { hashTable } from "./ConfigHash.ts"
-import { attestationRow, readAttestation } from "./ConfigStatement.ts"
+import { attestationRow, isSeal, readAttestation } from "./ConfigStatement.ts"
 import { provenanceKey } from "./ConfigTable.ts"
 import { isRecord, type Row } from "./Entity.ts"
-import { type Provenance, provenanceOf } from "./Snapshot.ts"
+import { type Provenance, provenanceOf, type Version } from "./Snapshot.ts"
 import { describeTable, sha256, type TableContent, withoutProvenance } from "./TableContent.ts"
 import { version } from "./version.ts"
 
@@ -21,6 +21,9 @@ export interface Origin extends Provenance {
   /** What the node that wrote it claims to be, in four parts (`resilience.md` §5.3). */
   readonly gatewayVersion?: string
 }
+
+/** The source of what a person made. */
+export const sourceByHand = "by hand"
 
 /** The format that this version writes. The first one had no number; the third one added who vouches for it. */
 export const cacheFormat = 3
@@ -37,7 +40,7 @@ export const encodeCachedTable = (content: TableContent, origin: Origin): string
     hash: origin.hash,
     ...(origin.epoch === undefined ? {} : { epoch: origin.epoch }),
     ...(origin.sequence === undefined ? {} : { sequence: origin.sequence }),
-    source: origin.source,
+    source: origin.isByHand === true ? sourceByHand : origin.source,
     received_at: new Date(origin.receivedAtMs).toISOString(),
     ...(origin.issuedAtMs === undefined ? {} : { issued_at: new Date(origin.issuedAtMs).toISOString() }),
     ...(origin.gatewayVersion === undefined ? {} : { gateway_version: origin.gatewayVersion }),
@@ -137,6 +140,11 @@ const parse = (text: string): Row | undefined => {
 
 const noTable = wrong("json", "expected a config table as JSON")
 
+const versionIn = (provenance: Row): Version => {
+  const { epoch, sequence } = provenanceIn(provenance)
+  return provenanceOf({ ...(epoch === undefined ? {} : { epoch }), ...(sequence === undefined ? {} : { sequence }) })
+}
+
 /** A signed statement beats what stands beside it: that is for people to read. */
 const provenanceIn = (provenance: Row): Provenance => {
   const attestation = readAttestation(provenance)
@@ -192,6 +200,9 @@ export const decodeCachedTable = (
   const sha256 = match === "fits" ? textIn(provenance, "sha256") : undefined
   const from = provenanceIn(provenance)
   const statement = from.attestation?.statement
+  // Without provenance it is Kong 2.x's or a person's, and nobody can tell which. Who has the control plane's key speaks for it.
+  const isSigned = from.attestation?.signatures.some(({ by }) => !isSeal(by)) === true
+  const isByHand = !isSigned && (!isRecord(found) || textIn(provenance, "source") === sourceByHand)
   const signedHash = statement !== undefined && statement.sha256 === sha256 ? statement.hash : undefined
   return {
     _tag: "Right",
@@ -202,11 +213,12 @@ export const decodeCachedTable = (
     source: textIn(provenance, "source"),
     gatewayVersion: textIn(provenance, "gateway_version"),
     ...(sha256 === undefined ? {} : { sha256 }),
-    ...from
+    ...from,
+    ...(isByHand ? { isByHand } : {})
   }
 }
 
-export interface TableByHand {
+export interface TableByHand extends Version {
   readonly raw: Row
   readonly content: TableContent
   readonly hash: string
@@ -223,7 +235,8 @@ export const tableByHand = (text: string): TableByHand | undefined => {
   const raw = withoutProvenance(parsed)
   const content = describeTable(raw)
   const former = hashIn(provenance)
-  if (former !== undefined && matchOf(raw, provenance, () => content) === "fits") return { raw, content, hash: former }
+  if (former !== undefined && matchOf(raw, provenance, () => content) === "fits")
+    return { raw, content, hash: former, ...versionIn(provenance) }
   const computed = hashTable(raw).config
   return { raw, content, hash: computed === former ? content.sha256.slice(0, hashLength) : computed }
 }

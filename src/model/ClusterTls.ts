@@ -40,6 +40,13 @@ export const telemetryServerNameOf = (
     : serverNameOf({ ...settings, cluster_control_plane: endpoint, cluster_server_name: undefined })
 }
 
+/** The name that a node expects in a neighbour's certificate; the host that was asked stands in the setting, or in an SRV record. */
+export const peerServerNameOf = (
+  { cluster_mtls, config_peer_server_name }: Pick<SettingValues, "cluster_mtls" | "config_peer_server_name">,
+  host: string
+): string =>
+  cluster_mtls === "shared" ? sharedServerName : (config_peer_server_name ?? (isIP(host) === 0 ? host : ""))
+
 /** A subject may have several common names; the last one is the most specific. */
 export const commonNameOf = (
   subject: { readonly CN?: string | ReadonlyArray<string> } | undefined
@@ -68,7 +75,7 @@ export const commonNameProblem = (
   const domain = parentDomain(rule.own ?? "")
   return domain !== undefined && parentDomain(name) === domain
     ? undefined
-    : `the common name ${name} is not in the domain of the control plane's certificate, ${domain ?? "which has none"}`
+    : `the common name ${name} is not in the domain of cluster_cert, ${domain ?? "which has none"}`
 }
 
 /** A rule of `pki_check_cn` that would let nobody in, ever: `own` is the control plane's common name. */

@@ -24,13 +24,16 @@ export interface Provenance extends Version {
   readonly issuedAtMs?: number
   /** Who vouches for it, as far as anybody does. */
   readonly attestation?: Attestation
+  /** A person made it, and no control plane gave it: it is for the node where they put it, and never handed on. */
+  readonly isByHand?: true
 }
 
-export const provenanceOf = ({ epoch, sequence, issuedAtMs, attestation }: Provenance): Provenance => ({
+export const provenanceOf = ({ epoch, sequence, issuedAtMs, attestation, isByHand }: Provenance): Provenance => ({
   ...(epoch === undefined ? {} : { epoch }),
   ...(sequence === undefined ? {} : { sequence }),
   ...(issuedAtMs === undefined ? {} : { issuedAtMs }),
-  ...(attestation === undefined ? {} : { attestation })
+  ...(attestation === undefined ? {} : { attestation }),
+  ...(isByHand === undefined ? {} : { isByHand })
 })
 
 export interface Snapshot extends Provenance {

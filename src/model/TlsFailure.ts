@@ -42,7 +42,10 @@ const isSilence = (code: string): boolean => code === "ECONNRESET" || code === "
 const alert = /_ALERT_(?:NUMBER_)?(\w+)$/
 
 /** `undefined` when nothing was refused. The words are the same each time, so that they can be counted. */
-export const handshakeFailure = (code: string | undefined): string | undefined => {
+export const handshakeFailure = (
+  code: string | undefined,
+  refusal = "the data plane refused the control plane's certificate or TLS"
+): string | undefined => {
   if (code === undefined) return "the TLS handshake failed"
   if (isSilence(code)) return undefined
   const known = handshake[code]
@@ -50,5 +53,5 @@ export const handshakeFailure = (code: string | undefined): string | undefined =
   const refused = alert.exec(code)?.[1]
   return refused === undefined
     ? `the TLS handshake failed (${code})`
-    : `the data plane refused the control plane's certificate or TLS (${refused.toLowerCase().replaceAll("_", " ")})`
+    : `${refusal} (${refused.toLowerCase().replaceAll("_", " ")})`
 }

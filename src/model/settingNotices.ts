@@ -29,6 +29,24 @@ const notices: ReadonlyArray<Notice> = [
     message: "what the control plane sends is refused while a source listed before it serves"
   },
   {
+    setting: "config_peers",
+    isDue: ({ role, config_peers, cluster_control_plane }) =>
+      role === "data_plane" && config_peers !== undefined && cluster_control_plane === undefined,
+    message: "nobody is asked, for there is no control plane that could be away"
+  },
+  {
+    setting: "config_peers",
+    isDue: ({ config_peers, config_sources }) =>
+      config_peers !== undefined && config_sources?.includes("peer") === false,
+    message: "nobody is asked, for config_sources leaves peer out"
+  },
+  {
+    setting: "config_peer_server_name",
+    isDue: ({ cluster_mtls, config_peer_server_name }) =>
+      cluster_mtls === "shared" && config_peer_server_name !== undefined,
+    message: "the certificate of cluster_mtls=shared has one name for all"
+  },
+  {
     setting: "tracing_instrumentations",
     isDue: ({ tracing_instrumentations: names }) => names.some((name) => !servedInstrumentations.has(name)),
     message: "request, balancer and all have spans; the others have none"

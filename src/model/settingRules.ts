@@ -14,6 +14,9 @@ interface Rule {
 const isJoined = ({ role, cluster_control_plane }: SettingValues): boolean =>
   role === "control_plane" || cluster_control_plane !== undefined
 
+/** Whether this process asks others by the mutual TLS of the cluster, or is asked. */
+export const hasCluster = (values: SettingValues): boolean => isJoined(values) || values.config_peer_listen.length > 0
+
 const trustsNobody = ({ cluster_mtls, cluster_ca_cert, lua_ssl_trusted_certificate }: SettingValues): boolean =>
   cluster_mtls !== "shared" && cluster_ca_cert === undefined && lua_ssl_trusted_certificate.length === 0
 
@@ -29,12 +32,13 @@ export const verifiesProxy = ({
 const rules: ReadonlyArray<Rule> = [
   {
     setting: "cluster_cert",
-    isBroken: (values) => isJoined(values) && values.cluster_cert === undefined,
-    message: "expected a certificate, for both planes know each other by it; `holdfast certs --out DIR` makes one"
+    isBroken: (values) => hasCluster(values) && values.cluster_cert === undefined,
+    message:
+      "expected a certificate, for nodes and both planes know each other by it; `holdfast certs --out DIR` makes one"
   },
   {
     setting: "cluster_cert_key",
-    isBroken: (values) => isJoined(values) && values.cluster_cert_key === undefined,
+    isBroken: (values) => hasCluster(values) && values.cluster_cert_key === undefined,
     message: "expected the key of cluster_cert"
   },
   {
@@ -45,8 +49,18 @@ const rules: ReadonlyArray<Rule> = [
   },
   {
     setting: "cluster_ca_cert",
-    isBroken: (values) => values.role === "data_plane" && isJoined(values) && trustsNobody(values),
+    isBroken: (values) => values.role === "data_plane" && hasCluster(values) && trustsNobody(values),
     message: "expected an authority, here or in lua_ssl_trusted_certificate, by which to know the control plane"
+  },
+  {
+    setting: "cluster_ca_cert",
+    isBroken: ({ role, cluster_mtls, cluster_ca_cert, config_peer_listen }) =>
+      role === "data_plane" &&
+      config_peer_listen.length > 0 &&
+      cluster_mtls !== "shared" &&
+      cluster_ca_cert === undefined,
+    message:
+      "expected the authority that signs the data planes' certificates, for neighbours that dial config_peer_listen are known by it alone"
   },
   {
     setting: "cluster_fallback_config_storage",

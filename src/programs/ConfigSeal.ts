@@ -1,6 +1,7 @@
 /**
  * `holdfast config seal FILE`: makes a valid cache file of what a person looked at or wrote. The table is validated
- * whole, then its provenance is written anew: digest, name, who wrote it and when. Nothing is written unless all is right.
+ * whole, then its provenance is written anew: digest, name, who wrote it and when, and who vouches for it: this node's
+ * cluster key, or with `--key` a key that nodes trust, wherever they find it. Nothing is written unless all is right.
  */
 import { Clock, Effect, Layer } from "effect"
 import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
@@ -11,19 +12,32 @@ import { environmentSettings } from "../layers/EnvironmentSettings.ts"
 import * as NodeDisk from "../layers/NodeDisk.ts"
 import * as TraditionalCompatibleRouter from "../layers/TraditionalCompatibleRouter.ts"
 import * as ZlibCompression from "../layers/ZlibCompression.ts"
-import { encodeCachedTable, type TableByHand, tableByHand } from "../model/CachedTable.ts"
+import { encodeCachedTable, sourceByHand, type TableByHand, tableByHand } from "../model/CachedTable.ts"
+import {
+  attestationOf,
+  type ConfigStatement,
+  sealedBy,
+  sealKeyFromCluster,
+  signedBy
+} from "../model/ConfigStatement.ts"
 import { type ConfigTable, decodeTable } from "../model/ConfigTable.ts"
 import type { Fault } from "../model/Fault.ts"
+import { fourParts } from "../model/GatewayVersion.ts"
+import { readPrivateKey } from "../model/SigningKey.ts"
+import { provenanceOf } from "../model/Snapshot.ts"
 import { describeTable, withoutProvenance } from "../model/TableContent.ts"
 import { messageOf } from "../model/thrown.ts"
 import { CacheProtection } from "../services/CacheProtection.ts"
+import { ClusterKeys } from "../services/ClusterKeys.ts"
 import { Compression, inflatedMaxBytes } from "../services/Compression.ts"
 import { readDocument } from "../services/DeclarativeDocument.ts"
 import { Disk, replaceFile } from "../services/Disk.ts"
 import { Plugins } from "../services/Plugins.ts"
 import { Router } from "../services/Router.ts"
+import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
 import type { CommandInput, RunCommand } from "./Command.ts"
+import { readNamed } from "./license/readFile.ts"
 import { pluginsLayer } from "./plugins.ts"
 
 const ownerOnly = 0o600
@@ -80,7 +94,65 @@ export interface Sealed {
   readonly table: ConfigTable
   /** What will be served otherwise than written. */
   readonly warnings: ReadonlyArray<string>
+  /** Who vouches for it: the name of a key; `undefined` where there is none. */
+  readonly by: string | undefined
 }
+
+export interface SealOptions {
+  /** The file itself unless told otherwise; a document that is no cache file is left as it is. */
+  readonly out: string | undefined
+  /** Of an Ed25519 private key; this node's own seal without one. */
+  readonly key?: string | undefined
+  /** An envelope or cache file in whose place it comes, though it is older. */
+  readonly rollbackOver?: string | undefined
+}
+
+/** With a key, its signature; else the node's seal, where it has a cluster key to make one with. */
+const vouchFor = Effect.fnUntraced(function* (statement: ConfigStatement, keyFile: string | undefined) {
+  if (keyFile !== undefined) {
+    const key = readPrivateKey(yield* readNamed(keyFile, "an Ed25519 private key"))
+    if (key === undefined) return yield* refuse(1, fault(keyFile, "expected an Ed25519 private key in PEM"))
+    return signedBy(attestationOf(statement), key)
+  }
+  const pem = yield* (yield* ClusterKeys).current
+  if (pem === undefined) return undefined
+  return yield* Effect.try({
+    try: () => sealedBy(attestationOf(statement), sealKeyFromCluster(pem)),
+    catch: () =>
+      new StartError({
+        faults: [{ path: ["cluster_cert_key"], message: "expected an unencrypted private key as PEM" }],
+        exitCode: 2
+      })
+  })
+})
+
+const numberOf = ({ epoch, sequence }: TableByHand, file: string) =>
+  epoch === undefined || sequence === undefined
+    ? Effect.fail(
+        refuse(1, fault(file, "expected an epoch and a sequence in its _holdfast, for --rollback-over compares them"))
+      )
+    : Effect.succeed({ epoch, sequence })
+
+/** A rollback keeps its own number, and names the one in whose place it comes. */
+const rollbackPlace = Effect.fnUntraced(function* (
+  { key, rollbackOver }: SealOptions,
+  file: string,
+  sealed: TableByHand
+) {
+  if (rollbackOver === undefined) return {}
+  if (key === undefined)
+    return yield* refuse(2, {
+      path: ["--rollback-over"],
+      message: "expected --key as well, for a rollback is signed as one",
+      value: rollbackOver
+    })
+  const disk = yield* Disk
+  const protection = yield* CacheProtection
+  const { bytes } = yield* Effect.mapError(disk.read(rollbackOver, inflatedMaxBytes), orFault(rollbackOver))
+  const { bytes: newer } = yield* Effect.mapError(protection.unprotect(bytes), orFault(rollbackOver))
+  const over = yield* numberOf(yield* fromCacheFile(rollbackOver, newer), rollbackOver)
+  return { ...(yield* numberOf(sealed, file)), rollbackOver: over }
+})
 
 const isSameFile = Effect.fnUntraced(function* (file: string, out: string) {
   const { stat } = yield* Disk
@@ -88,8 +160,8 @@ const isSameFile = Effect.fnUntraced(function* (file: string, out: string) {
   return one._tag === "Some" && other._tag === "Some" && one.value.stamp === other.value.stamp
 })
 
-/** `out` is the file itself unless told otherwise; a document that is no cache file is left as it is. */
-export const sealConfig = Effect.fn("sealConfig")(function* (file: string, out: string | undefined) {
+export const sealConfig = Effect.fn("sealConfig")(function* (file: string, options: SealOptions) {
+  const { out } = options
   const disk = yield* Disk
   const compression = yield* Compression
   const protection = yield* CacheProtection
@@ -106,7 +178,17 @@ export const sealConfig = Effect.fn("sealConfig")(function* (file: string, out: 
   if (!isCacheFile && out !== undefined && (yield* isSameFile(file, out)))
     return yield* refuse(2, { path: ["--out"], message: "expected another file than the document itself", value: out })
   const { table, warnings } = yield* validate(file, sealed)
-  const origin = { hash: sealed.hash, source: "by hand", receivedAtMs: yield* Clock.currentTimeMillis }
+  const nowMs = yield* Clock.currentTimeMillis
+  const place = yield* rollbackPlace(options, file, sealed)
+  const statement = { ...place, hash: sealed.hash, sha256: sealed.content.sha256, issuedAtMs: nowMs }
+  const attestation = yield* vouchFor(statement, options.key)
+  const origin = {
+    hash: sealed.hash,
+    source: sourceByHand,
+    receivedAtMs: nowMs,
+    gatewayVersion: fourParts((yield* Settings).kong_version),
+    ...(attestation === undefined ? { issuedAtMs: nowMs } : provenanceOf({ ...attestation.statement, attestation }))
+  }
   const text = encodeCachedTable(sealed.content, origin)
   const gzipped = yield* compression.gzip(new TextEncoder().encode(text))
   const path = out ?? file
@@ -114,7 +196,7 @@ export const sealConfig = Effect.fn("sealConfig")(function* (file: string, out: 
   // Not beside as a node writes it, for the node may be writing.
   const target = { path, bytes: written, mode: ownerOnly, beside: `${path}.seal` }
   yield* Effect.mapError(replaceFile(disk, target), orFault(path))
-  return { file: path, hash: sealed.hash, table, warnings } satisfies Sealed
+  return { file: path, hash: sealed.hash, table, warnings, by: attestation?.signatures[0]?.by } satisfies Sealed
 })
 
 const machine = Layer.mergeAll(
@@ -127,18 +209,22 @@ const machine = Layer.mergeAll(
 /** As the node has it whose settings these are: what it encrypted is read, what is written it can read, and serve. */
 const nodeOf = ({ flags, env }: CommandInput) =>
   EncryptedCache.layer.pipe(
-    Layer.provide(SettingsCacheKeys.layer.pipe(Layer.provide(SettingClusterKeys.layer))),
+    Layer.provide(SettingsCacheKeys.layer),
+    Layer.provideMerge(SettingClusterKeys.layer),
     Layer.merge(pluginsLayer()),
-    Layer.provide(environmentSettings({ env, file: typeof flags.conf === "string" ? flags.conf : undefined }))
+    Layer.provideMerge(environmentSettings({ env, file: typeof flags.conf === "string" ? flags.conf : undefined }))
   )
 
 export const runConfigSeal: RunCommand = (input) =>
   Effect.gen(function* () {
     const { flags, operands } = input
     const out = typeof flags.out === "string" ? flags.out : undefined
-    const { file, hash, table, warnings } = yield* sealConfig(operands[0] ?? "", out)
+    const textOf = (flag: unknown) => (typeof flag === "string" ? flag : undefined)
+    const options = { out, key: textOf(flags.key), rollbackOver: textOf(flags["rollback-over"]) }
+    const { file, hash, table, warnings, by } = yield* sealConfig(operands[0] ?? "", options)
     const counts = `${table.services.length} services, ${table.routes.length} routes`
-    process.stdout.write(`${file}\nsealed: ${counts}, hash ${hash}\n`)
+    const vouched = by === undefined ? "nobody vouches for it" : `by ${by}`
+    process.stdout.write(`${file}\nsealed: ${counts}, hash ${hash}, ${vouched}\n`)
     for (const warning of warnings) process.stdout.write(`served with a difference: ${warning}\n`)
     return 0
   }).pipe(Effect.provide(Layer.provideMerge(nodeOf(input), machine)))

@@ -5,7 +5,7 @@ import { formatAddress } from "../model/listenFault.ts"
 import type { Plugin } from "../model/plugin/Plugin.ts"
 import type { SettingValues } from "../model/SettingTable.ts"
 import { settingRules } from "../model/settingRules.ts"
-import * as ConfigEncoding from "../services/ConfigEncoding.ts"
+import { ConfigEncoding } from "../services/ConfigEncoding.ts"
 import type { ClusterHub } from "../services/control/ClusterHub.ts"
 import type { ConfigStore } from "../services/control/ConfigStore.ts"
 import { ExportHealth } from "../services/control/ExportHealth.ts"
@@ -73,7 +73,7 @@ const assemble = (parts: ControlPlaneParts) => {
     parts.telemetryStore
   ).pipe(Layer.provide(parts.database))
   const core = parts.payloads.pipe(
-    Layer.provideMerge(parts.configSigner.pipe(Layer.provide(parts.disk))),
+    Layer.provideMerge(Layer.merge(parts.configSigner, parts.envelopeProtection).pipe(Layer.provide(parts.disk))),
     Layer.provideMerge(parts.compression),
     Layer.provideMerge(records),
     Layer.merge(parts.clusterHub),

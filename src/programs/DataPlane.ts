@@ -6,6 +6,7 @@
 import { Context, Effect, Layer, MutableRef, SubscriptionRef } from "effect"
 import * as SettingClusterKeys from "../layers/cache-keys/SettingClusterKeys.ts"
 import type { Plugin } from "../model/plugin/Plugin.ts"
+import { hasCluster } from "../model/settingRules.ts"
 import { AccessLog } from "../services/AccessLog.ts"
 import { askRemoteRungs } from "../services/askRemoteRungs.ts"
 import { keepCacheRenewed } from "../services/CacheRenewal.ts"
@@ -13,7 +14,7 @@ import { ClusterIdentity } from "../services/ClusterIdentity.ts"
 import { ClusterKeys } from "../services/ClusterKeys.ts"
 import type { Compression } from "../services/Compression.ts"
 import type { ConfigCache } from "../services/ConfigCache.ts"
-import * as ConfigEncoding from "../services/ConfigEncoding.ts"
+import { ConfigEncoding } from "../services/ConfigEncoding.ts"
 import { Connection } from "../services/Connection.ts"
 import { ConnectionStatus } from "../services/ConnectionStatus.ts"
 import { Disk } from "../services/Disk.ts"
@@ -26,6 +27,8 @@ import type { LicenseGuard } from "../services/LicenseGuard.ts"
 import type { LiveConfig } from "../services/LiveConfig.ts"
 import * as LocalReload from "../services/LocalReload.ts"
 import { NodeHealth } from "../services/NodeHealth.ts"
+import { PeerListener } from "../services/PeerListener.ts"
+import { PeerRungs } from "../services/PeerRungs.ts"
 import { Proxy } from "../services/Proxy.ts"
 import type { Reload } from "../services/Reload.ts"
 import { RequestCounters } from "../services/RequestCounters.ts"
@@ -58,9 +61,7 @@ const credentials = (parts: DataPlaneParts) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const settings = yield* Settings
-      return settings.cluster_control_plane === undefined
-        ? Layer.empty
-        : Layer.effectDiscard(tellExpiry).pipe(Layer.provide(identityOf(parts)))
+      return hasCluster(settings) ? Layer.effectDiscard(tellExpiry).pipe(Layer.provide(identityOf(parts))) : Layer.empty
     })
   )
 
@@ -123,9 +124,25 @@ const observers = (parts: DataPlaneParts) =>
     })
   ).pipe(Layer.provide(parts.requestObservers))
 
+/** Neighbours are asked while the control plane is away, and where there is none it never is. */
+const peerRungs = (parts: DataPlaneParts) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { config_peers, cluster_control_plane } = yield* Settings
+      if (config_peers === undefined || cluster_control_plane === undefined) return PeerRungs.none
+      return parts.peerRungs.pipe(
+        Layer.provide(parts.nameServers),
+        Layer.provide(parts.clusterTransport),
+        Layer.provide(identityOf(parts))
+      )
+    })
+  )
+
 /** Everything that answers, in the order in which it opens: status listener, local rungs, licence, proxy. */
 const serving = (parts: DataPlaneParts) => {
-  const trust = parts.configTrust.pipe(Layer.provide(impatientDisk), Layer.provide(clusterKeys(parts)))
+  const trust = Layer.merge(parts.configTrust.pipe(Layer.provide(clusterKeys(parts))), parts.envelopeProtection).pipe(
+    Layer.provide(impatientDisk)
+  )
   const live = parts.liveConfig.pipe(Layer.provide(parts.router))
   const asked = parts.statusListener.pipe(
     Layer.provide(credentials(parts)),
@@ -150,7 +167,7 @@ const serving = (parts: DataPlaneParts) => {
   )
   const rungs = Layer.effectDiscard(serveRungs).pipe(
     Layer.provideMerge(LocalReload.layer),
-    Layer.provide([parts.declarativeConfig, parts.remoteRungs, parts.fileWatch]),
+    Layer.provide([parts.declarativeConfig, parts.remoteRungs.pipe(Layer.provide(peerRungs(parts))), parts.fileWatch]),
     // Not the disk that is listened to: a shared folder that is silent says nothing about the disk of the cache.
     Layer.provide(parts.configStorage.pipe(Layer.provide(parts.disk))),
     Layer.provideMerge(cache),
@@ -191,18 +208,36 @@ const connecting = (parts: DataPlaneParts) =>
     })
   )
 
+/** Opens when there may be something to give. */
+const peering = (parts: DataPlaneParts) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { config_peer_listen } = yield* Settings
+      return config_peer_listen.length === 0
+        ? PeerListener.none
+        : parts.peerListener.pipe(Layer.provide(identityOf(parts)))
+    })
+  )
+
 const operate = Effect.gen(function* () {
   const proxy = yield* Proxy
   const status = yield* StatusListener
   const health = yield* NodeHealth
   const { nodeId, version } = yield* Identity
   const { run } = yield* Connection
+  const peers = yield* PeerListener
   const delivery = yield* TelemetryDelivery
   const { flush } = yield* TelemetrySpool
   MutableRef.set(health.proxy, proxy.counts)
   const show = ({ host, port }: { readonly host: string; readonly port: number }) => `${host}:${port}`
   yield* Effect.logInfo("data plane started").pipe(
-    Effect.annotateLogs({ nodeId, version, proxy: proxy.addresses.map(show), status: status.addresses.map(show) })
+    Effect.annotateLogs({
+      nodeId,
+      version,
+      proxy: proxy.addresses.map(show),
+      status: status.addresses.map(show),
+      ...(peers.addresses.length === 0 ? {} : { peers: peers.addresses.map(show) })
+    })
   )
   yield* supervise("connection", run)
   yield* supervise("delivery of telemetry", delivery.run)
@@ -246,7 +281,7 @@ const layerFromSettings = (
   const all: DataPlaneParts = { ...dataPlaneParts, ...parts }
   return apart(
     Layer.effectDiscard(operate).pipe(
-      Layer.provide(connecting(all)),
+      Layer.provide([connecting(all), peering(all)]),
       Layer.provideMerge(all.telemetrySpool),
       Layer.provideMerge(serving(all)),
       Layer.provideMerge(machine(all)),

@@ -76,6 +76,7 @@ export const runDrill: RunCommand = ({ flags, operands }) =>
     const ground = yield* makeGround({
       directory: working.path,
       file: typeof flags.config === "string" ? flags.config : undefined,
+      isSigned: drill.isSigned === true,
       isSteered: drill.steered !== undefined,
       startedMs: yield* Clock.currentTimeMillis,
       skipsUnanswered: flags["skip-unanswered"] === true,

@@ -44,7 +44,7 @@ export const commands: ReadonlyArray<Command> = [
   },
   {
     name: "drill",
-    summary: "Rehearse an outage: cp-loss, cold-start, corrupt-cache, disk-full, expire-license or clock-skew.",
+    summary: "Play an outage: cp-loss, cold-start, new-node, corrupt-cache, disk-full, expire-license or clock-skew.",
     flags: {
       config: { value: "FILE", help: "A declarative file to drill; its upstreams are replaced by the drill's own." },
       report: { value: "DIR", help: "Where a report in Markdown and JSON goes." },
@@ -117,10 +117,28 @@ export const commands: ReadonlyArray<Command> = [
     load: async () => (await import("./license/Verify.ts")).runVerify
   },
   {
+    name: "config keygen",
+    summary: "Make an Ed25519 key pair to sign and check configurations with, or a pair to encrypt them to.",
+    flags: {
+      out: { value: "FILE", help: "Where the private key goes; the public one to FILE.pub.", isRequired: true },
+      encryption: { help: "Make an age key pair, for config_encryption_recipients and config_decryption_keys." }
+    },
+    endsBySignal: never,
+    load: async () => (await import("./ConfigKeygen.ts")).runConfigKeygen
+  },
+  {
     name: "config seal",
     summary: "Validate a configuration wholly and make a cache file of it, after a look at it.",
     operands: ["FILE"],
     flags: {
+      key: {
+        value: "KEY",
+        help: "Private key to sign with, one that nodes trust by config_trust_keys; without it the seal is this node's own."
+      },
+      "rollback-over": {
+        value: "NEWER",
+        help: "Sign it as a rollback over this cache file or envelope, so that it serves though it is older."
+      },
       out: {
         value: "OUT",
         help: "Where the cache file goes; FILE itself unless FILE is a declarative document (JSON or YAML)."

@@ -1,5 +1,6 @@
 /** Every part of a control plane that can be swapped, with the layer that stands there by default. */
 import { Effect, Layer } from "effect"
+import * as AgeEnvelopes from "../layers/AgeEnvelopes.ts"
 import * as NodeAdminListener from "../layers/admin/NodeAdminListener.ts"
 import * as HttpsClusterListener from "../layers/cluster-listener/HttpsClusterListener.ts"
 import * as SigningConfigTrust from "../layers/config-trust/SigningConfigTrust.ts"
@@ -46,12 +47,14 @@ export const controlPlaneParts = {
   /** Keeps what the data planes counted. */
   telemetryStore: SqliteTelemetryStore.layer,
   compression: ZlibCompression.layer,
+  /** Where configurations lie for nodes that can't reach their control plane, where that is asked for. */
+  configStorage: WorkerConfigStorage.layer,
   /** Signs what is sent, where there is a key. */
   configSigner: PemConfigSigner.layer,
+  /** What a configuration goes through on its way to object storage and back. */
+  envelopeProtection: AgeEnvelopes.layer,
   /** Whose signatures count when it looks at what others exported. */
   configTrust: SigningConfigTrust.layer,
-  /** Where configurations lie for data planes that can't reach it. */
-  configStorage: WorkerConfigStorage.layer,
   /** Makes the configuration as it goes over the wire. */
   payloads: ExportedPayloads.layer,
   /** The sessions of the data planes that are connected. */

@@ -1,10 +1,12 @@
 /** Every part of a data plane that can be swapped, with the layer that stands there by default. */
 
 import { FetchHttpClient } from "effect/http"
+import * as AgeEnvelopes from "../layers/AgeEnvelopes.ts"
 import * as BufferedAccessLog from "../layers/access-log/BufferedAccessLog.ts"
 import * as CryptoSecureRandom from "../layers/CryptoSecureRandom.ts"
 import * as EncryptedCache from "../layers/cache-keys/EncryptedCache.ts"
 import * as SettingsCacheKeys from "../layers/cache-keys/SettingsCacheKeys.ts"
+import * as HttpsPeerListener from "../layers/cluster-listener/HttpsPeerListener.ts"
 import * as TlsClusterTransport from "../layers/cluster-transport/TlsClusterTransport.ts"
 import * as KeyedConfigTrust from "../layers/config-trust/KeyedConfigTrust.ts"
 import * as CountedRequests from "../layers/counted-requests/CountedRequests.ts"
@@ -12,6 +14,7 @@ import * as GeneratedServerCertificate from "../layers/credentials/GeneratedServ
 import * as PemClusterIdentity from "../layers/credentials/PemClusterIdentity.ts"
 import * as PemUpstreamCredentials from "../layers/credentials/PemUpstreamCredentials.ts"
 import * as DiskConfigCache from "../layers/disk-cache/DiskConfigCache.ts"
+import * as DnsNameServers from "../layers/dns/DnsNameServers.ts"
 import * as DnsResolver from "../layers/dns/DnsResolver.ts"
 import * as FileDeclarativeConfig from "../layers/FileDeclarativeConfig.ts"
 import * as FileErrorTemplates from "../layers/FileErrorTemplates.ts"
@@ -26,6 +29,7 @@ import * as OtlpMetricsExport from "../layers/opentelemetry/OtlpMetricsExport.ts
 import * as OtlpTracing from "../layers/opentelemetry/OtlpTracing.ts"
 import * as OutletConnection from "../layers/outlet/OutletConnection.ts"
 import * as PingHeartbeat from "../layers/PingHeartbeat.ts"
+import * as PeerRung from "../layers/peer-rung/PeerRung.ts"
 import * as RefLiveConfig from "../layers/RefLiveConfig.ts"
 import * as StatFileWatch from "../layers/StatFileWatch.ts"
 import * as HttpStatusListener from "../layers/status-listener/HttpStatusListener.ts"
@@ -56,6 +60,8 @@ export const dataPlaneParts = {
   compression: ZlibCompression.layer,
   /** Whom the node believes: the signatures of configurations, and its own seal. */
   configTrust: KeyedConfigTrust.layer,
+  /** What a configuration goes through on its way to object storage and back. */
+  envelopeProtection: AgeEnvelopes.layer,
   /** The keys by which the cache is encrypted, where it is. */
   cacheKeys: SettingsCacheKeys.layer,
   /** What the cache's bytes go through on their way to the disk and back. */
@@ -64,10 +70,14 @@ export const dataPlaneParts = {
   configCache: DiskConfigCache.layer,
   /** What is served when nothing better is at hand. */
   declarativeConfig: FileDeclarativeConfig.layer,
-  /** Where configurations lie for nodes that can't reach their control plane. */
+  /** Where configurations lie for nodes that can't reach their control plane, where that is asked for. */
   configStorage: WorkerConfigStorage.layer,
   /** Where a configuration may be found over the network while the control plane is away. */
   remoteRungs,
+  /** What neighbours have, where `config_peers` names some; one of the remote rungs. */
+  peerRungs: PeerRung.layer,
+  /** Gives the configuration that serves to neighbours, where that is asked for. */
+  peerListener: HttpsPeerListener.layer,
   /** Tells when a file was changed: the cache or the declarative file by hand, certificates by whoever rotates them. */
   fileWatch: StatFileWatch.layer,
   /** Judges the licence, and stops the proxy while it says so. */
@@ -84,6 +94,8 @@ export const dataPlaneParts = {
   errorTemplates: FileErrorTemplates.layer,
   /** Finds the addresses of upstream host names. */
   resolver: DnsResolver.layer,
+  /** Finds every address of a neighbour's name. */
+  nameServers: DnsNameServers.layer,
   /** Counts requests, for telemetry and metrics. */
   requestCounters: CountedRequests.layer,
   /** Every HTTP request that the node makes on its own account: to a collector of telemetry. */

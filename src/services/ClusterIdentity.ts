@@ -16,6 +16,8 @@ export interface ClusterCredentials extends ClusterCertificate {
   readonly expiresAtMs: number
   /** PEM texts of all that a peer's chain may end in; in the shared mode the certificate itself. */
   readonly authorities: ReadonlyArray<string>
+  /** PEM texts of `cluster_ca_cert` alone, by which whoever dials in is known; none in the shared mode. */
+  readonly memberAuthorities: ReadonlyArray<string>
   /** PEM texts by which a forward proxy over TLS is known; empty where none is judged. */
   readonly proxyAuthorities: ReadonlyArray<string>
   /**

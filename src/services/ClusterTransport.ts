@@ -1,7 +1,7 @@
 /**
  * The one way out to a control plane, for whatever is said over it: a byte stream over mutual TLS, straight or through a
  * forward proxy (reference `hybrid-protocol-v1.md` §1, §1.4). Nothing else opens a connection to a control plane, so that
- * proxy, certificates and limits hold for all of them.
+ * proxy, certificates and limits hold for all of them. Neighbours are reached by the same certificates, and straight.
  */
 import type { Duplex } from "node:stream"
 import { Context, Data, type Effect, type Scope } from "effect"
@@ -16,7 +16,12 @@ export interface ClusterEndpoint {
   readonly serverName: string
 }
 
+/** A neighbour is on this side of the forward proxy. */
+export type OtherEnd = "control plane" | "neighbour"
+
 export interface TransportOptions {
+  /** Who is dialled; a control plane unless told. */
+  readonly whom?: OtherEnd
   /** By which certificate we come and know the other end, while both count (`ClusterCredentials.former`). */
   readonly as?: "current" | "former"
   /** What is left of a caller's own limit; `dialLimitMs` unless told. */
@@ -39,9 +44,11 @@ export class ClusterUnreachable extends Data.TaggedError("ClusterUnreachable")<{
   readonly status?: number
 }> {}
 
-/** All that a control plane lets those know whom it refuses (§1.3). */
-export const brokenOff =
-  "the control plane broke off without an answer, as with a certificate that it refuses: its log says why"
+/** All that the other end lets those know whom it refuses (§1.3). */
+export const brokenOffBy = (whom: OtherEnd): string =>
+  `the ${whom} broke off without an answer, as with a certificate that it refuses: its log says why`
+
+export const brokenOff = brokenOffBy("control plane")
 
 export class ClusterTransport extends Context.Service<
   ClusterTransport,

@@ -23,11 +23,6 @@ export class EncodingFailed extends Data.TaggedError("EncodingFailed")<{
 /** What is needed of a snapshot to write it down. */
 export type Encodable = Omit<Snapshot, "table" | "notServed">
 
-export class ConfigEncoding extends Context.Service<
-  ConfigEncoding,
-  { readonly encoded: (snapshot: Encodable) => Effect.Effect<Uint8Array, EncodingFailed> }
->()("holdfast/services/ConfigEncoding") {}
-
 /** `maxBytes` is of the text: what could not be read again must not take the place of what can. */
 export const makeConfigEncoding = (maxBytes: number) =>
   Effect.gen(function* () {
@@ -45,7 +40,9 @@ export const makeConfigEncoding = (maxBytes: number) =>
       })
 
     const encode = Effect.fnUntraced(function* (snapshot: Encodable) {
-      const content = yield* Effect.try({ try: () => describeTable(snapshot.raw), catch: unprocessed })
+      const content =
+        trust.takeDescribed(snapshot.raw) ??
+        (yield* Effect.try({ try: () => describeTable(snapshot.raw), catch: unprocessed }))
       const attestation = yield* trust.attest(snapshot, content)
       const { attestation: _, ...origin } = snapshot
       const text = yield* Effect.try({
@@ -70,10 +67,15 @@ export const makeConfigEncoding = (maxBytes: number) =>
       return yield* Effect.fromResult(outcome)
     })
 
-    return ConfigEncoding.of({ encoded })
+    return { encoded }
   })
 
-export const layer: Layer.Layer<ConfigEncoding, never, Settings | Compression> = Layer.effect(
+export class ConfigEncoding extends Context.Service<
   ConfigEncoding,
-  makeConfigEncoding(inflatedMaxBytes)
-)
+  { readonly encoded: (snapshot: Encodable) => Effect.Effect<Uint8Array, EncodingFailed> }
+>()("holdfast/services/ConfigEncoding") {
+  static readonly layer: Layer.Layer<ConfigEncoding, never, Settings | Compression> = Layer.effect(
+    ConfigEncoding,
+    makeConfigEncoding(inflatedMaxBytes)
+  )
+}

@@ -7,6 +7,7 @@
  */
 import { Context, Effect, Stream } from "effect"
 import type { Attestation } from "../model/ConfigStatement.ts"
+import type { Row } from "../model/Entity.ts"
 import type { Fault } from "../model/Fault.ts"
 import type { Snapshot } from "../model/Snapshot.ts"
 import type { TableContent } from "../model/TableContent.ts"
@@ -32,6 +33,8 @@ export interface ConfigTrust {
   ) => Effect.Effect<Attestation | undefined>
   /** Whether somebody trusted vouches for what it says, if that is asked for at all. Its content and age are not looked at. */
   readonly isVouchedFor: (attestation: Attestation | undefined) => Effect.Effect<boolean>
+  /** What was described to judge it: for a large table half a second of the thread, that need not be done again. Once. */
+  readonly takeDescribed: (raw: Row) => TableContent | undefined
   /** Whose seal that would be; `undefined` where this node has none to give. */
   readonly sealName: Effect.Effect<string | undefined>
   /** Each time that another key seals from then on. */
@@ -47,7 +50,8 @@ export const believing: ConfigTrust = {
     Effect.succeed(attestation?.statement.sha256 === sha256 ? attestation : undefined),
   isVouchedFor: () => Effect.succeed(true),
   sealName: Effect.succeed(undefined),
-  sealChanges: Stream.never
+  sealChanges: Stream.never,
+  takeDescribed: () => undefined
 }
 
 export const ConfigTrust = Context.Reference<ConfigTrust>("holdfast/services/ConfigTrust", {

@@ -2,6 +2,7 @@
 import { Context, Effect, Layer, MutableRef } from "effect"
 import type { ExportFacts } from "./export/ExportStatus.ts"
 import { type LicenseReport, unlicensed } from "./LicenseGuard.ts"
+import type { PeerCounts } from "./PeerListener.ts"
 import type { ProxyCounts } from "./Proxy.ts"
 
 /** Of the connection to the control plane, since the node started. */
@@ -35,6 +36,8 @@ export class NodeHealth extends Context.Service<
     readonly configExport: MutableRef.MutableRef<ExportFacts | undefined>
     /** Set while there is an access log: lines. */
     readonly accessLog: MutableRef.MutableRef<(() => DeliveryCounts) | undefined>
+    /** Set while neighbours may ask this node for its configuration. */
+    readonly peers: MutableRef.MutableRef<(() => PeerCounts) | undefined>
     /** Set while requests are traced: spans. */
     readonly tracing: MutableRef.MutableRef<(() => DeliveryCounts) | undefined>
   }
@@ -50,6 +53,7 @@ export class NodeHealth extends Context.Service<
       connection: MutableRef.make<ConnectionCounts>({ sessions: 0, failedDials: 0 }),
       configExport: MutableRef.make<ExportFacts | undefined>(undefined),
       accessLog: MutableRef.make<(() => DeliveryCounts) | undefined>(undefined),
+      peers: MutableRef.make<(() => PeerCounts) | undefined>(undefined),
       tracing: MutableRef.make<(() => DeliveryCounts) | undefined>(undefined)
     }))
   )

@@ -3,12 +3,14 @@
  * fields beside Kong's. Pure: whoever listens gathers the facts.
  */
 import { isoOrNull } from "../model/isoTime.ts"
+import { formatAddress } from "../model/listenFault.ts"
 import type { MemoryFormat } from "../model/MemoryUnit.ts"
 import { zeroHash } from "../model/Snapshot.ts"
 import type { ConnectionState } from "./Connection.ts"
 import { type ExportFacts, exportView } from "./export/ExportStatus.ts"
 import type { LicenseReport } from "./LicenseGuard.ts"
 import type { LiveState } from "./LiveConfig.ts"
+import type { PeerCounts } from "./PeerListener.ts"
 import type { ProxyCounts } from "./Proxy.ts"
 import { type TelemetryFacts, telemetryView } from "./TelemetryStatus.ts"
 import { clockStatus, type TrustedClockFacts } from "./TrustedClock.ts"
@@ -43,6 +45,8 @@ export interface NodeFacts {
   readonly clusterCertificateExpiresAtMs: number | undefined
   readonly license: LicenseReport
   readonly telemetry: TelemetryFacts
+  /** `undefined` where neighbours can't ask this node. */
+  readonly peers: PeerCounts | undefined
   /** `undefined` where nothing is exported. */
   readonly configExport: ExportFacts | undefined
   readonly clock: TrustedClockFacts
@@ -119,6 +123,22 @@ const licenseView = ({ license }: NodeFacts) => ({
   refused: license.refused
 })
 
+/** Where neighbours get the configuration, and how often they did. */
+const peersView = ({ peers }: NodeFacts) => {
+  if (peers === undefined) return { listening: false }
+  const { addresses, given, told, nothing, busy, cutOff, refused } = peers
+  return {
+    listening: true,
+    addresses: addresses.map(formatAddress),
+    given,
+    told,
+    nothing,
+    busy,
+    cut_off: cutOff,
+    refused
+  }
+}
+
 /** Kong's two lists; there are no workers and no shared dictionaries here, but one process that has its memory to itself. */
 const memoryUse = ({ pid, heapUsed, heapTotal, external, rss }: MemoryUse, format: MemoryFormat) => ({
   workers_lua_vms: [{ http_allocated_gc: format(heapUsed), pid }],
@@ -172,6 +192,7 @@ export const statusBody = (facts: NodeFacts, memory: MemoryUse, format: MemoryFo
     control_plane: controlPlane(facts),
     license: licenseView(facts),
     telemetry: telemetryView(facts.telemetry),
+    peers: peersView(facts),
     export: exportView(facts.configExport),
     clock: clockStatus(facts.clock)
   }

@@ -39,6 +39,7 @@ export const gatherNodeFacts = Effect.gen(function* () {
       clusterCertificateExpiresAtMs: MutableRef.get(health.clusterCertificateExpiresAtMs)?.(),
       license: MutableRef.get(health.license),
       telemetry: telemetry.facts(),
+      peers: MutableRef.get(health.peers)?.(),
       configExport: MutableRef.get(health.configExport),
       clock: yield* trustedClock.facts
     } satisfies NodeFacts

@@ -16,7 +16,9 @@ import { Disk } from "../services/Disk.ts"
 import { ErrorTemplates } from "../services/ErrorTemplates.ts"
 import { FileWatch } from "../services/FileWatch.ts"
 import { Identity } from "../services/Identity.ts"
+import { NameServers } from "../services/NameServers.ts"
 import { ConfigStorage } from "../services/ObjectStore.ts"
+import { PeerListener } from "../services/PeerListener.ts"
 import { Proxy } from "../services/Proxy.ts"
 import { ResolveFailure, Resolver } from "../services/Resolver.ts"
 import { SecureRandom } from "../services/SecureRandom.ts"
@@ -43,6 +45,11 @@ const inert = Context.empty().pipe(
     resolve: ({ host }, done) => done(new ResolveFailure(host, "ENOTFOUND")),
     stats: () => noQuestions
   }),
+  Context.add(NameServers, {
+    addresses: (host) => Effect.fail(new ResolveFailure(host, "ENOTFOUND")),
+    services: (name) => Effect.fail(new ResolveFailure(name, "ENOTFOUND"))
+  }),
+  Context.add(PeerListener, { addresses: [] }),
   Context.add(ServerCertificate, { fallback: Effect.die(new Error("a virtual node has no TLS listener")) }),
   Context.add(UpstreamCredentials, {
     load: Effect.succeed({ clientCertificate: undefined, authorities: () => [] })
@@ -56,8 +63,9 @@ const inert = Context.empty().pipe(
       )
     })
   ),
-  Context.add(ConfigStorage, undefined),
   Context.add(ErrorTemplates, { load: Effect.succeed({}) }),
+  // A bucket of the world's is given to a node as a part: `MemoryObjectStore.layerOf(bucket.client())`.
+  Context.add(ConfigStorage, undefined),
   Context.add(ClusterTransport, {
     connect: () =>
       Effect.fail(new ClusterUnreachable({ reason: "failed", message: "a virtual node has no real network" }))
@@ -72,6 +80,7 @@ export const virtualCredentials: ClusterCredentials = {
   commonName: undefined,
   expiresAtMs: Date.UTC(2126, 0, 1),
   authorities: [],
+  memberAuthorities: [],
   proxyAuthorities: [],
   former: undefined
 }
@@ -105,14 +114,16 @@ export const virtualParts = {
   secureRandom: outside,
   identity: outside,
   compression: outside,
+  configStorage: outside,
   fileWatch: outside,
   statusListener: outside,
   serverCertificate: outside,
   upstreamCredentials: outside,
   errorTemplates: outside,
   resolver: outside,
+  nameServers: outside,
+  peerListener: outside,
   httpClient: outside,
-  configStorage: outside,
   proxy: outside,
   clusterIdentity: outside,
   clusterTransport: outside,

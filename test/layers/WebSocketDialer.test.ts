@@ -91,6 +91,7 @@ const identityBesides = (now: CertificatePair, former: CertificatePair) =>
       commonName: undefined,
       expiresAtMs: Number.MAX_SAFE_INTEGER,
       authorities: [now.cert],
+      memberAuthorities: [],
       proxyAuthorities: [],
       former: certificateOf(former)
     }),

@@ -66,7 +66,7 @@ describe("notices of a control plane", () => {
       Object.keys(ofDataPlane).map((name) => `${name.replace(/^[A-Z]+_/, "").toLowerCase()}: ${message}`)
     )
     assert.deepStrictEqual(noticesOf({ KONG_ROLE: "control_plane", HOLDFAST_LICENSE_ON_EXPIRY: "stop" }), [])
-    assert.deepStrictEqual(noticesOf(ofDataPlane), [])
+    assert.deepStrictEqual(noticesOf({ KONG_CLUSTER_CONTROL_PLANE: "cp:8005", ...ofDataPlane }), [])
   })
 })
 

@@ -3,7 +3,7 @@ import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import * as NodeDisk from "../../src/layers/NodeDisk.ts"
 import * as TraditionalCompatibleRouter from "../../src/layers/TraditionalCompatibleRouter.ts"
@@ -11,14 +11,29 @@ import * as ZlibCompression from "../../src/layers/ZlibCompression.ts"
 import { hashTable } from "../../src/model/ConfigHash.ts"
 import { formatFault } from "../../src/model/Fault.ts"
 import { version } from "../../src/model/version.ts"
-import { sealConfig } from "../../src/programs/ConfigSeal.ts"
+import { type SealOptions, sealConfig } from "../../src/programs/ConfigSeal.ts"
+import { ClusterKeys } from "../../src/services/ClusterKeys.ts"
+import { serveRung } from "../../src/services/Ladder.ts"
+import * as VirtualDisk from "../../src/testing/VirtualDisk.ts"
+import { clusterKey, epoch, prefix as nodePrefix, numbered, signer, startTrusting } from "../support/configTrust.ts"
 import { contentOf, fileIn, plainFile, startCache } from "../support/diskCache.ts"
 import { temporaryFolder } from "../support/folder.ts"
+import { licenseKey, pemOf } from "../support/licenses.ts"
 import { testPlugins } from "../support/plugins.ts"
+import { settingsLayer } from "../support/settings.ts"
 import { deepText, serviceId, snapshotOf, table } from "../support/tables.ts"
 
-const machine = Layer.mergeAll(NodeDisk.layer, ZlibCompression.layer, TraditionalCompatibleRouter.layer, testPlugins)
-const seal = (file: string, out?: string) => sealConfig(file, out).pipe(Effect.provide(machine))
+const nodeOf = (cluster: string | undefined) =>
+  Layer.mergeAll(
+    NodeDisk.layer,
+    ZlibCompression.layer,
+    TraditionalCompatibleRouter.layer,
+    testPlugins,
+    settingsLayer(),
+    Layer.succeed(ClusterKeys, { current: Effect.succeed(cluster), changes: Stream.never })
+  )
+const seal = (file: string, out?: string, more: Partial<SealOptions> = {}, cluster?: string) =>
+  sealConfig(file, { out, ...more }).pipe(Effect.provide(nodeOf(cluster)))
 const refusal = (file: string, out?: string) => Effect.flip(seal(file, out))
 
 const inFolder = <A, E>(test: (folder: string) => Effect.Effect<A, E>) => Effect.flatMap(temporaryFolder, test)
@@ -182,6 +197,84 @@ describe("holdfast config seal", () => {
         yield* Effect.promise(() => mkdir(taken))
         assert.strictEqual((yield* refusal(file, taken)).exitCode, 1)
         assert.deepEqual(yield* Effect.promise(() => readdir(folder)), ["a.json.gz", "taken"])
+      })
+    )
+  )
+})
+
+/** Whether a node with trust keys serves this file, after it has seen that configuration. */
+const believes = (bytes: Uint8Array, seen: number, cluster?: string) =>
+  Effect.gen(function* () {
+    const node = yield* startTrusting(VirtualDisk.make(), { cluster })
+    yield* node.live.apply(numbered(seen, { source: "control_plane" }))
+    const disk = VirtualDisk.make()
+    disk.hand.write(join(nodePrefix, "config.json.gz"), bytes)
+    const { cache } = yield* startTrusting(disk, { cluster })
+    const { acceptedCount: after } = yield* SubscriptionRef.get(node.live.state)
+    const climb = yield* serveRung(node.live, cache, (offer) => ({ ...offer, byHand: { after } }))
+    return climb._tag === "Serves"
+  }).pipe(Effect.scoped)
+
+describe("holdfast config seal, for nodes that believe by keys", () => {
+  const now = Date.UTC(2026, 6, 1)
+  const read = (file: string) => Effect.promise(() => readFile(file))
+
+  it.effect("makes what a person looked at this node's own, and nobody else's", () =>
+    inFolder((folder) =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(now)
+        const [file, out] = [join(folder, "t.json"), join(folder, "t.json.gz")]
+        yield* put(file, JSON.stringify(table("/by-hand")))
+        assert.isUndefined((yield* seal(file, out)).by)
+        assert.isFalse(yield* believes(yield* read(out), 7, clusterKey(3)), "nobody vouches for it")
+        assert.match((yield* seal(file, out, {}, clusterKey(3))).by ?? "", /^seal:[0-9a-f]{16}$/)
+        assert.isTrue(yield* believes(yield* read(out), 7, clusterKey(3)))
+        assert.isFalse(yield* believes(yield* read(out), 7, clusterKey(4)))
+      })
+    )
+  )
+
+  it.effect("signs with --key for every node that trusts it, and by --rollback-over even what is older", () =>
+    inFolder((folder) =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(now)
+        const [older, newer, key, out] = ["older.gz", "newer.gz", "key.pem", "out.gz"].map((name) => join(folder, name))
+        if (older === undefined || newer === undefined || key === undefined || out === undefined) return
+        yield* put(key, pemOf(licenseKey(signer)))
+        for (const [file, sequence] of [
+          [older, 5],
+          [newer, 7]
+        ] as const) {
+          const cache = yield* startCache(folder)
+          const { raw, attestation, hash: name = "" } = numbered(sequence)
+          yield* cache.write({ ...snapshotOf(raw, name), epoch, sequence, ...(attestation ? { attestation } : {}) })
+          yield* put(file, yield* read(fileIn(folder)))
+        }
+        assert.isFalse(yield* believes(yield* read(older), 7), "older than what it has seen")
+        const sealed = yield* seal(older, out, { key, rollbackOver: newer })
+        assert.match(sealed.by ?? "", /^ed25519:[0-9a-f]{16}$/)
+        assert.deepInclude((yield* content(out))._holdfast as object, { epoch, sequence: 5 })
+        assert.isTrue(yield* believes(yield* read(out), 7))
+        assert.isFalse(yield* believes(yield* read(out), 8), "a rollback over something older than what it has seen")
+        yield* seal(older, out, { key })
+        assert.isTrue(yield* believes(yield* read(out), 8), "given out now, it is the newest")
+      })
+    )
+  )
+
+  it.effect("refuses a rollback without a key or without numbers, and what is no key", () =>
+    inFolder((folder) =>
+      Effect.gen(function* () {
+        const [file, key, out] = [join(folder, "t.json.gz"), join(folder, "k"), join(folder, "o.gz")]
+        yield* put(file, plainFile(table()))
+        yield* put(key, "hello")
+        const faultsOf = (more: Partial<SealOptions>) =>
+          Effect.map(Effect.flip(seal(file, out, more)), ({ faults }) => faults.map(formatFault).join("; "))
+        assert.match(yield* faultsOf({ key }), /expected an Ed25519 private key in PEM/)
+        assert.match(yield* faultsOf({ rollbackOver: file }), /^--rollback-over: expected --key as well/)
+        yield* put(key, pemOf(licenseKey(signer)))
+        assert.match(yield* faultsOf({ key, rollbackOver: file }), /expected an epoch and a sequence/)
+        assert.notInclude(yield* Effect.promise(() => readdir(folder)), "o.gz")
       })
     )
   )

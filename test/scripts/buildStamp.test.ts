@@ -16,6 +16,7 @@ describe("buildStamp", () => {
     writeFileSync(join(place.root, "package-lock.json"), "{}")
     writeFileSync(join(place.dist, "main.js"), "")
     writeFileSync(join(place.dist, "daemon", "main.js"), "")
+    writeFileSync(join(place.dist, "daemon", "storageWorker.js"), "")
     writeStamp(place.dist, "daemon", sourceHash(place.root))
   })
   afterEach(() => rmSync(place.root, { recursive: true }))

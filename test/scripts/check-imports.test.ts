@@ -43,6 +43,7 @@ const broken: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "layers/Plain.ts": `import { type Socket, createConnection as open } from "node:net"`,
     "layers/Whole.ts": `import https from "node:https"`,
     "programs/Ask.ts": `import { get } from "node:http"`,
+    "layers/Bucket.ts": `const sdk = await import("@aws-sdk/client-s3")`,
     "testing/Socket.ts": `import { WebSocket } from "ws"`
   },
   "time and randomness come in through services": {
@@ -64,6 +65,7 @@ const sound: Readonly<Record<string, string>> = {
   "services/B.ts": `import { A } from "../model/A.ts"\nexport const at = (ms: number) => new Date(ms)\nexport const make = () => {\n  let inner = 0\n  return () => inner++\n}`,
   "layers/group/E.ts": `import { F } from "./F.ts"\nimport * as N from "@effect/platform-node/NodeSocket"\nexport const quote = /["'\`]/\nexport const table = new Map([["a", 1]])`,
   "layers/cluster-transport/Open.ts": `import { connect } from "node:tls"`,
+  "layers/object-storage/Open.ts": `const sdk = await import("@aws-sdk/client-s3")`,
   "programs/Simulate.ts": `import { virtually } from "../testing/runVirtual.ts"`,
   "programs/simulate/Fleet.ts": `import type { World } from "../../testing/World.ts"`,
   "layers/Listen.ts": `import { createServer, type Socket } from "node:net"\nimport { type WebSocket, WebSocketServer } from "ws"`,

@@ -8,9 +8,11 @@ const whole = [
   "CHANGELOG.md",
   "dist/main.js",
   "dist/daemon/main.js",
+  "dist/daemon/storageWorker.js",
   "dist/daemon/THIRD-PARTY-LICENSES.txt",
   "dist/lib/index.js",
   "dist/lib/index.d.ts",
+  "dist/lib/layers/object-storage/storageWorker.js",
   "dist/lib/layers/sqlite/rows.js",
   "docs/api.md"
 ].map((name) => `package/${name}`)

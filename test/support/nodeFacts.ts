@@ -24,6 +24,7 @@ export const nodeFacts = Effect.fnUntraced(function* (given: Partial<NodeFacts> 
     license: unlicensed,
     telemetry: { delivery: { _tag: "idle" }, lastAcknowledgement: undefined, spool: undefined },
     configExport: undefined,
+    peers: undefined,
     clock: { nowMs: 0, deviationMs: 0, doubt: undefined, lastCorrection: undefined },
     ...given
   } satisfies NodeFacts

@@ -4,24 +4,20 @@
  *
  * Whom the check of certificates refuses gets no answer at all (§1.3); why is in our log.
  */
-import { constants } from "node:crypto"
 import type { IncomingMessage } from "node:http"
-import { createServer, type Server } from "node:https"
-import type { AddressInfo, Socket } from "node:net"
+import type { Server } from "node:https"
 import type { Duplex } from "node:stream"
-import type { SecureContextOptions, TLSSocket } from "node:tls"
-import { Effect, FiberSet, Layer, MutableRef, Stream, SubscriptionRef } from "effect"
+import type { TLSSocket } from "node:tls"
+import { Effect, FiberSet, Layer, MutableRef, SubscriptionRef } from "effect"
 import { type WebSocket, WebSocketServer } from "ws"
 import { commonNameFaults } from "../../model/ClusterTls.ts"
 import { isUuid } from "../../model/Field.ts"
-import { listenFault } from "../../model/listenFault.ts"
 import { parseOutletRequest } from "../../model/OutletRequest.ts"
 import type { SettingName, SettingValues } from "../../model/SettingTable.ts"
 import type { ListenAddress } from "../../model/SettingTypes.ts"
-import { handshakeFailure } from "../../model/TlsFailure.ts"
 import { frameMaxBytes, telemetryPath } from "../../model/telemetry/TelemetryWire.ts"
 import { outletPath } from "../../model/Wire.ts"
-import { type ClusterCredentials, ClusterIdentity } from "../../services/ClusterIdentity.ts"
+import { ClusterIdentity } from "../../services/ClusterIdentity.ts"
 import type { Compression } from "../../services/Compression.ts"
 import type { ClusterHub } from "../../services/control/ClusterHub.ts"
 import { ClusterListener } from "../../services/control/Listeners.ts"
@@ -31,21 +27,21 @@ import type { TelemetryStore } from "../../services/control/TelemetryStore.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
 import { supervise } from "../../services/supervise.ts"
-import { type CertificateCheck, certificateCheck } from "./clientCertificate.ts"
-import { type RevocationCheck, revocationCheck } from "./ocsp/Revocation.ts"
+import {
+  type Admission,
+  admissionBy,
+  createMutualTlsServer,
+  followCredentials,
+  openServer,
+  plainIp
+} from "./mutualTls.ts"
+import type { RevocationCheck } from "./ocsp/Revocation.ts"
 import { makePeer, type PeerIdentity } from "./Peer.ts"
 import { makeRefusalLog, type RefusalLog } from "./RefusalLog.ts"
 import { runSession } from "./session.ts"
 import { runTelemetry, telemetryEventsMax } from "./telemetrySession.ts"
 
 type SessionServices = Settings | Registry | ClusterHub | Payloads | TelemetryStore | Compression
-
-/** Whom the present credentials let in, and what they show. A handshake goes by those that it finds. */
-interface Admission {
-  readonly secureContext: SecureContextOptions
-  readonly check: CertificateCheck
-  readonly checkRevocation: RevocationCheck | undefined
-}
 
 /** What is served at a path. */
 interface Kind {
@@ -67,27 +63,6 @@ interface Bridge {
   readonly kinds: ReadonlyMap<string, Kind>
   readonly admission: MutableRef.MutableRef<Admission>
 }
-
-/** A peer that dials in and then says nothing must not keep a socket for long. */
-const handshakeTimeoutMs = 10_000
-/** What sessions get to say goodbye when the listener stops. */
-const drainMs = 500
-
-const admissionBy = (settings: SettingValues, own: ClusterCredentials): Admission => ({
-  secureContext: {
-    cert: own.cert,
-    key: own.key,
-    // In the shared mode no authority is named to the peer: it has one certificate, and shows that.
-    ...(settings.cluster_mtls === "shared" ? {} : { ca: [...own.authorities] }),
-    // Nothing is resumed: every connection is judged by the certificates that it shows itself.
-    secureOptions: constants.SSL_OP_NO_TICKET,
-    minVersion: "TLSv1.2"
-  },
-  check: certificateCheck(settings, own),
-  checkRevocation: revocationCheck(settings, own)
-})
-
-const plainIp = (socket: Socket): string => (socket.remoteAddress ?? "").replace(/^::ffff:/i, "")
 
 const answer = (socket: Duplex, status: string): void => {
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
@@ -152,25 +127,7 @@ const onUpgrade =
 
 const makeServer = (bridge: Bridge): Server => {
   const { run, logRefusal, kinds, admission } = bridge
-  const server = createServer({
-    ...MutableRef.get(admission).secureContext,
-    requestCert: true,
-    rejectUnauthorized: false,
-    handshakeTimeout: handshakeTimeoutMs,
-    headersTimeout: handshakeTimeoutMs,
-    requestTimeout: handshakeTimeoutMs
-  })
-  server.on("secureConnection", (socket) => {
-    const problem = MutableRef.get(admission).check(socket)
-    if (problem === undefined) return
-    run(logRefusal({ ip: plainIp(socket), reason: problem }))
-    socket.destroy()
-  })
-  server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
-    const reason = handshakeFailure(error.code)
-    if (reason !== undefined) run(logRefusal({ ip: plainIp(socket), reason }))
-    socket.destroy()
-  })
+  const server = createMutualTlsServer({ admission, refused: (refusal) => void run(logRefusal(refusal)) })
   server.on("request", (request, response) => {
     if (kinds.has(parseOutletRequest(request.url ?? "").path)) request.socket.destroy()
     else response.writeHead(404, { connection: "close" }).end()
@@ -179,38 +136,9 @@ const makeServer = (bridge: Bridge): Server => {
   return server
 }
 
-const listen = (server: Server, address: ListenAddress, setting: SettingName) =>
-  Effect.callback<AddressInfo, StartError>((resume) => {
-    const onError = (error: NodeJS.ErrnoException) =>
-      resume(Effect.fail(new StartError({ faults: [listenFault(setting, address, error.code)], exitCode: 1 })))
-    server.once("error", onError)
-    server.listen({ host: address.host, port: address.port }, () => {
-      server.off("error", onError)
-      resume(Effect.succeed(server.address() as AddressInfo))
-    })
-  })
-
-const stop = (server: Server, connections: ReadonlySet<Duplex>) =>
-  Effect.callback<void>((resume) => {
-    const impatience = setTimeout(() => {
-      for (const socket of connections) socket.destroy()
-    }, drainMs)
-    server.close(() => {
-      clearTimeout(impatience)
-      resume(Effect.void)
-    })
-  })
-
 const open = Effect.fnUntraced(function* (bridge: Bridge, address: ListenAddress, setting: SettingName) {
   const server = makeServer(bridge)
-  const connections = new Set<Duplex>()
-  server.on("connection", (socket) => {
-    connections.add(socket)
-    socket.once("close", () => connections.delete(socket))
-  })
-  const bound = yield* listen(server, address, setting)
-  yield* Effect.addFinalizer(() => stop(server, connections))
-  return { server, host: bound.address, port: bound.port }
+  return { server, ...(yield* openServer(server, address, setting)) }
 })
 
 const webSockets = (maxPayload: number): WebSocketServer => {
@@ -254,14 +182,8 @@ const make = Effect.gen(function* () {
   const telemetryListeners = yield* Effect.forEach(settings.cluster_telemetry_listen, (address) =>
     open(telemetryOnly, address, "cluster_telemetry_listen")
   )
-  /** Sessions that stand were admitted once, and stay. */
-  const admitBy = (credentials: ClusterCredentials) =>
-    Effect.sync(() => {
-      const next = admissionBy(settings, credentials)
-      for (const { server } of [...listeners, ...telemetryListeners]) server.setSecureContext(next.secureContext)
-      MutableRef.set(admission, next)
-    })
-  yield* supervise("cluster credentials of the listener", Stream.runForEach(SubscriptionRef.changes(current), admitBy))
+  const servers = [...listeners, ...telemetryListeners].map(({ server }) => server)
+  yield* supervise("cluster credentials of the listener", followCredentials(servers, admission))
   // Registered last and so run first: sessions say goodbye before their listener goes.
   yield* Effect.addFinalizer(() => FiberSet.clear(fibers))
   const boundOf = (opened: typeof listeners) => opened.map(({ host, port }) => ({ host, port }))

@@ -23,20 +23,24 @@ interface Told {
   readonly unsaid: number
 }
 
-export const makeRefusalLog: Effect.Effect<RefusalLog> = Effect.sync(() => {
-  const told = new Map<string, Told>()
-  return Effect.fnUntraced(function* (refusal) {
-    const key = `${refusal.ip} ${refusal.reason}`
-    const nowMs = yield* monotonicMs
-    const before = told.get(key)
-    if (before !== undefined && nowMs - before.atMs < summaryIntervalMs) {
-      told.set(key, { ...before, unsaid: before.unsaid + 1 })
-      return
-    }
-    if (told.size >= keysMax) told.clear()
-    told.set(key, { atMs: nowMs, unsaid: 0 })
-    yield* Effect.logWarning("data plane refused").pipe(
-      Effect.annotateLogs({ ...refusal, ...(before === undefined ? {} : { times_since: before.unsaid + 1 }) })
-    )
+/** `event` is how a refusal is told. */
+export const makeRefusalLogOf = (event: Effect.Effect<void>): Effect.Effect<RefusalLog> =>
+  Effect.sync(() => {
+    const told = new Map<string, Told>()
+    return Effect.fnUntraced(function* (refusal) {
+      const key = `${refusal.ip} ${refusal.reason}`
+      const nowMs = yield* monotonicMs
+      const before = told.get(key)
+      if (before !== undefined && nowMs - before.atMs < summaryIntervalMs) {
+        told.set(key, { ...before, unsaid: before.unsaid + 1 })
+        return
+      }
+      if (told.size >= keysMax) told.clear()
+      told.set(key, { atMs: nowMs, unsaid: 0 })
+      yield* event.pipe(
+        Effect.annotateLogs({ ...refusal, ...(before === undefined ? {} : { times_since: before.unsaid + 1 }) })
+      )
+    })
   })
-})
+
+export const makeRefusalLog = makeRefusalLogOf(Effect.logWarning("data plane refused"))

@@ -13,11 +13,12 @@ import { isVerificationFailure, verificationFailure } from "../../model/TlsFailu
 import { messageOf } from "../../model/thrown.ts"
 import { type ClusterCredentials, ClusterIdentity } from "../../services/ClusterIdentity.ts"
 import {
-  brokenOff,
+  brokenOffBy,
   type ClusterEndpoint,
   ClusterTransport,
   ClusterUnreachable,
   dialLimitMs,
+  type OtherEnd,
   type TransportOptions
 } from "../../services/ClusterTransport.ts"
 import { Settings } from "../../services/Settings.ts"
@@ -33,21 +34,21 @@ const failed = (message: string) => new ClusterUnreachable({ reason: "failed", m
 /** Of what OpenSSL has nothing against: the wrong name, a chain that is too long for us. */
 const refusedCode = "HOLDFAST_CERTIFICATE_REFUSED"
 
-const problem = (reason: string): Error =>
-  Object.assign(new Error(`the control plane's certificate is refused: ${reason}`), { code: refusedCode })
+const problem = (whom: OtherEnd, reason: string): Error =>
+  Object.assign(new Error(`the ${whom}'s certificate is refused: ${reason}`), { code: refusedCode })
 
 /**
  * Runs after the chain has been verified, for what only the peer's certificates together can tell. The name is ours, not
  * the one that Node hands over: without a name to ask for, that is always the host that was dialled.
  */
 const verify =
-  (name: string, depth: number) =>
+  (whom: OtherEnd, name: string, depth: number) =>
   (_asked: string, certificate: PeerCertificate): Error | undefined => {
     const misnamed = checkServerIdentity(name, certificate)
     if (misnamed !== undefined)
-      return problem(`expected the name ${name} (${"reason" in misnamed ? misnamed.reason : misnamed.message})`)
+      return problem(whom, `expected the name ${name} (${"reason" in misnamed ? misnamed.reason : misnamed.message})`)
     const tooDeep = depthProblem(certificate, depth, "lua_ssl_verify_depth")
-    return tooDeep === undefined ? undefined : problem(tooDeep)
+    return tooDeep === undefined ? undefined : problem(whom, tooDeep)
   }
 
 type Purpose = NonNullable<TransportOptions["as"]> | "proxy"
@@ -74,14 +75,22 @@ const makeContexts = () => {
   }
 }
 
-const handshakeFailure = ({ code, message }: StepFailure): ClusterUnreachable => {
-  if (isVerificationFailure(code))
-    return new ClusterUnreachable({
-      reason: "untrusted",
-      message: `the control plane's certificate ${verificationFailure(code)}`
-    })
-  if (code === refusedCode) return new ClusterUnreachable({ reason: "untrusted", message })
-  return code === "ECONNRESET" ? new ClusterUnreachable({ reason: "brokenOff", message: brokenOff }) : failed(message)
+const handshakeFailure =
+  (whom: OtherEnd) =>
+  ({ code, message }: StepFailure): ClusterUnreachable => {
+    if (isVerificationFailure(code))
+      return new ClusterUnreachable({
+        reason: "untrusted",
+        message: `the ${whom}'s certificate ${verificationFailure(code)}`
+      })
+    if (code === refusedCode) return new ClusterUnreachable({ reason: "untrusted", message })
+    if (code !== "ECONNRESET") return failed(message)
+    return new ClusterUnreachable({ reason: "brokenOff", message: brokenOffBy(whom) })
+  }
+
+interface Dialled {
+  readonly to: ClusterEndpoint
+  readonly whom: OtherEnd
 }
 
 const withinWords = (limitMs: number): string =>
@@ -112,8 +121,8 @@ const make = Effect.gen(function* () {
       catch: (error) => failed(`the cluster certificate can't be used: ${messageOf(error)}`)
     })
 
-  const underneath = Effect.fnUntraced(function* (attempt: Attempt, to: ClusterEndpoint, known: ClusterCredentials) {
-    if (proxy === undefined) {
+  const underneath = Effect.fnUntraced(function* (attempt: Attempt, { to, whom }: Dialled, known: ClusterCredentials) {
+    if (proxy === undefined || whom === "neighbour") {
       attempt.missing = `no connection to ${formatAddress(to)}`
       return yield* openTcp(attempt, to).pipe(Effect.mapError(({ message }) => failed(message)))
     }
@@ -122,10 +131,11 @@ const make = Effect.gen(function* () {
     return yield* openTunnel(attempt, route, to)
   })
 
-  const open = Effect.fnUntraced(function* (attempt: Attempt, to: ClusterEndpoint, as: Purpose) {
+  const open = Effect.fnUntraced(function* (attempt: Attempt, dialled: Dialled, as: Purpose) {
+    const { to, whom } = dialled
     const known = yield* SubscriptionRef.get(current)
     const secureContext = yield* contextOf(known, as)
-    const socket = yield* underneath(attempt, to, known)
+    const socket = yield* underneath(attempt, dialled, known)
     attempt.missing = `no TLS from ${formatAddress(to)}`
     const expected = to.serverName === "" ? to.host : to.serverName
     return yield* openTls(attempt, {
@@ -133,14 +143,17 @@ const make = Effect.gen(function* () {
       host: to.host,
       servername: isIP(expected) === 0 ? expected : "",
       secureContext,
-      checkServerIdentity: verify(expected, settings.lua_ssl_verify_depth)
-    }).pipe(Effect.mapError(handshakeFailure))
+      checkServerIdentity: verify(whom, expected, settings.lua_ssl_verify_depth)
+    }).pipe(Effect.mapError(handshakeFailure(whom)))
   })
 
-  const openInTime = (to: ClusterEndpoint, { as = "current", limitMs = dialLimitMs }: TransportOptions) =>
+  const openInTime = (
+    to: ClusterEndpoint,
+    { whom = "control plane", as = "current", limitMs = dialLimitMs }: TransportOptions
+  ) =>
     Effect.suspend(() => {
       const attempt: Attempt = { opened: [], missing: "" }
-      return open(attempt, to, as).pipe(
+      return open(attempt, { to, whom }, as).pipe(
         Effect.timeoutOrElse({
           duration: limitMs,
           orElse: () => Effect.fail(failed(`${attempt.missing} ${withinWords(limitMs)}`))

@@ -12,10 +12,12 @@
 import { Effect, Layer } from "effect"
 import { mayReplace, type Standing, showStanding } from "../../model/ConfigOrder.ts"
 import { type Attestation, attestationOf, isSeal, sealedBy, verification } from "../../model/ConfigStatement.ts"
+import type { Row } from "../../model/Entity.ts"
 import type { Fault } from "../../model/Fault.ts"
 import { keyName } from "../../model/SigningKey.ts"
 import { provenanceOf, type Snapshot } from "../../model/Snapshot.ts"
 import { isUsed, preferenceOf } from "../../model/SourcePreference.ts"
+import type { TableContent } from "../../model/TableContent.ts"
 import { isShortOfMemory, messageOf } from "../../model/thrown.ts"
 import type { ClusterKeys } from "../../services/ClusterKeys.ts"
 import { ConfigCodec } from "../../services/ConfigCodec.ts"
@@ -65,10 +67,25 @@ const make = Effect.gen(function* () {
     return newest
   })
 
+  /** The newest alone: it is some megabytes. */
+  let described = new WeakMap<Row, TableContent>()
+
+  const describe = (raw: Row): string => {
+    const content = describeTable(raw)
+    described = new WeakMap([[raw, content]])
+    return content.sha256
+  }
+
+  const takeDescribed: ConfigTrust["takeDescribed"] = (raw) => {
+    const content = described.get(raw)
+    described.delete(raw)
+    return content
+  }
+
   /** A table that no statement could be about is not what was signed. */
   const digestOf = (offer: Offer) =>
     Effect.try({
-      try: () => offer.sha256 ?? describeTable(offer.raw).sha256,
+      try: () => offer.sha256 ?? describe(offer.raw),
       catch: (cause) => cause
     }).pipe(Effect.catch((cause) => (isShortOfMemory(cause) ? Effect.die(cause) : Effect.succeed(messageOf(cause)))))
 
@@ -156,7 +173,7 @@ const make = Effect.gen(function* () {
 
   const sealName = Effect.sync(() => sealKeys.newest()?.name)
 
-  return { judge, accepted, kept, attest, isVouchedFor, sealName, sealChanges: sealKeys.changes }
+  return { judge, accepted, kept, attest, isVouchedFor, sealName, takeDescribed, sealChanges: sealKeys.changes }
 })
 
 export const layer: Layer.Layer<never, StartError, Settings | Disk | ClusterKeys> = Layer.effect(ConfigTrust, make)

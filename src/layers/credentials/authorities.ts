@@ -42,9 +42,9 @@ export const readAuthorities = Effect.fnUntraced(function* (name: SettingName, v
   return found.flatMap((one) => Option.toArray(Result.getSuccess(one))).flat()
 })
 
-/** Of the pki modes; in the shared one nothing is read. */
+/** Of the pki modes; in the shared one nothing is read. `members` are of `cluster_ca_cert` alone. */
 export const loadAuthorities = Effect.fnUntraced(function* (role: SettingValues["role"], settings: SettingValues) {
-  if (settings.cluster_mtls === "shared") return []
+  if (settings.cluster_mtls === "shared") return { members: [], all: [] }
   const { cluster_ca_cert, lua_ssl_trusted_certificate } = settings
   const own = yield* Effect.result(
     readAuthorities("cluster_ca_cert", cluster_ca_cert === undefined ? [] : [cluster_ca_cert])
@@ -52,6 +52,7 @@ export const loadAuthorities = Effect.fnUntraced(function* (role: SettingValues[
   const more = yield* Effect.result(
     readAuthorities("lua_ssl_trusted_certificate", role === "control_plane" ? [] : lua_ssl_trusted_certificate)
   )
-  if (Result.isSuccess(own) && Result.isSuccess(more)) return [...own.success, ...more.success]
+  if (Result.isSuccess(own) && Result.isSuccess(more))
+    return { members: own.success, all: [...own.success, ...more.success] }
   return yield* Effect.fail([own, more].flatMap((read) => Option.toArray(Result.getFailure(read))).flat())
 })

@@ -55,7 +55,7 @@ export const loadClusterCredentials = Effect.fnUntraced(function* (
     return yield* Effect.fail(unique(failures.flatMap(Option.toArray).flat()))
   }
   const { cert, key, certificate } = pair.success
-  const authorities = settings.cluster_mtls === "shared" ? [cert] : trusted.success
+  const authorities = settings.cluster_mtls === "shared" ? [cert] : trusted.success.all
   yield* Effect.try({ try: () => createSecureContext({ cert, key, ca: [...authorities] }), catch: unusable })
   const commonName = commonNameOf(certificate.toLegacyObject().subject)
   const faults = role === "control_plane" ? commonNameFaults(settings, commonName) : []
@@ -68,6 +68,7 @@ export const loadClusterCredentials = Effect.fnUntraced(function* (
     validFromMs: certificate.validFromDate.getTime(),
     expiresAtMs: certificate.validToDate.getTime(),
     authorities,
+    memberAuthorities: trusted.success.members,
     proxyAuthorities: proxyTrusted.success
   }
 })

@@ -1,13 +1,11 @@
 /** Resolver over `node:dns`, which asks the servers itself: unlike the system's resolver it tells how long answers hold. */
-import { Resolver as Channel, type SrvRecord } from "node:dns"
-import { readFile } from "node:fs/promises"
+import type { Resolver as Channel, SrvRecord } from "node:dns"
 import { Effect, Layer } from "effect"
 import type { SettingValues } from "../../model/SettingTable.ts"
 import { Resolver } from "../../services/Resolver.ts"
 import { Settings } from "../../services/Settings.ts"
+import { openChannel } from "./channel.ts"
 import { type Answer, DnsCache, type DnsOptions, type RecordType } from "./DnsCache.ts"
-import { parseHosts } from "./hostsFile.ts"
-import { candidatesFor, parseResolvConf } from "./resolvConf.ts"
 
 /** Node does not tell the TTL of SRV records. */
 const srvTtlSeconds = 30
@@ -56,23 +54,14 @@ const querier =
 const typesOf = (order: SettingValues["dns_order"]): ReadonlyArray<RecordType> =>
   order.filter((type) => type === "SRV" || type === "A" || type === "AAAA")
 
-const readOrNothing = (file: string) =>
-  Effect.promise(() => readFile(file, "utf8")).pipe(Effect.catchDefect(() => Effect.succeed("")))
-
 const make = Effect.gen(function* () {
   const settings = yield* Settings
-  const system = parseResolvConf(yield* readOrNothing("/etc/resolv.conf"))
-  const hosts = parseHosts(yield* readOrNothing(settings.dns_hostsfile))
-  const channel = yield* Effect.acquireRelease(
-    Effect.sync(() => new Channel({ timeout: system.timeoutMs, tries: system.attempts })),
-    (open) => Effect.sync(() => open.cancel())
-  )
-  if (settings.dns_resolver.length > 0) channel.setServers(settings.dns_resolver)
+  const { channel, hosts, candidates } = yield* openChannel
   const cache = new DnsCache({
     nowMs: () => performance.now(),
     query: querier(channel, settings.dns_valid_ttl),
     hosts,
-    candidates: candidatesFor(system),
+    candidates,
     order: typesOf(settings.dns_order),
     lastFirst: settings.dns_order.includes("LAST"),
     staleMs: settings.dns_stale_ttl * 1000,

@@ -33,7 +33,8 @@ const credentialOf = async (
   if (identity.kind === "sharedKey") return new (await loadBlobs()).StorageSharedKeyCredential(account, identity.key)
   const { ClientSecretCredential, ManagedIdentityCredential, WorkloadIdentityCredential } = await loadIdentity()
   const authorityHost = valueOf(env, "AZURE_AUTHORITY_HOST")
-  const options = authorityHost === undefined ? {} : { authorityHost }
+  // Of an authority of one's own Microsoft's list knows nothing.
+  const options = authorityHost === undefined ? {} : { authorityHost, disableInstanceDiscovery: true }
   switch (identity.kind) {
     case "secret":
       return new ClientSecretCredential(identity.tenantId, identity.clientId, identity.clientSecret, options)
@@ -50,19 +51,33 @@ const credentialOf = async (
 
 const noIdentity = /^(CredentialUnavailableError|AggregateAuthenticationError)$/
 
+/** Whoever would vouch for us can't be reached: the client calls that no credentials, or a need to sign in. */
+const notReached = /endpoints_resolution_error|network_error|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT/
+
+const wordOf = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined)
+
+/** The tenant refused the token: what it said is beneath, and 401 where no status is told. */
+const refusalOfTenant = ({ message, cause }: Error): Refusal => {
+  const { errorCode, status } = (cause ?? {}) as { readonly errorCode?: unknown; readonly status?: unknown }
+  const isAnswer = !notReached.test(message)
+  return { status: typeof status === "number" ? status : isAnswer ? 401 : undefined, code: wordOf(errorCode), message }
+}
+
 /** `AuthenticationFailed: Server failed … RequestId:… Time:…`: what comes after the first line is about that request. */
 const refusalOf = (cause: unknown): Refusal | undefined => {
   if (!(cause instanceof Error)) return undefined
-  if (noIdentity.test(cause.name))
-    throw new StoreTrouble("misconfigured", `no credentials for Azure: ${cause.message.split("\n")[0]}`)
+  if (cause.name === "AuthenticationRequiredError") return refusalOfTenant(cause)
+  if (noIdentity.test(cause.name)) {
+    const trouble = notReached.test(cause.message) ? "unavailable" : "misconfigured"
+    throw new StoreTrouble(trouble, `no credentials for Azure: ${cause.message.split("\n")[0]}`)
+  }
   const { statusCode, code, errorResponse } = cause as {
     readonly statusCode?: unknown
     readonly code?: unknown
     readonly errorResponse?: { readonly error?: unknown }
   }
   if (typeof statusCode !== "number") return undefined
-  const word = cause.name === "AuthenticationError" ? errorResponse?.error : code
-  return { status: statusCode, code: typeof word === "string" ? word : undefined, message: cause.message }
+  return { status: statusCode, code: wordOf(errorResponse?.error) ?? wordOf(code), message: cause.message }
 }
 
 export const openAzure = (

@@ -1,5 +1,4 @@
 /** Credentials and endpoints of the stores, which come from the environment (reference `resilience.md` §5.2). */
-import { isRecord } from "../../model/Entity.ts"
 import { type StoreEnvironment, StoreTrouble } from "./vendorStore.ts"
 
 /** What is set to nothing is not set. */
@@ -55,15 +54,13 @@ export const serviceAccountOf = (env: StoreEnvironment): ServiceAccount | undefi
     "GCP_SERVICE_ACCOUNT: expected the JSON of a service account's key, with client_email and private_key"
   )
   try {
-    const { client_email, private_key, project_id }: Readonly<Record<string, unknown>> = asRecord(JSON.parse(text))
+    const { client_email, private_key, project_id }: Readonly<Record<string, unknown>> = JSON.parse(text)
     if (typeof client_email !== "string" || typeof private_key !== "string") throw wrong
     return { client_email, private_key, ...(typeof project_id === "string" ? { project_id } : {}) }
   } catch {
     throw wrong
   }
 }
-
-const asRecord = (value: unknown): Readonly<Record<string, unknown>> => (isRecord(value) ? value : {})
 
 export type AzureIdentity =
   | { readonly kind: "sharedKey"; readonly key: string }

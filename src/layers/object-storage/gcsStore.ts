@@ -54,10 +54,10 @@ const errorOf = (text: string): { readonly code: string | undefined; readonly me
   }
 }
 
-/** Of a 404 Google says in words alone what is missing. */
-const refusalFrom = (status: number, text: string): Refusal => {
+/** Of a 404 Google says in words alone what is missing; a write never misses the object, for that is 412. */
+const refusalFrom = (method: Request["method"], status: number, text: string): Refusal => {
   const { code, message } = errorOf(text)
-  const isBucket = status === 404 && /bucket (?:\S+ )?(?:does not exist|was not found|not found)/i.test(message)
+  const isBucket = status === 404 && (method === "POST" || /\bbucket does not exist/i.test(message))
   return { status, code: isBucket ? "NoSuchBucket" : code, message }
 }
 
@@ -80,9 +80,8 @@ const refusalOf = (cause: unknown): Refusal | undefined => {
 
 const signed = async (env: StoreEnvironment, endpoint: string | undefined): Promise<Send> => {
   const credentials = serviceAccountOf(env)
-  // An emulator asks for no identity, and none must be looked for.
-  if (endpoint !== undefined && credentials === undefined)
-    return (url, request) => fetch(url, { ...request }) as Promise<Answer>
+  // An emulator asks for no identity, and none must be looked for; nor may a token go out in the open.
+  if (endpoint?.startsWith("http:")) return (url, request) => fetch(url, { ...request }) as Promise<Answer>
   const { Storage } = await loadClient("@google-cloud/storage", () => import("@google-cloud/storage"))
   const { authClient } = new Storage(credentials === undefined ? {} : { credentials })
   return async (url, { body, ...request }) => {
@@ -122,7 +121,7 @@ export const openGcs = (
     const { send, base } = await transport()
     const answer = await send(`${base}${path}`, request)
     if (answer.status === 200) return answer
-    throw new RefusedByGoogle(refusalFrom(answer.status, await answer.text()))
+    throw new RefusedByGoogle(refusalFrom(request.method, answer.status, await answer.text()))
   }
 
   const objects = `/storage/v1/b/${encodeURIComponent(bucket)}/o`

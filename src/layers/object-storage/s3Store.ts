@@ -16,10 +16,13 @@ import {
 } from "./vendorStore.ts"
 import { wholeBody } from "./wholeBody.ts"
 
-const conditionOf = (expects: Expectation): { readonly IfNoneMatch?: string; readonly IfMatch?: string } => {
-  if (expects._tag === "Nothing") return { IfNoneMatch: "*" }
-  return expects._tag === "Unchanged" ? { IfMatch: expects.tag } : {}
-}
+/** Both, for what is merged into the request must not bring one. */
+const conditionOf = (
+  expects: Expectation
+): { readonly IfNoneMatch: string | undefined; readonly IfMatch: string | undefined } => ({
+  IfNoneMatch: expects._tag === "Nothing" ? "*" : undefined,
+  IfMatch: expects._tag === "Unchanged" ? expects.tag : undefined
+})
 
 const configOf = (env: StoreEnvironment, { connectMs, totalMs }: VendorOptions): S3ClientConfig => {
   const endpoint = endpointOf(env, "AWS_CONFIG_STORAGE_ENDPOINT")

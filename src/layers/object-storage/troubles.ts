@@ -38,6 +38,8 @@ const ofNotFound = (code: string, { operation, isConditional }: Asked): ObjectSt
 const ofStatus = (status: number, asked: Asked): ObjectStoreTrouble => {
   if (status === 401 || status === 403 || status === 407) return "denied"
   if (status === 412 || status === 409) return conflicts(status, asked)
+  // Older releases of MinIO say so where a write expected nothing.
+  if (status === 304 && asked.isConditional) return "conflict"
   if (status === 408 || status === 425 || status === 429) return "unavailable"
   if (status === 501) return "unsupported"
   return status >= 500 ? "unavailable" : "misconfigured"

@@ -26,15 +26,26 @@ const graceMs = 5_000
 
 const failed = (message: string): Outcome => ({ _tag: "Failed", trouble: "unavailable", message })
 
-/** The caller keeps its bytes, and what it does to them afterwards does not matter. */
-const toWorker = (
-  id: number,
-  question: Question
-): { readonly message: ToWorker; readonly transfer: Array<ArrayBuffer> } => {
-  if (question.operation === "read") return { message: { id, question }, transfer: [] }
-  const bytes = new Uint8Array(question.bytes)
-  return { message: { id, question: { ...question, bytes } }, transfer: [bytes.buffer] }
-}
+/** So much is copied at once, a fraction of a millisecond: whoever else waits for this thread gets a turn. */
+const sliceBytes = 128 * 1024
+
+/** The caller keeps its bytes: what is handed over to a worker is gone here. */
+const ownBytes = Effect.fnUntraced(function* (bytes: Uint8Array) {
+  const copy = new Uint8Array(bytes.length)
+  for (let at = 0; at < bytes.length; at += sliceBytes) {
+    if (at > 0) yield* Effect.yieldNow
+    copy.set(bytes.subarray(at, at + sliceBytes), at)
+  }
+  return copy
+})
+
+const forWorker = (question: Question): Effect.Effect<Question> =>
+  question.operation === "read"
+    ? Effect.succeed(question)
+    : Effect.map(ownBytes(question.bytes), (bytes) => ({ ...question, bytes }))
+
+const transferOf = (question: Question): Array<ArrayBuffer> =>
+  question.operation === "write" && question.bytes.buffer instanceof ArrayBuffer ? [question.bytes.buffer] : []
 
 class StorageThread {
   readonly #worker: Worker
@@ -57,19 +68,22 @@ class StorageThread {
     return this.#end !== undefined
   }
 
+  /** Takes the question's bytes with it. */
   readonly ask = (question: Question): Effect.Effect<Outcome> =>
     Effect.callback((resume) => {
       if (this.#end !== undefined) return resume(Effect.succeed(failed(this.#end)))
       const id = ++this.#lastId
-      const { message, transfer } = toWorker(id, question)
       this.#waiting.set(id, (outcome) => resume(Effect.succeed(outcome)))
       // A process does not end while somebody waits.
       this.#worker.ref()
-      this.#worker.postMessage(message, transfer)
+      this.#worker.postMessage({ id, question } satisfies ToWorker, transferOf(question))
       return Effect.sync(() => this.#abort(id))
     })
 
-  readonly end = (): Promise<unknown> => this.#worker.terminate()
+  readonly end = (): Promise<unknown> => {
+    this.#die("the worker for object storage was ended")
+    return this.#worker.terminate()
+  }
 
   readonly #settle = (id: number, outcome: Outcome): void => {
     const settle = this.#waiting.get(id)
@@ -116,9 +130,9 @@ export const makeWorkerCarrier = (options: WorkerOptions): Effect.Effect<Carry, 
       return (question) =>
         Effect.scoped(
           Effect.flatMap(living, (thread) =>
-            thread
-              .ask(question)
-              .pipe(Effect.timeoutOrElse({ duration: options.totalMs + graceMs, orElse: () => giveUp(thread) }))
+            Effect.flatMap(forWorker(question), thread.ask).pipe(
+              Effect.timeoutOrElse({ duration: options.totalMs + graceMs, orElse: () => giveUp(thread) })
+            )
           )
         )
     }

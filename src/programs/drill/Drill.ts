@@ -15,5 +15,7 @@ export interface Drill {
     /** What is not as in production, in words for the report. */
     readonly injected: ReadonlyArray<string>
   }
+  /** Set when the control plane signs and exports, and a neighbour gives its configuration (`signedCluster.ts`). */
+  readonly isSigned?: true
   readonly steps: ReadonlyArray<DrillStep>
 }

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import type { StartError } from "../../services/StartError.ts"
 import type { Child } from "../stage/Child.ts"
-import { otherPorts } from "../stage/Ports.ts"
+import { type DrillPorts, otherPorts } from "../stage/Ports.ts"
 import { elapsed, eventually, StepFailed } from "../stage/Probe.ts"
 import { raiseStage, type Stage } from "../stage/Stage.ts"
 import { ApiCalls } from "./ApiCalls.ts"
@@ -14,10 +14,12 @@ import { type Faults, noFaults } from "./Faults.ts"
 import { answeredByEcho, askOnce, type Gateway, type Load, makeLoad } from "./Load.ts"
 import { NotPlayable } from "./NotPlayable.ts"
 import type { Recovery } from "./Report.ts"
+import { signedCluster, unsignedCluster } from "./signedCluster.ts"
 
 export interface Ground {
   readonly stage: Stage
   readonly gateway: Gateway
+  readonly ports: DrillPorts
   readonly load: Load
   /** What was asked of the node and answered by a route of its. */
   readonly apiCalls: ApiCalls
@@ -48,6 +50,7 @@ export interface GroundOptions {
   /** Absolute and empty. */
   readonly directory: string
   readonly file: string | undefined
+  readonly isSigned: boolean
   /** Runs a node whose clock and disk can be steered. */
   readonly isSteered: boolean
   readonly startedMs: number
@@ -78,11 +81,15 @@ const makeMachine = (options: GroundOptions, node: Child): Effect.Effect<Pick<Gr
 
 const stageFor = Effect.fnUntraced(function* (options: GroundOptions) {
   const ports = yield* otherPorts
+  const signed = options.isSigned ? yield* signedCluster(options.directory, ports) : unsignedCluster
   const stage = yield* raiseStage({
     directory: options.directory,
     ports,
     dataPlaneCommand: commandOf(options),
+    controlPlaneSettings: signed.controlPlane,
+    neighbourSettings: signed.neighbour,
     dataPlaneSettings: {
+      ...signed.dataPlane,
       proxy_listen: `127.0.0.1:${ports.proxy}, 127.0.0.1:${ports.proxyTls} ssl`,
       // Tells which route answered.
       allow_debug_header: "on",
@@ -90,7 +97,7 @@ const stageFor = Effect.fnUntraced(function* (options: GroundOptions) {
       analytics_flush_interval: "1"
     }
   })
-  return { stage, gateway: { port: ports.proxy, tlsPort: ports.proxyTls } }
+  return { stage, ports, gateway: { port: ports.proxy, tlsPort: ports.proxyTls } }
 })
 
 /** Why a request is no good for the traffic, or by which other route it is answered. */
@@ -117,7 +124,7 @@ const notAnswered = (count: number, all: number) =>
 
 export const makeGround = (options: GroundOptions): Effect.Effect<Ground, StartError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { stage, gateway } = yield* stageFor(options)
+    const { stage, ports, gateway } = yield* stageFor(options)
     const config = yield* loadDrillConfig(options.file, stage.ports.echo)
     const recoveries: Array<Recovery> = []
     let requests = config.requests
@@ -152,6 +159,7 @@ export const makeGround = (options: GroundOptions): Effect.Effect<Ground, StartE
     return {
       stage,
       gateway,
+      ports,
       load,
       apiCalls,
       config,

@@ -6,5 +6,14 @@ import { cpLoss } from "./cpLoss.ts"
 import type { Drill } from "./Drill.ts"
 import { diskFull } from "./diskFull.ts"
 import { expireLicense } from "./expireLicense.ts"
+import { newNode } from "./newNode.ts"
 
-export const drills: ReadonlyArray<Drill> = [cpLoss, coldStart, corruptCache, diskFull, expireLicense, clockSkew]
+export const drills: ReadonlyArray<Drill> = [
+  cpLoss,
+  coldStart,
+  newNode,
+  corruptCache,
+  diskFull,
+  expireLicense,
+  clockSkew
+]

@@ -44,15 +44,20 @@ export const startAlone = Effect.fnUntraced(function* (
 /** What the drill's route has of its own in the declarative file. */
 export const fileVersion = "file"
 
-/** From the node's next start on. */
-export const giveFile = Effect.fnUntraced(function* ({ stage, config }: Ground) {
+/** Written; ends with its path. */
+export const declarativeFile = Effect.fnUntraced(function* ({ stage, config }: Ground) {
   const file = join(stage.directory, "declarative.json")
   const text = JSON.stringify(config.document(drillRoute.path(fileVersion)), null, 2)
   yield* Effect.try({
     try: () => writeFileSync(file, text),
     catch: (cause) => new NotPlayable({ reason: messageOf(cause) })
   })
-  yield* stage.setDataPlane({ declarative_config: file })
+  return file
+})
+
+/** From the node's next start on. */
+export const giveFile = Effect.fnUntraced(function* (ground: Ground) {
+  yield* ground.stage.setDataPlane({ declarative_config: yield* declarativeFile(ground) })
 })
 
 /** The node that runs, in order: it serves the file then. Ends with how long that took. */

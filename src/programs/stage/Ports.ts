@@ -16,6 +16,10 @@ export interface Ports {
 
 export interface DrillPorts extends Ports {
   readonly proxyTls: number
+  readonly neighbourProxy: number
+  readonly neighbourStatus: number
+  /** Where the neighbour gives its configuration. */
+  readonly peer: number
 }
 
 const usual: Ports = { proxy: 8000, status: 8007, admin: 8001, cluster: 8005, echo: 9000 }
@@ -69,7 +73,10 @@ export const otherPorts: Effect.Effect<DrillPorts> = choosePorts({
   status: 0,
   admin: 0,
   cluster: 0,
-  echo: 0
+  echo: 0,
+  neighbourProxy: 0,
+  neighbourStatus: 0,
+  peer: 0
 })
 
 /** One line for each port that is not the usual one. */

@@ -17,6 +17,8 @@ export interface Stage {
   readonly echo: Child
   readonly controlPlane: Child
   readonly dataPlane: Child
+  /** Another node of the same cluster; not started unless a story does it. */
+  readonly neighbour: Child
   readonly urls: { readonly proxy: string; readonly admin: string; readonly status: string }
   /** Settings of the data plane's next start, beside those that the stage gives it; they replace former ones. */
   readonly setDataPlane: (settings: GivenSettings) => Effect.Effect<void>
@@ -29,6 +31,9 @@ export interface StageOptions {
   /** How the data plane is run, in words of the command line; its settings file follows. */
   readonly dataPlaneCommand?: ReadonlyArray<string>
   readonly dataPlaneSettings?: GivenSettings
+  readonly controlPlaneSettings?: GivenSettings
+  /** Of a second node, which has its listeners from here alone. */
+  readonly neighbourSettings?: GivenSettings
 }
 
 export const startWithinMs = 15_000
@@ -38,10 +43,13 @@ export const stageFiles = [
   "certs",
   "control-plane",
   "data-plane",
+  "neighbour",
   "control-plane.conf",
   "data-plane.conf",
+  "neighbour.conf",
   "control-plane.log",
   "data-plane.log",
+  "neighbour.log",
   "echo.log"
 ]
 
@@ -74,7 +82,8 @@ const dataPlaneSettings = ({ directory, ports }: StageOptions, certificate: Cert
 const makeFolders = (directory: string): Effect.Effect<void, StartError> =>
   Effect.try({
     try: () => {
-      for (const name of ["control-plane", "data-plane"]) mkdirSync(join(directory, name), { recursive: true })
+      for (const name of ["control-plane", "data-plane", "neighbour"])
+        mkdirSync(join(directory, name), { recursive: true })
     },
     catch: (cause) => new StartError({ faults: [{ path: [], message: String(cause), value: directory }], exitCode: 1 })
   })
@@ -93,7 +102,15 @@ export const raiseStage = (options: StageOptions): Effect.Effect<Stage, StartErr
         ...options.dataPlaneSettings,
         ...settings
       })
-    yield* write("control-plane", controlPlaneSettings(options, certificate))
+    yield* write("control-plane", {
+      ...controlPlaneSettings(options, certificate),
+      ...options.controlPlaneSettings
+    })
+    yield* write("neighbour", {
+      ...dataPlaneSettings(options, certificate),
+      prefix: join(directory, "neighbour"),
+      ...options.neighbourSettings
+    })
     yield* setDataPlane({})
     const child = (name: string, args: ReadonlyArray<string>) =>
       makeChild({ name, args, logFile: join(directory, `${name}.log`) })
@@ -103,6 +120,7 @@ export const raiseStage = (options: StageOptions): Effect.Effect<Stage, StartErr
       echo: yield* child("echo", ["echo", "--port", String(ports.echo)]),
       controlPlane: yield* child("control-plane", ["control-plane", "-c", join(directory, "control-plane.conf")]),
       dataPlane: yield* child("data-plane", [...dataPlaneCommand, "-c", join(directory, "data-plane.conf")]),
+      neighbour: yield* child("neighbour", ["data-plane", "-c", join(directory, "neighbour.conf")]),
       urls: {
         proxy: `http://127.0.0.1:${ports.proxy}`,
         admin: `http://127.0.0.1:${ports.admin}`,

@@ -181,7 +181,7 @@ describe("cluster_ocsp (§1.2)", () => {
       } as unknown as TLSSocket
       const given = { role: "control_plane", cluster_cert: "c", cluster_cert_key: "k", cluster_ca_cert: "a" }
       const check = revocationCheck(settings({ ...given, cluster_mtls: "pki", cluster_ocsp: "on" }), {
-        authorities: []
+        memberAuthorities: []
       })
       if (check === undefined) throw new Error("expected a check")
       const fiber = yield* Effect.forkChild(check(socket), { startImmediately: true })

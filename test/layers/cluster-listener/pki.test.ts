@@ -198,7 +198,7 @@ describe("pki_check_cn: who may connect (§1.2)", () => {
         yield* admitted(stage, yield* leaf(stage.root, { commonName: "dp-1.eu.example.com" }))
         assert.match(
           yield* refused(stage, yield* leaf(stage.root, { commonName: "dp-1.us.example.com" })),
-          /^the common name dp-1.us.example.com is not in the domain of the control plane's certificate, eu.example.com$/
+          /^the common name dp-1.us.example.com is not in the domain of cluster_cert, eu.example.com$/
         )
       })
     )

@@ -29,6 +29,7 @@ const holding = (pair: CertificatePair, former?: CertificatePair): ClusterCreden
   commonName: undefined,
   expiresAtMs: Number.MAX_SAFE_INTEGER,
   authorities: [pair.cert],
+  memberAuthorities: [pair.cert],
   proxyAuthorities: [],
   former: former === undefined ? undefined : { ...former, fingerprint256: digest(former) }
 })
@@ -149,7 +150,8 @@ describe("authorities that are replaced (§1.2)", () => {
       const given = { cluster_mtls: "pki", cluster_ca_cert: "unused" }
       const trusting = (...roots: ReadonlyArray<CertificatePair>) => ({
         ...holding(own),
-        authorities: roots.map(({ cert }) => cert)
+        authorities: roots.map(({ cert }) => cert),
+        memberAuthorities: roots.map(({ cert }) => cert)
       })
       yield* withControlPlane(trusting(root), given, (port, current) =>
         Effect.gen(function* () {

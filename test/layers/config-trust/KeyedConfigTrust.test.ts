@@ -8,6 +8,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, SubscriptionRef } from "effect"
 import type { Row } from "../../../src/model/Entity.ts"
 import type { RungSource } from "../../../src/model/Snapshot.ts"
+import { ConfigCodec } from "../../../src/services/ConfigCodec.ts"
 import { serveRung } from "../../../src/services/Ladder.ts"
 import type { Offer } from "../../../src/services/LiveConfig.ts"
 import { keepSealed } from "../../../src/services/SealRenewal.ts"
@@ -221,6 +222,27 @@ describe("with trust keys", () => {
       })
     )
   )
+})
+
+describe("the work of believing", () => {
+  it.effect("is done once for a configuration: what was described to judge it is what is written down", () => {
+    let count = 0
+    const counting = Effect.map(ConfigCodec, (codec) => ({
+      ...codec,
+      describeTable: (raw: Row) => {
+        count++
+        return codec.describeTable(raw)
+      }
+    }))
+    return onceAlive((node) =>
+      Effect.gen(function* () {
+        for (const sequence of [1, 2]) {
+          yield* give(node, numbered(sequence))
+          assert.strictEqual(count, sequence)
+        }
+      })
+    ).pipe(Effect.provideServiceEffect(ConfigCodec, counting))
+  })
 })
 
 describe("a control plane that can't sign (Kong's)", () => {

@@ -42,6 +42,7 @@ const stage = Effect.fnUntraced(function* () {
           validFromMs: 0,
           expiresAtMs: Number(cert),
           authorities: [],
+          memberAuthorities: [],
           proxyAuthorities: []
         })
   })

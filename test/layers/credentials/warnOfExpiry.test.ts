@@ -16,6 +16,7 @@ const certificate = (name: string, expiresAtMs: number): ClusterCredentials => (
   commonName: undefined,
   expiresAtMs,
   authorities: [],
+  memberAuthorities: [],
   proxyAuthorities: [],
   former: undefined
 })

@@ -93,7 +93,14 @@ describe("what the disk rung answers", () => {
       const { offer } = yield* makeBench({ [current]: good("/a") })
       const raw = table("/a")
       const hash = hashTable(raw).config
-      assert.deepEqual(candidate(yield* offer).offer, { raw, hash, receivedAtMs: 0, source: "disk", place: current })
+      assert.deepEqual(candidate(yield* offer).offer, {
+        isByHand: true,
+        raw,
+        hash,
+        receivedAtMs: 0,
+        source: "disk",
+        place: current
+      })
     })
   )
 

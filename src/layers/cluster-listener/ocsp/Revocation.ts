@@ -113,10 +113,10 @@ const examine = (socket: TLSSocket, authorities: ReadonlyArray<X509Certificate>)
 /** `undefined` when nobody is to be asked. */
 export const revocationCheck = (
   { cluster_mtls, cluster_ocsp }: SettingValues,
-  own: Pick<ClusterCredentials, "authorities">
+  own: Pick<ClusterCredentials, "memberAuthorities">
 ): RevocationCheck | undefined => {
   if (cluster_mtls === "shared" || cluster_ocsp === "off") return undefined
-  const authorities = own.authorities.map((pem) => new X509Certificate(pem))
+  const authorities = own.memberAuthorities.map((pem) => new X509Certificate(pem))
   return Effect.fnUntraced(function* (socket: TLSSocket) {
     // The peer may be gone, and its certificate with it; what can't be examined is not let in unseen.
     const verdict = yield* Effect.suspend(() => examine(socket, authorities)).pipe(

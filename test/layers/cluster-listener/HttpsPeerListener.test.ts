@@ -1,0 +1,373 @@
+/**
+ * What a node gives its neighbours, to whom, and how much of it: `DESIGN.md`, "The life of a node", 3; reference
+ * `hybrid-protocol-v1.md` §1.2 and §1.3 for who is let in. Over real TLS.
+ */
+import { connect as connectTcp } from "node:net"
+import { connect as connectTls } from "node:tls"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger, MutableRef, Result } from "effect"
+import type { peerListenerLimits } from "../../../src/layers/cluster-listener/HttpsPeerListener.ts"
+import { peerHeaders, readStanding } from "../../../src/model/PeerStanding.ts"
+import { Compression } from "../../../src/services/Compression.ts"
+import { ConfigEncoding, EncodingFailed } from "../../../src/services/ConfigEncoding.ts"
+import { LiveConfig, type Offer } from "../../../src/services/LiveConfig.ts"
+import { NodeHealth } from "../../../src/services/NodeHealth.ts"
+import { readEnvelope } from "../../../src/services/readEnvelope.ts"
+import type { CertificatePair } from "../../../src/services/ServerCertificate.ts"
+import { clusterCertificate } from "../../support/certificates.ts"
+import {
+  type Asked,
+  askPeer,
+  type Given,
+  givingNode,
+  givingNodeId,
+  offerOf,
+  peerPort,
+  type Question
+} from "../../support/peerStage.ts"
+import { authority, leaf } from "../../support/pki.ts"
+import { recordedLogs } from "../../support/recordedLogs.ts"
+import { table } from "../../support/tables.ts"
+
+/** Quietly, unless a test gives a logger of its own. */
+const test = (says: string, body: () => Effect.Effect<void, unknown>) =>
+  it.live(says, () => Effect.provide(body(), Logger.layer([])))
+
+const serve = (offer: Offer) => Effect.flatMap(LiveConfig, ({ apply }) => Effect.orDie(apply(offer)))
+
+const counts = Effect.gen(function* () {
+  const { peers } = yield* NodeHealth
+  const { addresses: _, ...rest } = MutableRef.get(peers)?.() ?? (yield* Effect.die("expected counts"))
+  return rest
+})
+
+const none = { given: 0, told: 0, nothing: 0, busy: 0, cutOff: 0, refused: 0 }
+
+/** Waits until the condition holds; the test's own limit ends it. */
+const until = <E, R>(holds: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
+  Effect.flatMap(holds, (isTrue) => (isTrue ? Effect.void : Effect.andThen(Effect.sleep("10 millis"), until(holds))))
+
+const asMember = (pair: CertificatePair, more: Partial<Question> = {}) =>
+  Effect.flatMap(peerPort, (port) => askPeer({ port, trusted: pair, presented: pair, ...more }))
+
+const reasonOf = ({ body }: Asked): string => JSON.parse(body.toString()).message
+
+/** Bytes of this size in place of a configuration. */
+const sized = (bytes: number) =>
+  Layer.succeed(ConfigEncoding, { encoded: () => Effect.succeed(Buffer.alloc(bytes, "x")) })
+
+describe("what a neighbour gets", () => {
+  test("is what serves, in the form of the cache, with its standing beside it; HEAD says the standing alone", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      yield* Effect.gen(function* () {
+        const given = "0123456789abcdef0123456789abcdef"
+        const offer = offerOf("/a", { hash: given, epoch: "2026 é", sequence: 7, issuedAtMs: 1_700_000_000_000 })
+        yield* serve(offer)
+        const got = yield* asMember(pair)
+        assert.strictEqual(got.status, 200)
+        assert.strictEqual(got.headers[peerHeaders.node], givingNodeId)
+        const { raw, hash, epoch, sequence } = yield* readEnvelope(got.body, { source: "peer", place: "p", nowMs: 0 })
+        assert.deepEqual(
+          { raw, hash, epoch, sequence },
+          { raw: offer.raw, hash: offer.hash, epoch: offer.epoch, sequence: 7 }
+        )
+        const standing = readStanding((name) => got.headers[name]?.toString())
+        assert.deepInclude(standing, { hash: given, epoch: "2026 é", sequence: 7, issuedAtMs: 1_700_000_000_000 })
+
+        const head = yield* asMember(pair, { method: "HEAD" })
+        assert.deepEqual([head.status, head.body.length, head.headers.etag], [200, 0, got.headers.etag])
+        assert.strictEqual(head.headers["content-length"], String(got.body.length))
+        assert.deepEqual(yield* counts, { ...none, given: 1, told: 1 })
+      }).pipe(Effect.provide(givingNode(pair)))
+    }))
+
+  test("is not sent to who has it, and is sent again once something else serves", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const { headers } = yield* asMember(pair)
+        const known = { "if-none-match": `"other", ${headers.etag}` }
+        const again = yield* asMember(pair, { headers: known })
+        assert.deepEqual([again.status, again.body.length, again.headers.etag], [304, 0, headers.etag])
+        yield* serve(offerOf("/b", { hash: "f".repeat(32) }))
+        assert.strictEqual((yield* asMember(pair, { headers: known })).status, 200)
+      }).pipe(Effect.provide(givingNode(pair)))
+    }))
+
+  const never = (what: string, offer: Offer | undefined, reason: RegExp, given: Given = {}) =>
+    test(`is never ${what}`, () =>
+      Effect.gen(function* () {
+        const pair = yield* clusterCertificate
+        yield* Effect.gen(function* () {
+          if (offer !== undefined) yield* serve(offer)
+          const got = yield* asMember(pair)
+          assert.strictEqual(got.status, 404)
+          assert.match(reasonOf(got), reason)
+          const head = yield* asMember(pair, { method: "HEAD" })
+          assert.match(String(head.headers[peerHeaders.reason]), reason)
+          assert.isUndefined(head.headers.etag)
+          assert.deepEqual(yield* counts, { ...none, nothing: 2 })
+        }).pipe(Effect.provide(givingNode(pair, given)))
+      }))
+
+  never("nothing", undefined, /no configuration serves here/)
+  never("a declarative file", offerOf("/a", { source: "declarative_file" }), /a declarative file/)
+  never("what a person made", offerOf("/a", { source: "disk", isByHand: true }), /made by hand/)
+  never("an empty configuration", offerOf("/a", { raw: { _format_version: "3.0" } }), /is empty/)
+
+  test("is never more than goes by cluster_max_payload", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const given = { cluster_max_payload: "4194304" }
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const got = yield* asMember(pair)
+        assert.strictEqual(got.status, 404)
+        assert.match(reasonOf(got), /is 8388609 bytes, more than the 8388608 that go by cluster_max_payload/)
+      }).pipe(Effect.provide(givingNode(pair, given, {}, sized(8_388_609))))
+    }))
+
+  for (const source of ["disk", "peer", "object_storage"] as const)
+    test(`is also what came from a control plane by way of ${source}`, () =>
+      Effect.gen(function* () {
+        const pair = yield* clusterCertificate
+        yield* Effect.gen(function* () {
+          yield* serve(offerOf("/a", { source }))
+          assert.strictEqual((yield* asMember(pair)).status, 200)
+        }).pipe(Effect.provide(givingNode(pair)))
+      }))
+
+  test("is a control plane's once that gives the same that a person had made", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a", { source: "disk", isByHand: true }))
+        yield* serve(offerOf("/a"))
+        assert.strictEqual((yield* asMember(pair)).status, 200)
+      }).pipe(Effect.provide(givingNode(pair)))
+    }))
+
+  test("is made once, however many ask at once", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      let made = 0
+      const encoding = Layer.succeed(ConfigEncoding, {
+        encoded: () =>
+          Effect.delay(
+            Effect.sync(() => Buffer.from(`n${made++}`)),
+            "50 millis"
+          )
+      })
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const got = yield* Effect.all(
+          Array.from({ length: 20 }, () => asMember(pair)),
+          { concurrency: 20 }
+        )
+        assert.deepEqual([...new Set(got.map(({ status, body }) => `${status} ${body}`))], ["200 n0"])
+        assert.strictEqual(made, 1)
+      }).pipe(Effect.provide(givingNode(pair, {}, {}, encoding)))
+    }))
+
+  test("is nothing while it can't be written down, which is told once; want of memory passes", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const logs = recordedLogs()
+      const failures = [
+        new EncodingFailed({ message: "short", code: "ENOMEM" }),
+        new EncodingFailed({ message: "short", code: "ENOMEM" })
+      ]
+      const encoding = Layer.succeed(ConfigEncoding, {
+        encoded: () =>
+          Effect.suspend(() => {
+            const failure = failures.pop()
+            return failure === undefined ? Effect.succeed(Buffer.from("there")) : Effect.fail(failure)
+          })
+      })
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        for (const status of [503, 503, 200]) assert.strictEqual((yield* asMember(pair)).status, status)
+        assert.lengthOf(logs.of("configuration can't be given to neighbours"), 1)
+      }).pipe(Effect.provide(givingNode(pair, {}, {}, encoding)), Effect.provide(logs.layer))
+    }))
+
+  test("is had by GET and HEAD of one path, and by nothing else", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        assert.strictEqual((yield* asMember(pair, { path: "/v1/outlet" })).status, 404)
+        const posted = yield* asMember(pair, { method: "POST" })
+        assert.deepEqual([posted.status, posted.headers.allow], [405, "GET, HEAD"])
+        assert.strictEqual((yield* asMember(pair, { path: "/v1/config?x=1" })).status, 200)
+      }).pipe(Effect.provide(givingNode(pair)))
+    }))
+})
+
+describe("who gets it (hybrid-protocol-v1.md §1.2, §1.3)", () => {
+  /** Without a word of HTTP; the reason is in the log, once. */
+  const isRefused = Effect.fnUntraced(function* (
+    question: Question,
+    logs: ReturnType<typeof recordedLogs>,
+    reason: RegExp
+  ) {
+    const before = logs.of("neighbour refused").length
+    const outcome = yield* Effect.result(askPeer(question))
+    assert.isTrue(Result.isFailure(outcome), "no answer")
+    yield* until(Effect.sync(() => logs.of("neighbour refused").length > before))
+    assert.match(String(logs.of("neighbour refused").at(-1)?.reason), reason)
+  })
+
+  test("shared: who has the cluster's certificate, and nobody else", () =>
+    Effect.gen(function* () {
+      const [pair, stranger] = [yield* clusterCertificate, yield* clusterCertificate]
+      const logs = recordedLogs()
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const port = yield* peerPort
+        yield* isRefused({ port, trusted: pair, presented: stranger }, logs, /is not the cluster's/)
+        yield* isRefused({ port, trusted: pair }, logs, /no client certificate/)
+        assert.strictEqual((yield* asMember(pair)).status, 200)
+        assert.deepInclude(yield* counts, { given: 1, refused: 2 })
+      }).pipe(Effect.provide(givingNode(pair)), Effect.provide(logs.layer))
+    }))
+
+  test("pki: whom cluster_ca_cert vouches for, with a certificate that clients may show; lua_ssl_trusted_certificate lets nobody in", () =>
+    Effect.gen(function* () {
+      const [root, other] = [yield* authority("root"), yield* authority("other")]
+      const own = yield* leaf(root, { commonName: "dp-1", dnsNames: ["dp-1"] })
+      const logs = recordedLogs()
+      const given = { cluster_mtls: "pki", cluster_ca_cert: root.cert, lua_ssl_trusted_certificate: other.cert }
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const port = yield* peerPort
+        const asks = { port, trusted: root, servername: "dp-1" }
+        const member = yield* leaf(root, { commonName: "dp-2" })
+        assert.strictEqual((yield* askPeer({ ...asks, presented: member })).status, 200)
+        yield* isRefused(
+          { ...asks, presented: yield* leaf(other, { commonName: "dp-2" }) },
+          logs,
+          /authority that is not known/
+        )
+        const signer = yield* leaf(root, { commonName: "ocsp", isOcspSigner: true })
+        yield* isRefused({ ...asks, presented: signer }, logs, /was made for another purpose/)
+      }).pipe(Effect.provide(givingNode(own, given)), Effect.provide(logs.layer))
+    }))
+
+  test("pki_check_cn: whose name is listed", () =>
+    Effect.gen(function* () {
+      const root = yield* authority("root")
+      const own = yield* leaf(root, { commonName: "dp-1.eu.example.com" })
+      const logs = recordedLogs()
+      const given = { cluster_mtls: "pki_check_cn", cluster_ca_cert: root.cert }
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const asks = { port: yield* peerPort, trusted: root, servername: "dp-1.eu.example.com" }
+        const neighbour = yield* leaf(root, { commonName: "dp-2.eu.example.com" })
+        assert.strictEqual((yield* askPeer({ ...asks, presented: neighbour })).status, 200)
+        const foreign = yield* leaf(root, { commonName: "dp-2.us.example.com" })
+        yield* isRefused({ ...asks, presented: foreign }, logs, /not in the domain of cluster_cert, eu.example.com/)
+      }).pipe(Effect.provide(givingNode(own, given)), Effect.provide(logs.layer))
+    }))
+})
+
+describe("how much a neighbour gets", () => {
+  const mebibyte = 1_048_576
+
+  test("so many at once, the others are told when to come again; who reads too slowly is cut off", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const limits = { atOnce: 2, silenceMs: 60_000, transferMs: 1_500 }
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        let begun = 0
+        const slow = Effect.result(asMember(pair, { isSlow: true, begins: () => begun++ }))
+        yield* Effect.forkChild(Effect.all([slow, slow], { concurrency: 2 }))
+        yield* until(Effect.sync(() => begun === 2))
+        const busy = yield* asMember(pair)
+        assert.strictEqual(busy.status, 503)
+        assert.match(String(busy.headers["retry-after"]), /^[1-9]\d*$/)
+        assert.isDefined(busy.headers.etag, "it says all the same what it has")
+        yield* until(Effect.map(counts, ({ cutOff }) => cutOff === 2))
+        assert.strictEqual((yield* asMember(pair)).status, 200)
+      }).pipe(Effect.provide(givingNode(pair, {}, limits, sized(24 * mebibyte))))
+    }))
+
+  test("who takes nothing for a while is cut off, long before the end of its time", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const limits = { silenceMs: 300, transferMs: 600_000 }
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        yield* Effect.forkChild(Effect.result(asMember(pair, { isSlow: true })))
+        yield* until(Effect.map(counts, ({ cutOff }) => cutOff === 1))
+      }).pipe(Effect.provide(givingNode(pair, {}, limits, sized(24 * mebibyte))))
+    }))
+
+  test("so often, and so many bytes in a while", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const statuses = (limits: Partial<typeof peerListenerLimits>) =>
+        Effect.gen(function* () {
+          yield* serve(offerOf("/a"))
+          return yield* Effect.forEach([1, 2, 3], () => Effect.map(asMember(pair), ({ status }) => status))
+        }).pipe(Effect.provide(givingNode(pair, {}, limits, sized(mebibyte))))
+      assert.deepEqual(yield* statuses({ burstTransfers: 2, secondsPerTransfer: 3_600 }), [200, 200, 503])
+      assert.deepEqual(yield* statuses({ burstBytes: mebibyte + 1, bytesPerSecond: 1 }), [200, 200, 503])
+    }))
+
+  test("a connection that says nothing is closed, before its handshake and after it; so many are open at once", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const limits = { silenceMs: 500, connectionsMax: 3 }
+      yield* Effect.gen(function* () {
+        const port = yield* peerPort
+        const closed = (socket: {
+          once: (event: string, then: () => void) => unknown
+          on: (event: string, then: () => void) => unknown
+        }) => {
+          socket.on("error", () => {})
+          return Effect.callback<void>((resume) => void socket.once("close", () => resume(Effect.void)))
+        }
+        const silent = [
+          connectTcp(port, "127.0.0.1"),
+          connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false, cert: pair.cert, key: pair.key })
+        ].map((socket) => closed(socket.resume()))
+        yield* Effect.all(silent, { concurrency: 2 })
+        const many = Array.from({ length: 6 }, () => connectTcp(port, "127.0.0.1").resume())
+        yield* Effect.all(many.map(closed), { concurrency: 6 })
+        yield* serve(offerOf("/a"))
+        assert.strictEqual((yield* asMember(pair)).status, 200)
+      }).pipe(Effect.provide(givingNode(pair, {}, limits)))
+    }))
+
+  test("nothing holds up the end of the node", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const limits = { silenceMs: 600_000, transferMs: 600_000 }
+      const stuck = yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const fiber = yield* Effect.forkDetach(Effect.result(asMember(pair, { isSlow: true })))
+        yield* Effect.sleep("300 millis")
+        return fiber
+      }).pipe(Effect.provide(givingNode(pair, {}, limits, sized(24 * mebibyte))))
+      yield* Effect.sync(() => stuck.interruptUnsafe())
+    }).pipe(Effect.timeout("10 seconds")))
+})
+
+describe("an envelope that a neighbour gives", () => {
+  test("inflates to the table itself", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const { gunzip } = yield* Compression
+        const text = new TextDecoder().decode(yield* gunzip((yield* asMember(pair)).body, 1_000_000))
+        const { _holdfast: provenance, ...raw } = JSON.parse(text)
+        assert.deepEqual(raw, table("/a"))
+        assert.strictEqual(provenance.source, "control_plane")
+      }).pipe(Effect.provide(givingNode(pair)))
+    }))
+})
