@@ -19,6 +19,11 @@ import { makeRefusedObjects } from "./refusedObjects.ts"
 /** Room for the gzip of what is as large as it may be. */
 const objectMaxBytes = inflatedMaxBytes + 1_000_000
 
+/** Where the latest is there already, the other one is worth this much of the patience that the ladder has for both. */
+const secondPatienceMs = 5_000
+
+const tooSlow = `no answer in ${secondPatienceMs / 1000} s`
+
 /** There is no use in asking for another object. */
 const troublesOfStore = new Set(["unavailable", "misconfigured", "unsupported"])
 
@@ -145,7 +150,13 @@ const makeRung = Effect.fnUntraced(function* (store: ObjectStore) {
   const offer = Effect.gen(function* () {
     const latest = yield* look(latestKeys.envelope)
     if (!isFound(latest) && latest.isOfStore) return nothing([`${latest.key}: ${latest.reason}`])
-    const own = yield* look(ofVersion.envelope)
+    const second = look(ofVersion.envelope)
+    const own = yield* isFound(latest)
+      ? Effect.timeoutOrElse(second, {
+          duration: secondPatienceMs,
+          orElse: () => Effect.succeed<Look>({ key: ofVersion.envelope, reason: tooSlow, isOfStore: false })
+        })
+      : second
     const isOwnFirst =
       isFound(own) && isFound(latest) && (yield* isNewer(own.object, latest.object).pipe(Effect.provide(needs)))
     const envelopes = (isOwnFirst ? [own, latest] : [latest, own]).map((seen) =>

@@ -17,8 +17,8 @@ import { ConfigEncoding, type Encodable } from "../ConfigEncoding.ts"
 import { EnvelopeProtection } from "../EnvelopeProtection.ts"
 import type { ObjectStore, ObjectStoreTrouble } from "../ObjectStore.ts"
 import { Settings } from "../Settings.ts"
-import { judgeEnvelope, judgeStanding, standingOf } from "./lyingThere.ts"
-import { type DatedObject, makePlacing, type Placed } from "./placeObject.ts"
+import { judgeEnvelope, judgeStanding, type Lying, standingOf } from "./lyingThere.ts"
+import { type DatedObject, isSame, makePlacing, type Placed } from "./placeObject.ts"
 
 export class ExportFailed extends Data.TaggedError("ExportFailed")<{
   /** For people; holds no secret. */
@@ -68,6 +68,16 @@ export const makeExportOnce = Effect.fnUntraced(function* (store: ObjectStore) {
   const ofVersion = versionKeys(settings.kong_version)
   let protectedLast: { readonly encoded: Uint8Array; readonly envelope: Uint8Array } | undefined
 
+  /** The envelope that was judged last: it lies in two places, and the own one is found there again and again. */
+  let judgedLast: { readonly envelope: Uint8Array; readonly lying: Lying } | undefined
+
+  const judgeOnce = Effect.fnUntraced(function* (envelope: Uint8Array) {
+    if (judgedLast !== undefined && isSame(judgedLast.envelope, envelope)) return judgedLast.lying
+    const lying = yield* judgeEnvelope(envelope)
+    judgedLast = { envelope, lying }
+    return lying
+  })
+
   /** Encrypted anew it would be other bytes. */
   const protectOnce = Effect.fnUntraced(function* (bytes: Uint8Array) {
     if (protectedLast?.encoded === bytes) return protectedLast.envelope
@@ -99,7 +109,8 @@ export const makeExportOnce = Effect.fnUntraced(function* (store: ObjectStore) {
     contentType: contentTypes.gzip,
     standing,
     isEmpty,
-    judge: judgeEnvelope
+    judge: (found: Uint8Array) =>
+      isSame(found, envelope) ? Effect.succeed<Lying>({ _tag: "Dated", standing }) : judgeOnce(found)
   })
 
   const standingObject = ({ parts, standing, isEmpty }: Prepared, keys: ScopeKeys): DatedObject<never> => ({
@@ -135,7 +146,10 @@ export const makeExportOnce = Effect.fnUntraced(function* (store: ObjectStore) {
   return (snapshot: Encodable): Effect.Effect<ExportOutcome, ExportFailed> =>
     Effect.gen(function* () {
       const prepared = yield* prepare(snapshot)
-      return [...(yield* placeScope(prepared, ofVersion)), ...(yield* placeScope(prepared, latestKeys))]
+      const outcome = [...(yield* placeScope(prepared, ofVersion)), ...(yield* placeScope(prepared, latestKeys))]
+      // The next export most likely finds this one.
+      judgedLast = { envelope: prepared.envelope, lying: { _tag: "Dated", standing: prepared.standing } }
+      return outcome
     }).pipe(
       Effect.provideService(Compression, compression),
       Effect.catchTag("ObjectStoreError", ({ trouble, operation, key, message }) =>

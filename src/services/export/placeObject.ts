@@ -46,7 +46,7 @@ const objectMaxBytes = inflatedMaxBytes + 1_000_000
 
 const pause = Effect.flatMap(Random.nextBetween(pauseMinMs, pauseMaxMs), (ms) => Effect.sleep(ms))
 
-const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && Buffer.compare(a, b) === 0
+export const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && Buffer.compare(a, b) === 0
 
 const expectationOf = (isConditional: boolean, found: StoredObject | undefined): Expectation => {
   if (!isConditional) return { _tag: "Anything" }

@@ -1,7 +1,7 @@
 /** The rung of object storage: reference `resilience.md` §5.3 to §5.5. */
 import { gunzipSync, gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, SubscriptionRef } from "effect"
+import { Context, Effect, Fiber, Layer, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { objectStorageRungs } from "../../../src/layers/object-storage-rung/ObjectStorageRung.ts"
 import { encodeCachedTable } from "../../../src/model/CachedTable.ts"
@@ -239,6 +239,19 @@ describe("importing from object storage", () => {
         faultOf: ({ path }) => (path === key.plain ? undefined : { _tag: "Fails", trouble: "denied" })
       })
       assert.strictEqual((yield* node.climb)._tag, "Serves", "S3 says 403 of what is not there to whoever may not list")
+    })
+  )
+
+  it.effect("does not let a slow second object keep the first one from serving", () =>
+    Effect.gen(function* () {
+      const bucket = make()
+      yield* putEnvelope(bucket, key.latest, 4)
+      yield* putEnvelope(bucket, key.envelope, 3)
+      bucket.become({ faultOf: ({ path }) => (path === key.envelope ? { _tag: "Slow", beforeMs: 29_000 } : undefined) })
+      const node = yield* start(bucket)
+      const climbing = yield* Effect.forkChild(node.climb, { startImmediately: true })
+      yield* TestClock.adjust(6_000)
+      assert.strictEqual((yield* Fiber.join(climbing))._tag, "Serves")
     })
   )
 })
