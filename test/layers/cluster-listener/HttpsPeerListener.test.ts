@@ -372,6 +372,20 @@ describe("how much a neighbour gets", () => {
       }).pipe(Effect.provide(givingNode(pair, {}, limits)))
     }))
 
+  test("who goes away before there is an answer leaves nothing behind", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const encoding = Layer.succeed(ConfigEncoding, {
+        encoded: () => Effect.delay(Effect.succeed(Buffer.from("there")), "300 millis")
+      })
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        yield* Effect.timeoutOption(asMember(pair), "150 millis")
+        assert.strictEqual((yield* asMember(pair)).status, 200)
+        yield* until(Effect.map(counts, ({ given, cutOff }) => given === 1 && cutOff === 1))
+      }).pipe(Effect.provide(givingNode(pair, {}, { atOnce: 1 }, encoding)))
+    }))
+
   test("nothing holds up the end of the node", () =>
     Effect.gen(function* () {
       const pair = yield* clusterCertificate
