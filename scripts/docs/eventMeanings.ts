@@ -261,6 +261,16 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "data plane let in, though nobody can say whether its certificate was revoked": cp(
     "`cluster_ocsp=optional`: the responder could not be asked, or its answer is worth nothing (`reason`)."
   ),
+  "a neighbour takes the configuration from this node": dp(
+    "Somebody with a certificate of the cluster was given what serves here. Told once for each configuration; `GET /status` counts. See `docs/peers.md`."
+  ),
+  "configuration can't be given to neighbours": dp(
+    "It can't be written down, because of `cause`; neighbours that ask are answered 503. Told once for each configuration."
+  ),
+  "neighbour refused": dp(
+    "Who dialled `config_peer_listen` was turned away without an answer: `reason`. The same again is counted and told every five minutes."
+  ),
+  "answering a neighbour failed": dp("A defect of Holdfast's own; the neighbour asks again. Please report it."),
   "data plane refused": cp("A node was turned away: `reason`. The same again is counted and told every five minutes."),
   "data plane refused the configuration": cp(
     "The node stays with what it runs. What it said is in `GET /clustering/data-planes`, not in the log: it may quote the configuration."

@@ -83,6 +83,20 @@ const configuration = (facts: NodeFacts): NodeSamples => {
   }
 }
 
+const asked = ({ peers }: NodeFacts): NodeSamples =>
+  peers === undefined
+    ? {}
+    : {
+        holdfast_peer_requests_total: [
+          [["given"], peers.given],
+          [["told"], peers.told],
+          [["nothing"], peers.nothing],
+          [["busy"], peers.busy],
+          [["cut_off"], peers.cutOff],
+          [["refused"], peers.refused]
+        ]
+      }
+
 const deliveryStates = ["off", "local", "idle", "connected", "disconnected"]
 
 const spooled = (spool: SpoolFacts | undefined): NodeSamples =>
@@ -116,6 +130,7 @@ export const nodeSamples = (facts: MetricFacts): NodeSamples => ({
   ...configuration(facts.node),
   ...judged(facts.node),
   ...exportSamples(facts.node.configExport),
+  ...asked(facts.node),
   ...spooled(facts.node.telemetry.spool),
   holdfast_telemetry_delivery: stateSamples(deliveryStates, facts.node.telemetry.delivery._tag),
   ...delivered(facts),

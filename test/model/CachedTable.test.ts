@@ -1,5 +1,5 @@
 /** What stands in `config.json.gz`: `resilience.md` §2, `docs/cache-file.md`. */
-import { createHash } from "node:crypto"
+import { createHash, generateKeyPairSync } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
 import {
@@ -7,10 +7,12 @@ import {
   decodeCachedTable,
   encodeCachedTable,
   type Origin,
+  sourceByHand,
   tableByHand
 } from "../../src/model/CachedTable.ts"
 import { canonicalJson } from "../../src/model/CanonicalJson.ts"
 import { hashTable } from "../../src/model/ConfigHash.ts"
+import { attestationOf, sealedBy, sealKeyFromCluster, signedBy } from "../../src/model/ConfigStatement.ts"
 import type { Row } from "../../src/model/Entity.ts"
 import { describeTable } from "../../src/model/TableContent.ts"
 import { version } from "../../src/model/version.ts"
@@ -203,6 +205,28 @@ describe("provenance", () => {
         /Holdfast 7\.7\.7 wrote format [49], for readers of 4/
       )
     }
+  })
+})
+
+describe("whether a person made it (docs/peers.md: such is never handed on)", () => {
+  const raw: Row = { services: [] }
+  const statement = { hash, sha256: describeTable(raw).sha256, issuedAtMs: 1 }
+  const key = generateKeyPairSync("ed25519").privateKey
+
+  it("is told by its source, or by that it says none, and outlives being written anew", () => {
+    assert.isUndefined(right(encode(raw)).isByHand)
+    assert.isTrue(right(JSON.stringify(raw)).isByHand)
+    const sealed = right(encode(raw, { source: sourceByHand }))
+    assert.isTrue(sealed.isByHand)
+    assert.isTrue(right(encode(raw, { source: "disk", isByHand: true })).isByHand)
+  })
+
+  it("does not count where the control plane's key has signed it; a node's seal is no such word", () => {
+    const signed = signedBy(attestationOf(statement), key)
+    assert.isUndefined(right(encode(raw, { source: sourceByHand, attestation: signed })).isByHand)
+    const pem = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString()
+    const sealed = sealedBy(attestationOf(statement), sealKeyFromCluster(pem))
+    assert.isTrue(right(encode(raw, { source: sourceByHand, attestation: sealed })).isByHand)
   })
 })
 

@@ -169,6 +169,7 @@ describe("metrics", () => {
         node: {
           clusterCertificateExpiresAtMs: 2_000_000,
           configExport: exportFacts,
+          peers: { addresses: [], given: 1, told: 2, nothing: 3, busy: 4, cutOff: 5, refused: 6 },
           telemetry: {
             delivery: { _tag: "idle" },
             lastAcknowledgement: undefined,
@@ -187,6 +188,8 @@ describe("metrics", () => {
       assert.deepEqual([...read.keys()], Object.keys(nodeSeries))
       for (const [name, { type }] of Object.entries(nodeSeries)) assert.strictEqual(read.get(name)?.type, type)
       assert.strictEqual(read.get("holdfast_spool_writable")?.samples[0]?.value, 0)
+      const asked = read.get("holdfast_peer_requests_total")?.samples.map(({ value }) => value)
+      assert.deepEqual(asked, [1, 2, 3, 4, 5, 6])
     })
   )
 

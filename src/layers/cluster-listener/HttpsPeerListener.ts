@@ -182,7 +182,11 @@ const listenOn = Effect.fnUntraced(function* (limits: PeerListenerLimits) {
     server.maxRequestsPerSocket = 1
     // Destroys what neither says nor takes anything, in the middle of a transfer as well.
     server.timeout = limits.silenceMs
-    server.on("request", (request, response) => void run(serve(request, response)))
+    server.on("request", (request, response) => {
+      // Whoever asked may be gone by now, and nobody else listens for that.
+      response.on("error", () => {})
+      run(serve(request, response))
+    })
     return server
   }
 

@@ -61,6 +61,10 @@ export const nodeSeries = {
   holdfast_config_rejections_total: counter("Configurations that were refused since the start"),
 
   ...exportSeries,
+  holdfast_peer_requests_total: counter(
+    "What neighbours asked of this node: given, told, nothing, busy, cut_off, refused; absent where they can't ask",
+    ["outcome"]
+  ),
 
   holdfast_connection_state: gauge("1 for the state that the connection to the control plane is in", ["state"]),
   holdfast_connection_state_seconds: gauge("How long it has been in that state"),

@@ -2,12 +2,14 @@
  * What a node gives its neighbours, to whom, and how much of it: `DESIGN.md`, "The life of a node", 3; reference
  * `hybrid-protocol-v1.md` §1.2 and §1.3 for who is let in. Over real TLS.
  */
+import { X509Certificate } from "node:crypto"
 import { connect as connectTcp } from "node:net"
 import { connect as connectTls } from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, MutableRef, Result } from "effect"
+import { Effect, Layer, Logger, MutableRef, Result, SubscriptionRef } from "effect"
 import type { peerListenerLimits } from "../../../src/layers/cluster-listener/HttpsPeerListener.ts"
 import { peerHeaders, readStanding } from "../../../src/model/PeerStanding.ts"
+import { ClusterIdentity } from "../../../src/services/ClusterIdentity.ts"
 import { Compression } from "../../../src/services/Compression.ts"
 import { ConfigEncoding, EncodingFailed } from "../../../src/services/ConfigEncoding.ts"
 import { LiveConfig, type Offer } from "../../../src/services/LiveConfig.ts"
@@ -273,6 +275,33 @@ describe("who gets it (hybrid-protocol-v1.md §1.2, §1.3)", () => {
     }))
 })
 
+describe("a certificate that is replaced (hybrid-protocol-v1.md §1.2)", () => {
+  test("counts from the next connection on, and the former one beside it for as long as that lasts", () =>
+    Effect.gen(function* () {
+      const [before, after] = [yield* clusterCertificate, yield* clusterCertificate]
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const { current } = yield* ClusterIdentity
+        const held = yield* SubscriptionRef.get(current)
+        const digest = ({ cert }: CertificatePair) => new X509Certificate(cert).fingerprint256
+        const next = { ...held, ...after, fingerprint256: digest(after), authorities: [after.cert] }
+        const former = { ...before, fingerprint256: digest(before) }
+        const gets = (presented: CertificatePair) =>
+          Effect.map(
+            Effect.result(asMember(after, { presented })),
+            (got) => Result.isSuccess(got) && got.success.status === 200
+          )
+        assert.isFalse(yield* gets(after))
+        yield* SubscriptionRef.set(current, { ...next, former })
+        yield* until(gets(after))
+        assert.isTrue(yield* gets(before))
+        yield* SubscriptionRef.set(current, { ...next, former: undefined })
+        yield* until(Effect.map(gets(before), (isLetIn) => !isLetIn))
+        assert.isTrue(yield* gets(after))
+      }).pipe(Effect.provide(givingNode(before)))
+    }))
+})
+
 describe("how much a neighbour gets", () => {
   const mebibyte = 1_048_576
 
@@ -341,6 +370,20 @@ describe("how much a neighbour gets", () => {
         yield* serve(offerOf("/a"))
         assert.strictEqual((yield* asMember(pair)).status, 200)
       }).pipe(Effect.provide(givingNode(pair, {}, limits)))
+    }))
+
+  test("who goes away before there is an answer leaves nothing behind", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const encoding = Layer.succeed(ConfigEncoding, {
+        encoded: () => Effect.delay(Effect.succeed(Buffer.from("there")), "300 millis")
+      })
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        yield* Effect.timeoutOption(asMember(pair), "150 millis")
+        assert.strictEqual((yield* asMember(pair)).status, 200)
+        yield* until(Effect.map(counts, ({ given, cutOff }) => given === 1 && cutOff === 1))
+      }).pipe(Effect.provide(givingNode(pair, {}, { atOnce: 1 }, encoding)))
     }))
 
   test("nothing holds up the end of the node", () =>
