@@ -33,8 +33,10 @@ const credentialOf = async (
   if (identity.kind === "sharedKey") return new (await loadBlobs()).StorageSharedKeyCredential(account, identity.key)
   const { ClientSecretCredential, ManagedIdentityCredential, WorkloadIdentityCredential } = await loadIdentity()
   const authorityHost = valueOf(env, "AZURE_AUTHORITY_HOST")
+  // Whoever asks asks again, with pauses of its own.
+  const once = { retryOptions: { maxRetries: 0 } }
   // Of an authority of one's own Microsoft's list knows nothing.
-  const options = authorityHost === undefined ? {} : { authorityHost, disableInstanceDiscovery: true }
+  const options = authorityHost === undefined ? once : { ...once, authorityHost, disableInstanceDiscovery: true }
   switch (identity.kind) {
     case "secret":
       return new ClientSecretCredential(identity.tenantId, identity.clientId, identity.clientSecret, options)
