@@ -22,6 +22,14 @@ export interface Distrust {
 export interface ConfigTrust {
   /** Why it may not serve; `undefined` when it may. */
   readonly judge: (offer: Offer) => Effect.Effect<Distrust | undefined>
+  /**
+   * The same of signature and content alone, for what disk, peers and object storage bring, before it is parsed: `sha256` is
+   * asked for only if somebody trusted has signed the statement, and is of the table's bytes. `judge` has the last word.
+   */
+  readonly judgeUnread: (
+    attestation: Attestation | undefined,
+    sha256: Effect.Effect<string>
+  ) => Effect.Effect<Distrust | undefined>
   /** It serves: nothing older will be believed from here on. */
   readonly accepted: (snapshot: Snapshot) => Effect.Effect<void>
   /** It stands on the disk: that nothing older may serve outlives the process from here on. */
@@ -44,6 +52,7 @@ export interface ConfigTrust {
 /** For whoever judges only a part of it. */
 export const believing: ConfigTrust = {
   judge: () => Effect.succeed(undefined),
+  judgeUnread: () => Effect.succeed(undefined),
   accepted: () => Effect.void,
   kept: () => Effect.void,
   attest: ({ attestation }, { sha256 }) =>

@@ -2,22 +2,31 @@
  * From the bytes of an envelope (`ConfigEncoding` has the form) to what a rung may offer: decrypt, inflate, decode, check
  * the format, the digest and the gateway version that it was written for. Whether it is believed, newer and right is
  * decided by LiveConfig, which gets it.
+ *
+ * But where signatures are asked for, nothing is parsed that nobody trusted has signed: a few kilobytes that somebody made for
+ * it become so many objects that they hold the thread for seconds, or end the process.
  */
 import { Data, Effect } from "effect"
-import { decodeCachedTable } from "../model/CachedTable.ts"
+import { decodeCachedTable, readOrigin } from "../model/CachedTable.ts"
+import { digestOfTable, splitEnvelope } from "../model/EnvelopeParts.ts"
+import { formatFault } from "../model/Fault.ts"
 import { versionProblem } from "../model/GatewayVersion.ts"
 import { provenanceOf, type RungSource } from "../model/Snapshot.ts"
 import { messageOf } from "../model/thrown.ts"
 import { Compression, inflatedMaxBytes } from "./Compression.ts"
 import { ConfigCodec } from "./ConfigCodec.ts"
+import { ConfigTrust } from "./ConfigTrust.ts"
 import { EnvelopeProtection } from "./EnvelopeProtection.ts"
 import type { Offer } from "./LiveConfig.ts"
 import { Settings } from "./Settings.ts"
+import { takeTurns } from "./takeTurns.ts"
 
-/** At which step an envelope was refused, and why. The same bytes would be refused again. */
+/** At which step an envelope was refused, and why. The same bytes would be refused again, unless it says otherwise. */
 export class EnvelopeRefused extends Data.TaggedError("EnvelopeRefused")<{
-  readonly stage: "decrypt" | "size" | "gzip" | "json" | "format" | "digest" | "version"
+  readonly stage: "decrypt" | "size" | "gzip" | "trust" | "json" | "format" | "digest" | "version"
   readonly message: string
+  /** Other settings, or another day, would let it serve. */
+  readonly mayServeYet?: true
 }> {}
 
 export interface EnvelopeOrigin {
@@ -28,8 +37,29 @@ export interface EnvelopeOrigin {
   readonly nowMs: number
 }
 
+/** The provenance alone is read, and the bytes of the table are digested. */
+const refuseUntrusted = Effect.fnUntraced(function* (text: Uint8Array) {
+  const { judgeUnread } = yield* ConfigTrust
+  const parts = splitEnvelope(text)
+  const told = parts === undefined ? undefined : readOrigin(parts.provenance)
+  // In a newer Holdfast's format a signature can't be looked for: what is wrong is said below.
+  const attestation = told?._tag === "Right" ? told.attestation : undefined
+  const sha256 = parts === undefined ? Effect.succeed("") : takeTurns(() => digestOfTable(parts))
+  const distrust = yield* judgeUnread(attestation, sha256)
+  if (distrust === undefined) return
+  if (told?._tag === "Wrong") return yield* new EnvelopeRefused({ stage: "format", message: told.message })
+  const message = distrust.faults.map(formatFault).join("; ")
+  const where = parts === undefined ? "; none is looked for in what is not written as an exporter writes it" : ""
+  return yield* new EnvelopeRefused({
+    stage: "trust",
+    message: `${message}${where}`,
+    ...(distrust.mayServeYet ? { mayServeYet: true } : {})
+  })
+})
+
 /** The text of an envelope, or of a table without provenance. */
 export const readTableText = Effect.fnUntraced(function* (text: Uint8Array, origin: EnvelopeOrigin) {
+  yield* refuseUntrusted(text)
   const { kong_version } = yield* Settings
   const { describeTable } = yield* ConfigCodec
   const decoded = yield* Effect.try({

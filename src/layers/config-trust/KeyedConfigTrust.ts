@@ -89,7 +89,7 @@ const make = Effect.gen(function* () {
       catch: (cause) => cause
     }).pipe(Effect.catch((cause) => (isShortOfMemory(cause) ? Effect.die(cause) : Effect.succeed(messageOf(cause)))))
 
-  const unsigned = ({ attestation }: Offer): Distrust => {
+  const unsigned = (attestation: Attestation | undefined): Distrust => {
     const by = attestation?.signatures.map((signature) => signature.by) ?? []
     const found = by.length === 0 ? "nobody signed it" : `it is signed by ${by.join(", ")}`
     return refuse(
@@ -102,14 +102,23 @@ const make = Effect.gen(function* () {
     refuse(`expected what was signed by ${by}: content or statement was changed since`, false)
 
   /** Signed by somebody at hand, and unchanged since. */
-  const judgeSignatures = Effect.fnUntraced(function* (offer: Offer, isRequired: boolean) {
-    const { attestation } = offer
+  const judgeAttestation = Effect.fnUntraced(function* (
+    attestation: Attestation | undefined,
+    sha256: Effect.Effect<string>,
+    isRequired: boolean
+  ) {
     const verdict = attestation === undefined ? undefined : verification(attestation, keys())
     if (attestation === undefined || verdict === undefined || verdict._tag === "unknown")
-      return isRequired ? unsigned(offer) : undefined
+      return isRequired ? unsigned(attestation) : undefined
     if (verdict._tag === "invalid") return altered(verdict.by)
-    return (yield* digestOf(offer)) === attestation.statement.sha256 ? undefined : altered(verdict.by)
+    return (yield* sha256) === attestation.statement.sha256 ? undefined : altered(verdict.by)
   })
+
+  const judgeSignatures = (offer: Offer, isRequired: boolean) =>
+    judgeAttestation(offer.attestation, digestOf(offer), isRequired)
+
+  const judgeUnread: ConfigTrust["judgeUnread"] = (attestation, sha256) =>
+    isOn ? judgeAttestation(attestation, sha256, true) : Effect.succeed(undefined)
 
   const judgeAge = ({ attestation }: Offer, seen: Standing | undefined): Distrust | undefined => {
     if (attestation === undefined || seen === undefined || mayReplace(attestation.statement, seen)) return undefined
@@ -173,7 +182,17 @@ const make = Effect.gen(function* () {
 
   const sealName = Effect.sync(() => sealKeys.newest()?.name)
 
-  return { judge, accepted, kept, attest, isVouchedFor, sealName, takeDescribed, sealChanges: sealKeys.changes }
+  return {
+    judge,
+    judgeUnread,
+    accepted,
+    kept,
+    attest,
+    isVouchedFor,
+    sealName,
+    takeDescribed,
+    sealChanges: sealKeys.changes
+  }
 })
 
 export const layer: Layer.Layer<never, StartError, Settings | Disk | ClusterKeys> = Layer.effect(ConfigTrust, make)

@@ -1,17 +1,16 @@
 /**
  * What an object says of its own age. It counts only if it is whole and, where signatures are asked for, somebody trusted
  * vouches for it: else whoever may write to the store could stop every export with a date in the future.
+ *
+ * A table is never parsed here: of what anybody may have put there, a few kilobytes could hold the thread for seconds, or
+ * end the process. Its provenance and the digest of its bytes say all that is asked.
  */
-import { createHash } from "node:crypto"
 import { Effect } from "effect"
-import { decodeCachedTable, type ReadOrigin, readOrigin, type UnreadableTable } from "../../model/CachedTable.ts"
+import { type ReadOrigin, readOrigin, type UnreadableTable } from "../../model/CachedTable.ts"
 import type { Standing } from "../../model/ConfigOrder.ts"
 import { isRecord } from "../../model/Entity.ts"
-import { type EnvelopeParts, splitEnvelope } from "../../model/EnvelopeParts.ts"
-import type { Steps } from "../../model/steps.ts"
-import { messageOf } from "../../model/thrown.ts"
+import { digestOfTable, provenanceMaxBytes, splitEnvelope } from "../../model/EnvelopeParts.ts"
 import { Compression, inflatedMaxBytes } from "../Compression.ts"
-import { ConfigCodec } from "../ConfigCodec.ts"
 import { ConfigTrust } from "../ConfigTrust.ts"
 import { takeTurns } from "../takeTurns.ts"
 
@@ -43,18 +42,6 @@ export const standingOf = ({
   ...attestation?.statement
 })
 
-const bytesPerStep = 1_000_000
-
-/** Of the table's text, in steps of a few milliseconds at most. */
-function* digestOf({ tableHead }: EnvelopeParts): Steps<string> {
-  const hash = createHash("sha256")
-  for (let at = 0; at < tableHead.length; at += bytesPerStep) {
-    hash.update(tableHead.subarray(at, at + bytesPerStep))
-    yield
-  }
-  return hash.update("}").digest("hex")
-}
-
 const judge = Effect.fnUntraced(function* (
   told: Told,
   isWhole: (sha256: string | undefined) => Effect.Effect<boolean>
@@ -72,36 +59,17 @@ const judge = Effect.fnUntraced(function* (
   return { _tag: "Dated", standing } satisfies Lying
 })
 
-const parsedTable = Effect.fnUntraced(function* (text: Uint8Array) {
-  const { describeTable } = yield* ConfigCodec
-  return yield* Effect.try({
-    try: () => decodeCachedTable(new TextDecoder().decode(text), describeTable),
-    catch: messageOf
-  }).pipe(
-    Effect.catch((cause) =>
-      Effect.succeed<UnreadableTable>({ _tag: "Wrong", stage: "json", message: `it can't be processed (${cause})` })
-    )
-  )
-})
-
-/** For what a person wrote anew, with `jq` say. */
-const judgeParsed = Effect.fnUntraced(function* (text: Uint8Array) {
-  const table = yield* parsedTable(text)
-  if (table._tag === "Wrong") return yield* judge(table, () => Effect.succeed(false))
-  const { sha256 } = table
-  return yield* judge({ ...table, sha256 }, (told) => Effect.succeed(told !== undefined))
-})
-
 const judgeText = Effect.fnUntraced(function* (text: Uint8Array) {
   const parts = splitEnvelope(text)
-  if (parts === undefined) return yield* judgeParsed(text)
-  const isWhole = Effect.fnUntraced(function* (sha256: string | undefined) {
-    if (sha256 === undefined) return false
-    if ((yield* takeTurns(() => digestOf(parts))) === sha256) return true
-    const table = yield* parsedTable(text)
-    return table._tag === "Right" && table.sha256 === sha256
-  })
-  return yield* judge(readOrigin(parts.provenance), isWhole)
+  if (parts === undefined) return worthless("it is no configuration as an exporter writes it")
+  return yield* judge(readOrigin(parts.provenance), (sha256) =>
+    sha256 === undefined
+      ? Effect.succeed(false)
+      : Effect.map(
+          takeTurns(() => digestOfTable(parts)),
+          (digest) => digest === sha256
+        )
+  )
 })
 
 /** The envelope itself, in plain. */
@@ -125,7 +93,7 @@ const parsed = (bytes: Uint8Array): unknown => {
 
 /** What stands beside an envelope that can't be read here: its provenance alone. */
 export const judgeStanding = (bytes: Uint8Array): Effect.Effect<Lying> => {
-  const row = parsed(bytes)
+  const row = bytes.length > provenanceMaxBytes ? undefined : parsed(bytes)
   return isRecord(row)
     ? judge(readOrigin(row), () => Effect.succeed(true))
     : Effect.succeed(worthless("expected JSON that says how old the configuration is"))

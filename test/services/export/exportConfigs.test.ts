@@ -11,6 +11,7 @@ import { make, type StoreFault } from "../../../src/testing/MemoryObjectStore.ts
 import { publicKeyOf } from "../../support/configTrust.ts"
 import { configOf, firstEpoch, secondEpoch, startExporter } from "../../support/exporting.ts"
 import { settle } from "../../support/live.ts"
+import { bomb, longestParsed } from "../../support/parsedSizes.ts"
 import { table } from "../../support/tables.ts"
 
 const pass = (ms: number) => Effect.andThen(TestClock.adjust(ms), settle)
@@ -286,15 +287,24 @@ describe("what lies there already", () => {
     })
   )
 
-  it.effect("counts by its content, however a person wrote it (`jq -S`)", () =>
+  it.effect("is replaced when it is not written as an exporter writes it, as by `jq`, and is never parsed", () =>
     Effect.gen(function* () {
       const bucket = make()
       yield* given(bucket, 5)
-      const text = JSON.stringify(JSON.parse(gunzipSync(bucket.hand.get(keys.latest) ?? "").toString()), null, 2)
-      for (const key of [keys.latest, keys.envelope]) bucket.hand.put(key, gzipSync(text))
-      const node = yield* startExporter(bucket.client())
-      yield* node.give(configOf(4))
-      assert.deepEqual(node.messages(), ["configuration not exported: a newer one lies there"])
+      const whole = gunzipSync(bucket.hand.get(keys.latest) ?? "").toString()
+      const provenance = whole.slice(whole.indexOf('"_holdfast":'))
+      for (const text of [
+        JSON.stringify(JSON.parse(whole), null, 2),
+        bomb(50_000),
+        `${bomb(50_000).slice(0, -1)},${provenance}`,
+        `{"_holdfast":${bomb(50_000)}}`
+      ]) {
+        for (const key of [keys.latest, keys.envelope]) bucket.hand.put(key, gzipSync(text))
+        const node = yield* startExporter(bucket.client())
+        assert.isAtMost(yield* longestParsed(node.give(configOf(4))), 64 * 1024)
+        assert.deepEqual(lying(bucket), [4, 4, "/4"])
+        assert.include(node.messages(), "an object that said nothing of use was replaced by the export")
+      }
     })
   )
 
@@ -453,5 +463,15 @@ describe("an encrypted export", () => {
           [6, 6]
         )
       })
+  )
+
+  it.effect("does not parse a standing that is no such thing", () =>
+    Effect.gen(function* () {
+      const bucket = make()
+      bucket.hand.put("latest.standing.json", Buffer.from(bomb(50_000)))
+      const node = yield* startExporter(bucket.client(), { protection: writeOnly() })
+      assert.isAtMost(yield* longestParsed(node.give(configOf(5))), 64 * 1024)
+      assert.strictEqual(sequenceOf(bucket.hand.get(keys.latest)), 5)
+    })
   )
 })
