@@ -10,16 +10,13 @@ import type { Fault } from "../model/Fault.ts"
 import { messageOf } from "../model/thrown.ts"
 import { inflatedMaxBytes } from "../services/Compression.ts"
 import { Disk } from "../services/Disk.ts"
-import { EnvelopeProtection, EnvelopeProtectionError } from "../services/EnvelopeProtection.ts"
+import { EnvelopeProtection, EnvelopeProtectionError, isEncrypted } from "../services/EnvelopeProtection.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
 
-const header = new TextEncoder().encode("age-encryption.org/")
 const pieceBytes = 65_536
 const keyFileMaxBytes = 1024 * 1024
 const identityLine = /^AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}$/
-
-const isEncrypted = (bytes: Uint8Array): boolean => header.every((byte, index) => bytes[index] === byte)
 
 const load = () => import("age-encryption")
 

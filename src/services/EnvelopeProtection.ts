@@ -17,6 +17,11 @@ export interface EnvelopeProtection {
   readonly unprotect: (bytes: Uint8Array) => Effect.Effect<Uint8Array, EnvelopeProtectionError>
 }
 
+const header = new TextEncoder().encode("age-encryption.org/")
+
+/** By its first bytes, which say so in plain; whether anybody can read it is not known. */
+export const isEncrypted = (bytes: Uint8Array): boolean => header.every((byte, index) => bytes[index] === byte)
+
 const none: EnvelopeProtection = { isEncrypting: false, protect: Effect.succeed, unprotect: Effect.succeed }
 
 export const EnvelopeProtection = Context.Reference<EnvelopeProtection>("holdfast/services/EnvelopeProtection", {

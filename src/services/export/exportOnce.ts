@@ -14,11 +14,11 @@ import { type EnvelopeParts, plainTable, splitEnvelope } from "../../model/Envel
 import { contentTypes, latestKeys, type ScopeKeys, versionKeys } from "../../model/StorageKeys.ts"
 import { Compression, inflatedMaxBytes } from "../Compression.ts"
 import { ConfigEncoding, type Encodable } from "../ConfigEncoding.ts"
-import { EnvelopeProtection } from "../EnvelopeProtection.ts"
+import { EnvelopeProtection, isEncrypted } from "../EnvelopeProtection.ts"
 import type { ObjectStore, ObjectStoreTrouble } from "../ObjectStore.ts"
 import { Settings } from "../Settings.ts"
 import { judgeEnvelope, judgeStanding, type Lying, standingOf } from "./lyingThere.ts"
-import { type DatedObject, isSame, makePlacing, type Placed } from "./placeObject.ts"
+import { type DatedObject, type FollowingObject, isSame, makePlacing, type Placed } from "./placeObject.ts"
 
 export class ExportFailed extends Data.TaggedError("ExportFailed")<{
   /** For people; holds no secret. */
@@ -64,7 +64,10 @@ export const makeExportOnce = Effect.fnUntraced(function* (store: ObjectStore) {
   const compression = yield* Compression
   const { encoded } = yield* ConfigEncoding
   const { isEncrypting, protect } = yield* EnvelopeProtection
-  const { placeDated, placeFollowing } = makePlacing(store, settings.cluster_fallback_config_export_conditional)
+  const { placeDated, obstacleTo, placeFollowing } = makePlacing(
+    store,
+    settings.cluster_fallback_config_export_conditional
+  )
   const ofVersion = versionKeys(settings.kong_version)
   let protectedLast: { readonly encoded: Uint8Array; readonly envelope: Uint8Array } | undefined
 
@@ -122,22 +125,34 @@ export const makeExportOnce = Effect.fnUntraced(function* (store: ObjectStore) {
     judge: judgeStanding
   })
 
+  /** Where others do not encrypt, what lies there may say its own age. */
+  const encryptedObject = ({ envelope }: Prepared, { envelope: key }: ScopeKeys): FollowingObject<Compression> => ({
+    key,
+    bytes: envelope,
+    contentType: contentTypes.gzip,
+    judge: (found) => (isEncrypted(found) ? Effect.succeed<Lying>({ _tag: "Nothing" }) : judgeOnce(found))
+  })
+
+  const followingObject = (
+    prepared: Prepared,
+    keys: ScopeKeys & { readonly plain?: string }
+  ): FollowingObject<Compression> | undefined => {
+    if (isEncrypting) return encryptedObject(prepared, keys)
+    if (keys.plain === undefined) return undefined
+    const bytes = plainTable(prepared.parts, markOf(prepared.standing))
+    return { key: keys.plain, bytes, contentType: contentTypes.json }
+  }
+
   const isThere = ({ _tag }: Placed): boolean => _tag === "Written" || _tag === "There"
 
   const placeScope = Effect.fnUntraced(function* (prepared: Prepared, keys: ScopeKeys & { readonly plain?: string }) {
     const outcome: Array<ExportOutcome[number]> = []
     const dated = isEncrypting ? standingObject(prepared, keys) : inPlain(prepared, keys)
+    const follows = followingObject(prepared, keys)
+    const hindered = follows?.judge === undefined ? undefined : yield* obstacleTo<Compression>(follows, dated)
+    if (follows !== undefined && hindered !== undefined) return [{ key: follows.key, placed: hindered }]
     const placed = yield* placeDated<Compression>(dated)
     outcome.push({ key: dated.key, placed })
-    const follows = isEncrypting
-      ? inPlain(prepared, keys)
-      : keys.plain === undefined
-        ? undefined
-        : {
-            key: keys.plain,
-            bytes: plainTable(prepared.parts, markOf(prepared.standing)),
-            contentType: contentTypes.json
-          }
     if (follows !== undefined && isThere(placed))
       outcome.push({ key: follows.key, placed: yield* placeFollowing<Compression>(follows, dated) })
     return outcome

@@ -12,6 +12,7 @@ import { isRecord } from "../../model/Entity.ts"
 import { digestOfTable, provenanceMaxBytes, splitEnvelope } from "../../model/EnvelopeParts.ts"
 import { Compression, inflatedMaxBytes } from "../Compression.ts"
 import { ConfigTrust } from "../ConfigTrust.ts"
+import { isEncrypted } from "../EnvelopeProtection.ts"
 import { takeTurns } from "../takeTurns.ts"
 
 export type Lying =
@@ -19,7 +20,7 @@ export type Lying =
   | { readonly _tag: "Dated"; readonly standing: Standing }
   /** Torn, altered, somebody else's, or without a word of its age: anything may take its place. */
   | { readonly _tag: "Worthless"; readonly reason: string }
-  /** A newer Holdfast's: it can't be judged, and is left alone. */
+  /** A newer Holdfast's, or encrypted: it can't be judged, and is left alone. */
   | { readonly _tag: "Foreign"; readonly reason: string }
 
 const worthless = (reason: string): Lying => ({ _tag: "Worthless", reason })
@@ -72,8 +73,11 @@ const judgeText = Effect.fnUntraced(function* (text: Uint8Array) {
   )
 })
 
-/** The envelope itself, in plain. */
+const encrypted: Lying = { _tag: "Foreign", reason: "it is encrypted, and this exporter does not encrypt" }
+
+/** The envelope itself, in plain, for whoever writes it in plain. */
 export const judgeEnvelope = Effect.fnUntraced(function* (bytes: Uint8Array) {
+  if (isEncrypted(bytes)) return encrypted
   const { gunzip } = yield* Compression
   return yield* gunzip(bytes, inflatedMaxBytes).pipe(
     Effect.flatMap(judgeText),

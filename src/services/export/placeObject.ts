@@ -6,6 +6,7 @@
  *   the dated one, which must be ours; then it is written if that tag still stands. Whoever has something newer dates
  *   it before they write this one. So if the dated one is ours after the tag was read, what had the tag is no newer than
  *   ours, and anything newer changes the tag. Two objects of different age never have one tag, for their bytes differ.
+ *   Where others write the same object with its age (in plain, where this exporter encrypts), that age counts too.
  *
  * What was written is read back. Whoever is broken off anywhere has written whole objects, and the next one goes on.
  */
@@ -26,6 +27,11 @@ export interface DatedObject<R> extends PlacedObject {
   readonly judge: (bytes: Uint8Array) => Effect.Effect<Lying, never, R>
   /** Of nothing but workspaces. */
   readonly isEmpty: boolean
+}
+
+export interface FollowingObject<R> extends PlacedObject {
+  /** What lies there, as far as it says its own age. */
+  readonly judge?: (bytes: Uint8Array) => Effect.Effect<Lying, never, R>
 }
 
 /** What came of one object. */
@@ -104,7 +110,19 @@ export const makePlacing = (store: ObjectStore, isConditional: boolean) => {
       : ({ _tag: "Written" } satisfies Placed)
   })
 
-  const attemptFollowing = Effect.fnUntraced(function* <R>(object: PlacedObject, dated: DatedObject<R>) {
+  /** The same in another form is no obstacle: it takes this one's form. */
+  const obstacleItself = Effect.fnUntraced(function* <R>(
+    { judge }: FollowingObject<R>,
+    dated: DatedObject<R>,
+    found: StoredObject | undefined
+  ) {
+    const lying = found === undefined || judge === undefined ? undefined : yield* judge(found.bytes)
+    if (lying?._tag !== "Dated" && lying?._tag !== "Foreign") return undefined
+    const hindered = obstacle(dated, lying)
+    return hindered?._tag === "There" ? undefined : hindered
+  })
+
+  const attemptFollowing = Effect.fnUntraced(function* <R>(object: FollowingObject<R>, dated: DatedObject<R>) {
     const found = yield* read(object.key)
     if (found !== undefined && isSame(found.bytes, object.bytes)) return { _tag: "There" } satisfies Placed
     // Behind the tag: this order is what the whole leans on.
@@ -114,12 +132,17 @@ export const makePlacing = (store: ObjectStore, isConditional: boolean) => {
       return yield* new ObjectStoreError({ trouble: "unavailable", operation: "read", key: object.key, message })
     }
     if (hindered._tag !== "There") return hindered
+    const newer = yield* obstacleItself(object, dated, found)
+    if (newer !== undefined) return newer
     return (yield* write(object, found)) ? ({ _tag: "Written" } satisfies Placed) : undefined
   })
 
   return {
     placeDated: <R>(object: DatedObject<R>) => decided(object.key, attemptDated(object)),
-    placeFollowing: <R>(object: PlacedObject, dated: DatedObject<R>) =>
+    /** Why the one that follows is not to be written, before anything is: as far as what lies there says it itself. */
+    obstacleTo: <R>(object: FollowingObject<R>, dated: DatedObject<R>) =>
+      Effect.flatMap(read(object.key), (found) => obstacleItself(object, dated, found)),
+    placeFollowing: <R>(object: FollowingObject<R>, dated: DatedObject<R>) =>
       decided(object.key, attemptFollowing(object, dated))
   }
 }

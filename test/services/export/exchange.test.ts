@@ -11,7 +11,11 @@ import { objectStorageRungs } from "../../../src/layers/object-storage-rung/Obje
 import { decodeCachedTable } from "../../../src/model/CachedTable.ts"
 import type { Row } from "../../../src/model/Entity.ts"
 import { conditionCheckKey } from "../../../src/model/StorageKeys.ts"
-import { type EnvelopeProtection, EnvelopeProtectionError } from "../../../src/services/EnvelopeProtection.ts"
+import {
+  type EnvelopeProtection,
+  EnvelopeProtectionError,
+  isEncrypted
+} from "../../../src/services/EnvelopeProtection.ts"
 import { ConfigStorage, type ObjectStore, ObjectStoreError } from "../../../src/services/ObjectStore.ts"
 import { type MemoryObjectStore, make } from "../../../src/testing/MemoryObjectStore.ts"
 import { configOf, exportingLayer, startExporter } from "../../support/exporting.ts"
@@ -89,11 +93,7 @@ interface Life {
 const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString()
 
 /** Everything that lies there, each time that it changes; fails at what must never be. */
-const makeWatch = (
-  bucket: MemoryObjectStore,
-  given: ReadonlyMap<number, Row>,
-  open: (bytes: Uint8Array) => Uint8Array
-) => {
+const makeWatch = (bucket: MemoryObjectStore, given: ReadonlyMap<number, Row>) => {
   const before = new Map<string, { readonly text: string; readonly sequences: ReadonlyArray<number> }>()
   const broken: Array<string> = []
 
@@ -138,37 +138,36 @@ const sorted = (value: unknown): unknown => {
 }
 
 interface Way {
-  readonly protection?: () => typeof EnvelopeProtection.Service
-  readonly open: (bytes: Uint8Array) => Uint8Array
+  /** Which of the exporters encrypt. */
+  readonly encrypts: (exporter: number) => boolean
 }
 
-const plainWay: Way = { open: (bytes) => bytes }
+const plainWay: Way = { encrypts: () => false }
+const encryptedWay: Way = { encrypts: () => true }
+const mixedWay: Way = { encrypts: (exporter) => exporter % 2 === 1 }
 
 /** An exporter that encrypts and can't read, and importers that can. */
 const flip = (bytes: Uint8Array) => Uint8Array.from(bytes, (byte) => byte ^ 0x55)
 let nonces = 0
-const encryptedWay: Way = {
-  protection: () => ({
-    isEncrypting: true,
-    protect: (bytes) =>
-      Effect.sync(() => {
-        const nonce = Buffer.alloc(4)
-        nonce.writeUInt32LE(++nonces)
-        return Buffer.concat([nonce, flip(bytes)])
-      }),
-    unprotect: () => Effect.fail(new EnvelopeProtectionError({ message: "no key" }))
-  }),
-  open: (bytes) => flip(bytes.subarray(4))
-}
+const header = Buffer.from("age-encryption.org/v1\n")
+const protection = (): typeof EnvelopeProtection.Service => ({
+  isEncrypting: true,
+  protect: (bytes) =>
+    Effect.sync(() => {
+      const nonce = Buffer.alloc(4)
+      nonce.writeUInt32LE(++nonces)
+      return Buffer.concat([header, nonce, flip(bytes)])
+    }),
+  unprotect: () => Effect.fail(new EnvelopeProtectionError({ message: "no key" }))
+})
 
-const importing = (store: ObjectStore, { open, protection }: Way) => {
+const open = (bytes: Uint8Array): Uint8Array => (isEncrypted(bytes) ? flip(bytes.subarray(header.length + 4)) : bytes)
+
+const importing = (store: ObjectStore) => {
   const given = { cluster_fallback_config_import: "on", cluster_fallback_config_storage: "s3://bucket" }
-  const reading =
-    protection === undefined
-      ? {}
-      : { protection: { ...protection(), unprotect: (bytes: Uint8Array) => Effect.sync(() => open(bytes)) } }
+  const reading = { ...protection(), unprotect: (bytes: Uint8Array) => Effect.sync(() => open(bytes)) }
   return Effect.flatMap(objectStorageRungs, ([rung]) => rung?.offer ?? Effect.die("there is a rung")).pipe(
-    Effect.provide(Layer.merge(exportingLayer({ given, ...reading }, []), Layer.succeed(ConfigStorage, store)))
+    Effect.provide(Layer.merge(exportingLayer({ given, protection: reading }, []), Layer.succeed(ConfigStorage, store)))
   )
 }
 
@@ -176,7 +175,7 @@ const play = ({ steps, befalls, tags }: typeof Case.Type, way: Way) =>
   Effect.gen(function* () {
     const bucket = make({ tags })
     const given = new Map<number, Row>()
-    const watch = makeWatch(bucket, given, way.open)
+    const watch = makeWatch(bucket, given)
     const end = yield* Deferred.make<void>()
     let calls = 0
     let isCalm = false
@@ -197,7 +196,7 @@ const play = ({ steps, befalls, tags }: typeof Case.Type, way: Way) =>
       }
       const exporter = yield* startExporter(fated(bucket.client(), fateOf, watch.look, life), {
         given: { cluster_fallback_config_export_delay: "1" },
-        ...(way.protection === undefined ? {} : { protection: way.protection() })
+        ...(way.encrypts(n) ? { protection: protection() } : {})
       }).pipe(Scope.provide(scope))
       exporters.set(n, { life, exporter })
       return exporter
@@ -229,7 +228,7 @@ const play = ({ steps, befalls, tags }: typeof Case.Type, way: Way) =>
       } else {
         noteCompleted()
         const least = completed
-        const answer = yield* importing(bucket.client(), way)
+        const answer = yield* importing(bucket.client())
         if (answer._tag === "Candidate") {
           assert.deepEqual(sorted(answer.offer.raw), sorted(given.get(answer.offer.sequence ?? 0)))
           assert.isAtLeast(answer.offer.sequence ?? 0, least, "a completed export is found, or a newer one")
@@ -246,18 +245,30 @@ const play = ({ steps, befalls, tags }: typeof Case.Type, way: Way) =>
     yield* Scope.close(scope, yield* Effect.exit(Effect.void))
     watch.look()
     assert.deepEqual(watch.broken, [])
-    const most = Math.max(0, ...[...newest.values()].map((config) => config.sequence ?? 0))
-    if (most === 0) return
-    for (const at of way.protection === undefined ? [key.plain, key.envelope, key.latest] : [key.envelope, key.latest])
-      assert.include(watch.sequenceAt(at), most, `${at} comes to the newest in the end`)
-    if (way.protection === undefined)
-      assert.deepEqual(
-        sorted(JSON.parse(textOf(bucket.hand.get(key.plain) ?? new Uint8Array()))),
-        sorted(given.get(most))
-      )
+    const mostOf = (isCounted: (exporter: number) => boolean) =>
+      Math.max(0, ...[...newest].map(([n, { sequence = 0 }]) => (isCounted(n) ? sequence : 0)))
+    const encrypted = mostOf(way.encrypts)
+    const most = mostOf((n) => !way.encrypts(n))
+    // What is encrypted is replaced by nobody who does not encrypt.
+    const least = encrypted > 0 ? encrypted : most
+    if (least === 0) return
+    for (const at of [key.envelope, key.latest])
+      assert.isAtLeast(Math.max(...watch.sequenceAt(at)), least, `${at} comes to the newest in the end`)
+    if (encrypted > 0) return
+    assert.include(watch.sequenceAt(key.plain), most)
+    assert.deepEqual(
+      sorted(JSON.parse(textOf(bucket.hand.get(key.plain) ?? new Uint8Array()))),
+      sorted(given.get(most))
+    )
   }).pipe(Random.withSeed("exchange"))
 
 describe("any number of exporters and importers over one store", () => {
   it.effect.prop("in plain", [Arbitrary.schema(Case)], ([given]) => play(given, plainWay), propertyRuns)
   it.effect.prop("encrypted", [Arbitrary.schema(Case)], ([given]) => play(given, encryptedWay), propertyRuns)
+  it.effect.prop(
+    "some in plain and some encrypted",
+    [Arbitrary.schema(Case)],
+    ([given]) => play(given, mixedWay),
+    propertyRuns
+  )
 })

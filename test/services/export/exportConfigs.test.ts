@@ -420,16 +420,17 @@ describe("a store without conditional writes", () => {
 
 describe("an encrypted export", () => {
   const flip = (bytes: Uint8Array) => Uint8Array.from(bytes, (byte) => byte ^ 0x55)
+  const header = Buffer.from("age-encryption.org/v1\n")
   /** As one that knows only whom it encrypts to. */
   const writeOnly = () => {
     let count = 0
     return {
       isEncrypting: true,
-      protect: (bytes: Uint8Array) => Effect.sync(() => Buffer.concat([Buffer.from([++count]), flip(bytes)])),
+      protect: (bytes: Uint8Array) => Effect.sync(() => Buffer.concat([header, Buffer.from([++count]), flip(bytes)])),
       unprotect: () => Effect.fail(new EnvelopeProtectionError({ message: "no key" }))
     }
   }
-  const sequenceOf = (bytes: Uint8Array | undefined) => bytes && sequenceIn(flip(bytes.subarray(1)))
+  const sequenceOf = (bytes: Uint8Array | undefined) => bytes && sequenceIn(flip(bytes.subarray(header.length + 1)))
 
   it.effect(
     "has nothing in plain but how old it is, and nothing older replaces anything newer though nobody can read",
@@ -463,6 +464,43 @@ describe("an encrypted export", () => {
           [6, 6]
         )
       })
+  )
+
+  it.effect("is left alone by an exporter that does not encrypt, older or newer, which is told", () =>
+    Effect.gen(function* () {
+      const bucket = make()
+      yield* (yield* startExporter(bucket.client(), { protection: writeOnly() })).give(configOf(5))
+      for (const sequence of [3, 7]) {
+        const plain = yield* startExporter(bucket.client())
+        yield* plain.give(configOf(sequence))
+        assert.deepEqual(
+          [keys.envelope, keys.latest].map((key) => sequenceOf(bucket.hand.get(key))),
+          [5, 5]
+        )
+        assert.isUndefined(bucket.hand.get(keys.plain))
+        assert.deepEqual(plain.messages(), ["configuration not exported"])
+        assert.include(plain.facts()?.notExported?.reason, "it is encrypted, and this exporter does not encrypt")
+      }
+    })
+  )
+
+  it.effect("takes the place of what lies there in plain, unless that is newer", () =>
+    Effect.gen(function* () {
+      const bucket = make()
+      yield* (yield* startExporter(bucket.client())).give(configOf(5))
+      const late = yield* startExporter(bucket.client(), { protection: writeOnly() })
+      yield* late.give(configOf(4))
+      assert.deepEqual(lying(bucket).slice(0, 2), [5, 5])
+      assert.deepEqual(late.messages(), ["configuration not exported: a newer one lies there"])
+      for (const sequence of [5, 6]) {
+        const node = yield* startExporter(bucket.client(), { protection: writeOnly() })
+        yield* node.give(configOf(sequence))
+        assert.deepEqual(
+          [keys.envelope, keys.latest].map((key) => sequenceOf(bucket.hand.get(key))),
+          [sequence, sequence]
+        )
+      }
+    })
   )
 
   it.effect("does not parse a standing that is no such thing", () =>
