@@ -12,7 +12,7 @@ import { digestOfTable, splitEnvelope } from "../model/EnvelopeParts.ts"
 import { formatFault } from "../model/Fault.ts"
 import { versionProblem } from "../model/GatewayVersion.ts"
 import { provenanceOf, type RungSource } from "../model/Snapshot.ts"
-import { messageOf } from "../model/thrown.ts"
+import { isShortOfMemory, messageOf } from "../model/thrown.ts"
 import { Compression, inflatedMaxBytes } from "./Compression.ts"
 import { ConfigCodec } from "./ConfigCodec.ts"
 import { ConfigTrust } from "./ConfigTrust.ts"
@@ -36,6 +36,29 @@ export interface EnvelopeOrigin {
   /** When it was got; for an envelope that does not say when its control plane gave it. */
   readonly nowMs: number
 }
+
+/** Want of memory is no fault of what is read, and passes: a defect, which nobody takes for a verdict. */
+export const inflated = Effect.fnUntraced(function* (bytes: Uint8Array) {
+  const { gunzip } = yield* Compression
+  return yield* Effect.catch(gunzip(bytes, inflatedMaxBytes), (error) =>
+    error.reason === "noMemory"
+      ? Effect.die(error)
+      : Effect.fail(
+          new EnvelopeRefused({ stage: error.reason === "tooLarge" ? "size" : "gzip", message: error.message })
+        )
+  )
+})
+
+/** What throws at a text would throw again; want of memory passes. */
+export const processed = <A>(work: () => A): Effect.Effect<A, EnvelopeRefused> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(work())
+    } catch (cause) {
+      if (isShortOfMemory(cause)) return Effect.die(cause)
+      return Effect.fail(new EnvelopeRefused({ stage: "json", message: `can't be processed (${messageOf(cause)})` }))
+    }
+  })
 
 /** The provenance alone is read, and the bytes of the table are digested. */
 const refuseUntrusted = Effect.fnUntraced(function* (text: Uint8Array) {
@@ -62,10 +85,9 @@ export const readTableText = Effect.fnUntraced(function* (text: Uint8Array, orig
   yield* refuseUntrusted(text)
   const { kong_version } = yield* Settings
   const { describeTable } = yield* ConfigCodec
-  const decoded = yield* Effect.try({
-    try: () => decodeCachedTable(new TextDecoder().decode(text), describeTable),
-    catch: (cause) => new EnvelopeRefused({ stage: "json", message: `can't be processed (${messageOf(cause)})` })
-  })
+  // A neighbour has proved that it has the cluster's key, and could seal what it says; a store holds whatever was put there.
+  const believed = origin.source === "peer" ? "told" : "signed"
+  const decoded = yield* processed(() => decodeCachedTable(new TextDecoder().decode(text), describeTable, believed))
   if (decoded._tag === "Wrong") return yield* new EnvelopeRefused({ stage: decoded.stage, message: decoded.message })
   const problem =
     decoded.gatewayVersion === undefined ? undefined : versionProblem(decoded.gatewayVersion, kong_version)
@@ -77,15 +99,10 @@ export const readTableText = Effect.fnUntraced(function* (text: Uint8Array, orig
 })
 
 export const readEnvelope = Effect.fnUntraced(function* (protectedBytes: Uint8Array, origin: EnvelopeOrigin) {
-  const { gunzip } = yield* Compression
   const { unprotect } = yield* EnvelopeProtection
   const bytes = yield* Effect.mapError(
     unprotect(protectedBytes),
     ({ message }) => new EnvelopeRefused({ stage: "decrypt", message })
   )
-  const inflated = yield* Effect.mapError(
-    gunzip(bytes, inflatedMaxBytes),
-    ({ reason, message }) => new EnvelopeRefused({ stage: reason === "tooLarge" ? "size" : "gzip", message })
-  )
-  return yield* readTableText(inflated, origin)
+  return yield* readTableText(yield* inflated(bytes), origin)
 })

@@ -6,7 +6,7 @@ import type { Row } from "../../src/model/Entity.ts"
 import type { SettingName } from "../../src/model/SettingTable.ts"
 import { provenanceOf } from "../../src/model/Snapshot.ts"
 import { describeTable } from "../../src/model/TableContent.ts"
-import type { Compression } from "../../src/services/Compression.ts"
+import { Compression } from "../../src/services/Compression.ts"
 import { ConfigEncoding, type Encodable } from "../../src/services/ConfigEncoding.ts"
 import { ConfigTrust } from "../../src/services/ConfigTrust.ts"
 import { EnvelopeProtection } from "../../src/services/EnvelopeProtection.ts"
@@ -54,9 +54,13 @@ export interface ExportingStart {
   readonly given?: Partial<Record<SettingName, string>>
   readonly trust?: Partial<typeof ConfigTrust.Service>
   readonly protection?: typeof EnvelopeProtection.Service
+  readonly compression?: (known: Compression["Service"]) => Compression["Service"]
 }
 
-export const exportingLayer = ({ given = {}, trust, protection }: ExportingStart, events: Array<LoggedEvent>) => {
+export const exportingLayer = (
+  { given = {}, trust, protection, compression }: ExportingStart,
+  events: Array<LoggedEvent>
+) => {
   const trusting =
     trust === undefined
       ? Layer.empty
@@ -65,8 +69,13 @@ export const exportingLayer = ({ given = {}, trust, protection }: ExportingStart
           Effect.map(ConfigTrust, (known) => ({ ...known, ...trust }))
         )
   const protecting = protection === undefined ? Layer.empty : Layer.succeed(EnvelopeProtection, protection)
+  const quick = quickCompression as Layer.Layer<Compression>
+  const compressing =
+    compression === undefined
+      ? quick
+      : Layer.effect(Compression, Effect.map(Compression, compression)).pipe(Layer.provide(quick))
   return ConfigEncoding.layer.pipe(
-    Layer.provideMerge(Layer.mergeAll(quickCompression as Layer.Layer<Compression>, TrustedClock.layerWall)),
+    Layer.provideMerge(Layer.mergeAll(compressing, TrustedClock.layerWall)),
     Layer.provideMerge(settingsLayer({ cluster_fallback_config_export_delay: "60", ...given })),
     Layer.provideMerge(Layer.mergeAll(trusting, protecting, Logger.layer([eventsInto(events)])))
   )

@@ -6,42 +6,32 @@ import { hashTable } from "../../model/ConfigHash.ts"
 import { orderOf, type Standing } from "../../model/ConfigOrder.ts"
 import { isRecord } from "../../model/Entity.ts"
 import { splitEnvelope } from "../../model/EnvelopeParts.ts"
-import { messageOf } from "../../model/thrown.ts"
-import { isConfigHash } from "../../model/Wire.ts"
-import { Compression, inflatedMaxBytes } from "../../services/Compression.ts"
 import { EnvelopeProtection } from "../../services/EnvelopeProtection.ts"
 import { standingOf } from "../../services/export/lyingThere.ts"
 import type { Offer } from "../../services/LiveConfig.ts"
 import type { StoredObject } from "../../services/ObjectStore.ts"
-import { type EnvelopeOrigin, EnvelopeRefused, readTableText } from "../../services/readEnvelope.ts"
+import { type EnvelopeOrigin, inflated, processed, readTableText } from "../../services/readEnvelope.ts"
 
 const gzipMagic = [0x1f, 0x8b] as const
 
 const isGzip = (bytes: Uint8Array): boolean => gzipMagic.every((byte, at) => bytes[at] === byte)
 
-const inflated = Effect.fnUntraced(function* (bytes: Uint8Array) {
-  const { gunzip } = yield* Compression
-  return yield* Effect.mapError(
-    gunzip(bytes, inflatedMaxBytes),
-    ({ reason, message }) => new EnvelopeRefused({ stage: reason === "tooLarge" ? "size" : "gzip", message })
-  )
-})
-
-/** Kong does not document its bytes (`resilience.md` §5.3): the table, or the message that it sends to data planes. */
+/**
+ * Kong does not document its bytes (`resilience.md` §5.3): the table, or the message that it sends to data planes. What the
+ * message calls it is anybody's word, and the digest is of the message.
+ */
 const unwrapped = (offer: Offer): Offer => {
-  const { type, config_table: raw, config_hash: hash } = offer.raw
+  const { type, config_table: raw } = offer.raw
   if (type !== "reconfigure" || !isRecord(raw)) return offer
-  return { ...offer, raw, hash: isConfigHash(hash) ? hash : hashTable(raw).config }
+  const { sha256: _, ...told } = offer
+  return { ...told, raw, hash: hashTable(raw).config }
 }
 
 /** Kong's own object: JSON, perhaps in gzip. */
 export const readPlain = Effect.fnUntraced(function* (bytes: Uint8Array, origin: EnvelopeOrigin) {
   const text = isGzip(bytes) ? yield* inflated(bytes) : bytes
   const offer = yield* readTableText(text, origin)
-  return yield* Effect.try({
-    try: () => unwrapped(offer),
-    catch: (cause) => new EnvelopeRefused({ stage: "json", message: `can't be processed (${messageOf(cause)})` })
-  })
+  return yield* processed(() => unwrapped(offer))
 })
 
 const blanksAtEnd = /[ \t\n]{0,256}$/

@@ -5,8 +5,10 @@ import { Context, Effect, Fiber, Layer, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import { objectStorageRungs } from "../../../src/layers/object-storage-rung/ObjectStorageRung.ts"
 import { encodeCachedTable } from "../../../src/model/CachedTable.ts"
+import { hashTable } from "../../../src/model/ConfigHash.ts"
 import type { Row } from "../../../src/model/Entity.ts"
 import { describeTable } from "../../../src/model/TableContent.ts"
+import { CompressionError } from "../../../src/services/Compression.ts"
 import { ConfigEncoding } from "../../../src/services/ConfigEncoding.ts"
 import type { ConfigTrust } from "../../../src/services/ConfigTrust.ts"
 import { serveRung } from "../../../src/services/Ladder.ts"
@@ -15,6 +17,7 @@ import { ConfigStorage } from "../../../src/services/ObjectStore.ts"
 import type { Rung } from "../../../src/services/Rung.ts"
 import { type MemoryObjectStore, make } from "../../../src/testing/MemoryObjectStore.ts"
 import { rungConformance } from "../../conformance/rung.ts"
+import { signed as statementOf } from "../../support/configTrust.ts"
 import { configOf, type ExportingStart, exportingLayer } from "../../support/exporting.ts"
 import { joined, liveLayerFor } from "../../support/live.ts"
 import type { LoggedEvent } from "../../support/logged.ts"
@@ -46,6 +49,7 @@ const start = Effect.fnUntraced(function* (
     events,
     rungs,
     rung,
+    live,
     reads: () => bucket.calls().filter(({ operation }) => operation === "read").length,
     rejections: () => events.filter(({ message }) => message.startsWith("configuration rejected")),
     climb: serveRung(live, rung).pipe(Effect.provide(context)),
@@ -63,6 +67,8 @@ const putEnvelope = (bucket: MemoryObjectStore, at: string, sequence: number, gi
 
 const putPlain = (bucket: MemoryObjectStore, raw: unknown) =>
   bucket.hand.put(key.plain, Buffer.from(JSON.stringify(raw)))
+
+const offerWithoutAge = (raw: Row) => ({ raw, hash: hashTable(raw).config, receivedAtMs: 0 })
 
 const bad = { services: [{ name: "no host" }] }
 
@@ -125,8 +131,7 @@ describe("importing from object storage", () => {
   it.effect("takes Kong's object in any of the forms that it may have", () =>
     Effect.gen(function* () {
       const raw = table("/kong")
-      const hash = "a".repeat(32)
-      const message = { type: "reconfigure", timestamp: 1, config_table: raw, config_hash: hash }
+      const message = { type: "reconfigure", timestamp: 1, config_table: raw, config_hash: "a".repeat(32) }
       for (const text of [raw, message])
         for (const bytes of [Buffer.from(JSON.stringify(text)), gzipSync(JSON.stringify(text))]) {
           const bucket = make()
@@ -135,7 +140,7 @@ describe("importing from object storage", () => {
           yield* node.climb
           const { snapshot } = yield* node.state
           assert.deepEqual(snapshot?.raw, raw)
-          if (text === message) assert.strictEqual(snapshot?.hash, hash)
+          assert.strictEqual(snapshot?.hash, hashTable(raw).config, "not what anybody may call it")
         }
     })
   )
@@ -252,6 +257,158 @@ describe("importing from object storage", () => {
       const climbing = yield* Effect.forkChild(node.climb, { startImmediately: true })
       yield* TestClock.adjust(6_000)
       assert.strictEqual((yield* Fiber.join(climbing))._tag, "Serves")
+    })
+  )
+
+  it.effect("offers the first one without the second when reading it took nearly all of the patience", () =>
+    Effect.gen(function* () {
+      const bucket = make()
+      yield* putEnvelope(bucket, key.latest, 4)
+      yield* putEnvelope(bucket, key.envelope, 3)
+      bucket.become({ faultOf: () => ({ _tag: "Slow", beforeMs: 26_000 }) })
+      const node = yield* start(bucket)
+      const climbing = yield* Effect.forkChild(node.climb, { startImmediately: true })
+      yield* TestClock.adjust(26_500)
+      assert.isDefined(climbing.pollUnsafe())
+      assert.strictEqual((yield* Fiber.join(climbing))._tag, "Serves")
+    })
+  )
+
+  it.effect("tries again after a while what other keys or another day would let serve", () =>
+    Effect.gen(function* () {
+      const bucket = make()
+      yield* putEnvelope(bucket, key.latest, 4)
+      let isTrusted = false
+      const distrust = { faults: [{ path: [], message: "sealed by a key that is not at hand" }], mayServeYet: true }
+      const node = yield* start(bucket, {
+        trust: { judge: () => Effect.sync(() => (isTrusted ? undefined : distrust)) }
+      })
+      for (let n = 0; n < 29; n++) {
+        assert.strictEqual((yield* node.climb)._tag, "PassedOver")
+        yield* TestClock.adjust(10_000)
+      }
+      assert.lengthOf(node.rejections(), 1, "told once within five minutes")
+      isTrusted = true
+      yield* TestClock.adjust(10_000)
+      assert.strictEqual((yield* node.climb)._tag, "Serves")
+    })
+  )
+
+  it.effect("does not take want of memory for a verdict", () =>
+    Effect.gen(function* () {
+      const bucket = make()
+      yield* putEnvelope(bucket, key.latest, 4)
+      putPlain(bucket, table("/plain"))
+      let isShort = true
+      const node = yield* start(bucket, {
+        compression: (known) => ({
+          ...known,
+          gunzip: (bytes, maxBytes) =>
+            Effect.suspend(() =>
+              isShort
+                ? Effect.fail(new CompressionError({ reason: "noMemory", message: "out of memory" }))
+                : known.gunzip(bytes, maxBytes)
+            )
+        })
+      })
+      assert.strictEqual((yield* node.climb)._tag, "PassedOver")
+      assert.lengthOf(node.rejections(), 0)
+      isShort = false
+      assert.strictEqual((yield* node.climb)._tag, "Serves")
+    })
+  )
+
+  it.effect("does not offer what is older than what serves, and fetches it ever less often", () =>
+    Effect.gen(function* () {
+      const bucket = make()
+      yield* putEnvelope(bucket, key.latest, 5)
+      yield* putEnvelope(bucket, key.envelope, 5)
+      putPlain(bucket, table("/5"))
+      const given = { ...importing, config_sources: "control_plane,object_storage,disk,declarative_file" }
+      const node = yield* start(bucket, { given })
+      yield* node.live.apply({ ...configOf(6), source: "disk" })
+      for (let n = 0; n < 60; n++) {
+        assert.strictEqual((yield* node.climb)._tag, "PassedOver")
+        yield* TestClock.adjust(5_000)
+      }
+      assert.isAtMost(node.reads(), 20, "300 s: two objects after 10, 20, 40 s, then each minute")
+      assert.notInclude(node.events.map(({ message }) => message).join(), "left aside")
+      const { snapshot, passedOver } = yield* node.state
+      assert.strictEqual(snapshot?.sequence, 6, "the plain table, which says nothing of its age, is not taken either")
+      assert.include(passedOver[0]?.reasons.join(), "it is older (sequence 5")
+      yield* putEnvelope(bucket, key.latest, 7)
+      yield* TestClock.adjust(60_000)
+      assert.strictEqual((yield* node.climb)._tag, "Serves")
+    })
+  )
+
+  it.effect("does not offer the same object each time when something better serves at the moment of the offer", () =>
+    Effect.gen(function* () {
+      const bucket = make()
+      yield* putEnvelope(bucket, key.latest, 5)
+      const node = yield* start(bucket)
+      yield* node.live.apply({ ...offerWithoutAge(table("/better")), source: "disk" })
+      for (let n = 0; n < 12; n++) {
+        yield* node.climb
+        yield* TestClock.adjust(5_000)
+      }
+      assert.lengthOf(
+        node.events.filter(({ message }) => message.includes("left aside")),
+        1
+      )
+    })
+  )
+
+  it.effect("fetches less and less often what somebody writes anew all the time and is refused", () =>
+    Effect.gen(function* () {
+      const bucket = make()
+      const node = yield* start(bucket)
+      for (let n = 0; n < 240; n++) {
+        bucket.hand.put(key.latest, Buffer.from(`rubbish ${n}`))
+        yield* node.climb
+        yield* TestClock.adjust(5_000)
+      }
+      assert.isAtMost(node.rejections().length, 9, "1200 s: after 10, 20, 40, 80, 160, 300 s, and so on")
+      yield* putEnvelope(bucket, key.latest, 7)
+      yield* TestClock.adjust(300_000)
+      assert.strictEqual((yield* node.climb)._tag, "Serves")
+    })
+  )
+
+  it.effect("computes what it is called unless somebody signs for the name together with the content", () =>
+    Effect.gen(function* () {
+      const good = table("/good")
+      const stolen = hashTable(good).config
+      const raw = table("/evil")
+      const bucket = make()
+      const origin = { hash: stolen, source: "control_plane", receivedAtMs: 0 }
+      bucket.hand.put(key.latest, gzipSync(encodeCachedTable(describeTable(raw), origin)))
+      const node = yield* start(bucket)
+      yield* node.climb
+      assert.strictEqual((yield* node.state).hash, hashTable(raw).config)
+      const { isNew } = yield* node.live.apply({ ...origin, raw: good, source: "control_plane" })
+      assert.isTrue(isNew)
+      const signed = make()
+      const hash = "b".repeat(32)
+      const bytes = yield* encoded({ ...configOf(5, { raw: good }), hash, attestation: statementOf(good, { hash }) })
+      signed.hand.put(key.latest, bytes)
+      const other = yield* start(signed)
+      yield* other.climb
+      assert.strictEqual((yield* other.state).hash, hash)
+    })
+  )
+
+  it.effect("gives no digest with Kong's message but of what is in it", () =>
+    Effect.gen(function* () {
+      const message = { type: "reconfigure", config_table: table("/kong"), config_hash: "a".repeat(32) }
+      const bucket = make()
+      const origin = { hash: "a".repeat(32), source: "control_plane", receivedAtMs: 0 }
+      bucket.hand.put(key.plain, Buffer.from(encodeCachedTable(describeTable(message), origin)))
+      const node = yield* start(bucket)
+      const answer = yield* node.rung.offer
+      assert(answer._tag === "Candidate")
+      assert.deepEqual(answer.offer.raw, message.config_table)
+      assert.isUndefined(answer.offer.sha256)
     })
   )
 })

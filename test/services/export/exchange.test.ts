@@ -19,7 +19,7 @@ import {
 import { ConfigStorage, type ObjectStore, ObjectStoreError } from "../../../src/services/ObjectStore.ts"
 import { type MemoryObjectStore, make } from "../../../src/testing/MemoryObjectStore.ts"
 import { configOf, exportingLayer, startExporter } from "../../support/exporting.ts"
-import { settle } from "../../support/live.ts"
+import { joined, liveLayerFor, settle } from "../../support/live.ts"
 import { propertyRuns } from "../../support/propertyRuns.ts"
 import { table } from "../../support/tables.ts"
 
@@ -167,7 +167,12 @@ const importing = (store: ObjectStore) => {
   const given = { cluster_fallback_config_import: "on", cluster_fallback_config_storage: "s3://bucket" }
   const reading = { ...protection(), unprotect: (bytes: Uint8Array) => Effect.sync(() => open(bytes)) }
   return Effect.flatMap(objectStorageRungs, ([rung]) => rung?.offer ?? Effect.die("there is a rung")).pipe(
-    Effect.provide(Layer.merge(exportingLayer({ given, protection: reading }, []), Layer.succeed(ConfigStorage, store)))
+    Effect.provide(
+      liveLayerFor({ ...joined, ...given }).pipe(
+        Layer.provideMerge(exportingLayer({ given, protection: reading }, [])),
+        Layer.provideMerge(Layer.succeed(ConfigStorage, store))
+      )
+    )
   )
 }
 
