@@ -52,11 +52,14 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
   "configuration can't be exported": both(
     "The configuration can't be written down at all (`cause`): too large, say. The next one is tried."
   ),
+  "stopping without the export that is owed": both(
+    "The node stops, and its newest configuration does not lie in object storage (`cause`). The next exporter that gets it writes it, this node at its next start at the latest."
+  ),
   "configuration not exported: a newer one lies there": both(
     "Another exporter was quicker, and what it wrote stays (`reason`). Should it be newer for no good reason, a clock in the future say, delete the object."
   ),
   "configuration not exported": both(
-    "What lies in object storage stays (`reason`): it is in a newer Holdfast's format; or this configuration is empty and nothing of the same epoch lies there, as after a start with an empty store."
+    "What lies in object storage stays (`reason`): it is in a newer Holdfast's format; it is encrypted, and this exporter does not encrypt; or this configuration is empty and nothing of the same epoch lies there, as after a start with an empty store."
   ),
   "an object that said nothing of use was replaced by the export": both(
     "What lay under `key` was torn, altered, signed by nobody who is trusted, or no configuration (`reason`). Find out who wrote it: whoever may write there decides what new nodes are offered."

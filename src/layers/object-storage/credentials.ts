@@ -86,8 +86,16 @@ export const azureIdentityOf = (env: StoreEnvironment): AzureIdentity => {
 /** What must not be told, whoever quotes it. */
 const secretNames = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_CLIENT_SECRET", "AZURE_STORAGE_KEY"] as const
 
+/** Of the account's key its whole text, and each line of the private key however it is broken. */
+const secretsOfAccount = (env: StoreEnvironment): ReadonlyArray<string> => {
+  const text = valueOf(env, "GCP_SERVICE_ACCOUNT")
+  if (text === undefined) return []
+  const key = /"private_key"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? ""
+  const lines = key.split(/\\n|\n/)
+  return [text, key, ...lines.filter((line) => !line.startsWith("-----"))]
+}
+
 export const withoutSecrets = (env: StoreEnvironment, message: string): string =>
-  secretNames
-    .flatMap((name) => valueOf(env, name) ?? [])
+  [...secretNames.flatMap((name) => valueOf(env, name) ?? []), ...secretsOfAccount(env)]
     .filter(({ length }) => length >= 8)
     .reduce((told, secret) => told.replaceAll(secret, "***"), message)

@@ -8,11 +8,16 @@
  * then every object is whole, for it is renamed into place.
  */
 import { randomUUID } from "node:crypto"
+import { basename, dirname, join } from "node:path"
 import { Effect } from "effect"
 import type { Disk, DiskError } from "../../services/Disk.ts"
 
 const staleMs = 60_000
 const betweenMs = 50
+/** What somebody who died left beside the object: nothing that is at work is as old. */
+const forgottenMs = 86_400_000
+/** A lock holds the path of its holder's own file. */
+const lockMaxBytes = 10_000
 const ownerOnly = 0o600
 
 type Files = Disk["Service"]
@@ -70,13 +75,32 @@ const take = (disk: Files, lock: string, own: string) =>
     }
   })
 
+/** It may be somebody else's by now. */
+const release = (disk: Files, lock: string, own: string) =>
+  disk.read(lock, lockMaxBytes).pipe(
+    Effect.flatMap(({ bytes }) => (new TextDecoder().decode(bytes) === own ? disk.remove(lock) : Effect.void)),
+    Effect.ignore
+  )
+
+/** `….new.*` and `….lock.*` of this object, by the dates of the file system. Where that fails, they stay. */
+const cleanUp = (disk: Files, path: string, lock: string) =>
+  Effect.gen(function* () {
+    const { modifiedAtMs: nowMs } = yield* disk.stat(lock)
+    const starts = [`${basename(path)}.new.`, `${basename(lock)}.`]
+    const names = (yield* disk.list(dirname(path))).filter((name) => starts.some((start) => name.startsWith(start)))
+    for (const each of names.map((name) => join(dirname(path), name))) {
+      const age = nowMs - (yield* disk.stat(each)).modifiedAtMs
+      if (age > forgottenMs) yield* disk.remove(each)
+    }
+  }).pipe(Effect.ignore)
+
 export const withLock = <A, E>(disk: Files, path: string, use: Effect.Effect<A, E>): Effect.Effect<A, E | DiskError> =>
   Effect.suspend(() => {
     const lock = `${path}.lock`
     const own = `${lock}.${randomUUID()}`
     return Effect.acquireUseRelease(
       take(disk, lock, own).pipe(Effect.ensuring(removeAnyway(disk, own)), Effect.interruptible),
-      () => use,
-      () => removeAnyway(disk, lock)
+      () => Effect.andThen(cleanUp(disk, path, lock), use),
+      () => release(disk, lock, own)
     )
   })

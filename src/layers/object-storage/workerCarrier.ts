@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads"
 import { Effect, RcRef, type Scope } from "effect"
 import { messageOf } from "../../model/thrown.ts"
 import type { Carry } from "./carriedStore.ts"
+import { withoutSecrets } from "./credentials.ts"
 import type { FromWorker, Outcome, Question, ToWorker } from "./messages.ts"
 import type { StoreEnvironment, VendorOptions } from "./vendorStore.ts"
 
@@ -59,7 +60,9 @@ class StorageThread {
     this.#worker = new Worker(file, { name: "object storage", workerData, env, stdout: true, stderr: true })
     for (const output of [this.#worker.stdout, this.#worker.stderr]) output.resume()
     this.#worker.on("message", ({ id, outcome }: FromWorker) => this.#settle(id, outcome))
-    this.#worker.on("error", (cause) => this.#die(`the worker for object storage failed: ${messageOf(cause)}`))
+    this.#worker.on("error", (cause) =>
+      this.#die(withoutSecrets(env, `the worker for object storage failed: ${messageOf(cause)}`))
+    )
     this.#worker.on("exit", () => this.#die("the worker for object storage ended"))
     this.#worker.unref()
   }

@@ -20,6 +20,8 @@ export interface ExportFacts {
         readonly attempts: number
       }
     | undefined
+  /** An export is under way, and the store has not answered yet. */
+  readonly isUnderWay: boolean
   /** Since the start: exports that wrote something, and attempts that failed. */
   readonly exports: number
   readonly failures: number
@@ -30,16 +32,23 @@ export const nothingExported = (place: string): ExportFacts => ({
   exported: undefined,
   notExported: undefined,
   problem: undefined,
+  isUnderWay: false,
   exports: 0,
   failures: 0
 })
+
+const stateOf = ({ exported, notExported, problem, isUnderWay }: ExportFacts) => {
+  if (problem !== undefined) return "failing"
+  if (isUnderWay) return "exporting"
+  return exported === undefined && notExported === undefined ? "idle" : "ok"
+}
 
 /** The part `export` of `GET /status`; `undefined` where nothing is exported. */
 export const exportView = (facts: ExportFacts | undefined) => {
   if (facts === undefined) return { state: "off" }
   const { place, exported, notExported, problem } = facts
   return {
-    state: problem === undefined ? (exported === undefined && notExported === undefined ? "idle" : "ok") : "failing",
+    state: stateOf(facts),
     place,
     exported_hash: exported?.hash ?? null,
     exported_at: isoOrNull(exported?.atMs),

@@ -123,16 +123,30 @@ export const makeExporter = Effect.fnUntraced(function* ({ store, exportables, f
     else toldReason = undefined
   })
 
-  const attempt = Effect.fnUntraced(function* (exportable: Exportable) {
-    const beganMs = yield* monotonicMs
-    yield* probe
-    const snapshot = yield* exportable
-    const outcome = yield* exportOnce(snapshot)
-    if (owed === exportable) owed = undefined
-    const now = yield* monotonicMs
-    endedMs = now
-    yield* conclude(snapshot.hash, outcome, Math.round(now - beganMs))
+  const underWay = (isUnderWay: boolean) => note(() => ({ isUnderWay }))
+
+  const attempt = Effect.fnUntraced(
+    function* (exportable: Exportable) {
+      yield* underWay(true)
+      const beganMs = yield* monotonicMs
+      yield* probe
+      const snapshot = yield* exportable
+      const outcome = yield* exportOnce(snapshot)
+      if (owed === exportable) owed = undefined
+      const now = yield* monotonicMs
+      endedMs = now
+      yield* conclude(snapshot.hash, outcome, Math.round(now - beganMs))
+    },
+    Effect.ensuring(underWay(false))
+  )
+
+  const tellGivenUp = Effect.suspend(() => {
+    if (owed === undefined) return Effect.void
+    const cause = Cell.get(facts)?.problem?.reason ?? "the store gave no answer in the time that a stop has"
+    return Effect.logWarning("stopping without the export that is owed").pipe(Effect.annotateLogs({ place, cause }))
   })
+  // Before the last try is announced: what is announced last is done first.
+  yield* Effect.addFinalizer(() => tellGivenUp)
 
   const begin = yield* makeDetachedWrites(() => (owed === undefined ? Effect.void : attempt(owed)))
 

@@ -6,6 +6,7 @@ import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import * as NodeDisk from "../../../src/layers/NodeDisk.ts"
+import { withLock } from "../../../src/layers/object-storage/fileLock.ts"
 import { fileStore } from "../../../src/layers/object-storage/fileStore.ts"
 import { Disk } from "../../../src/services/Disk.ts"
 import type { Expectation, ObjectStore } from "../../../src/services/ObjectStore.ts"
@@ -84,6 +85,35 @@ describe("a folder as an object store", () => {
       assert.strictEqual(yield* textAt(store, "a"), "one")
       assert.deepStrictEqual(readdirSync(folder), ["a"])
     })
+  )
+
+  it.live("takes away what those who died left beside the object, and nothing that may be at work", () =>
+    Effect.gen(function* () {
+      const folder = folderOf("leftovers")
+      const store = yield* storeAt(folder)
+      const old = ["a.new.1", "a.lock.1", "a.lock.2.broken"]
+      const kept = ["a.new.2", "a.lock.3", "b.new.1"]
+      for (const name of [...old, ...kept]) writeFileSync(join(folder, name), "half")
+      const longAgo = new Date(Date.now() - 90_000_000)
+      for (const name of [...old, "b.new.1"]) utimesSync(join(folder, name), longAgo, longAgo)
+      yield* put(store, "one", nothing)
+      assert.sameMembers(readdirSync(folder), ["a", ...kept])
+    })
+  )
+
+  it.live("releases a lock only while it is its own", () =>
+    Effect.gen(function* () {
+      const folder = folderOf("own")
+      mkdirSync(folder)
+      const disk = yield* Disk
+      const path = join(folder, "a")
+      const taken = Effect.sync(() => {
+        rmSync(`${path}.lock`)
+        writeFileSync(`${path}.lock`, "another's")
+      })
+      yield* withLock(disk, path, taken)
+      assert.deepStrictEqual(readdirSync(folder), ["a.lock"])
+    }).pipe(Effect.provide(NodeDisk.layer))
   )
 
   it.effect("waits for a lock that is held, and gives up in time", () =>

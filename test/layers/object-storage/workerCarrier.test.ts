@@ -20,6 +20,8 @@ const fixture = `
   const deeds = {
     exit: () => process.exit(3),
     throw: () => { throw new Error("boom") },
+    tell: () => { throw new Error("by " + process.env.AWS_SECRET_ACCESS_KEY + process.env.GCP_SERVICE_ACCOUNT) },
+    "tell key": () => { throw new Error("by " + JSON.parse(process.env.GCP_SERVICE_ACCOUNT).private_key) },
     spin: () => { for (;;); },
     hold: (id) => held.set(id, true)
   }
@@ -34,7 +36,7 @@ const fixture = `
 
 const location = { kind: "s3", bucket: "bucket", prefix: "" } as const
 
-const open = Effect.gen(function* () {
+const openWith = Effect.fnUntraced(function* (env: Record<string, string>) {
   const path = join(yield* temporaryFolder, "worker.mjs")
   writeFileSync(path, fixture)
   const carry = yield* makeWorkerCarrier({
@@ -43,11 +45,13 @@ const open = Effect.gen(function* () {
     connectMs: 1_000,
     totalMs: 30_000,
     idleMs: 60_000,
-    env: {},
+    env,
     file: pathToFileURL(path)
   })
   return carriedStore("s3://bucket", carry)
 })
+
+const open = openWith({})
 
 const ask = (store: ObjectStore, key: string) =>
   store.write(key, { bytes: bytesOf("one"), contentType: "text/plain", expects: { _tag: "Anything" } })
@@ -94,6 +98,22 @@ describe("a worker for object storage", () => {
         assert.notStrictEqual(yield* ask(store, "a"), first)
       })
     )
+
+  it.live("tells none of its secrets when it dies", () =>
+    Effect.gen(function* () {
+      const lines = ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", "BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"]
+      const private_key = `-----BEGIN PRIVATE KEY-----\n${lines.join("\n")}\n-----END PRIVATE KEY-----\n`
+      const store = yield* openWith({
+        AWS_SECRET_ACCESS_KEY: "very secret indeed",
+        GCP_SERVICE_ACCOUNT: JSON.stringify({ client_email: "a@b", private_key })
+      })
+      for (const deed of ["tell", "tell key"]) {
+        const { message } = yield* failureOf(ask(store, deed))
+        assert.include(message, "***")
+        for (const secret of ["very secret", ...lines]) assert.notInclude(message, secret)
+      }
+    })
+  )
 
   it.live("is replaced when it died while nobody waited", () =>
     Effect.gen(function* () {

@@ -6,6 +6,7 @@ import { TestClock } from "effect/testing"
 import { decodeCachedTable } from "../../../src/model/CachedTable.ts"
 import { verification } from "../../../src/model/ConfigStatement.ts"
 import { EnvelopeProtectionError } from "../../../src/services/EnvelopeProtection.ts"
+import { exportView } from "../../../src/services/export/ExportStatus.ts"
 import { ExportFailed } from "../../../src/services/export/exportOnce.ts"
 import { make, type StoreFault } from "../../../src/testing/MemoryObjectStore.ts"
 import { publicKeyOf } from "../../support/configTrust.ts"
@@ -197,23 +198,29 @@ describe("an export", () => {
       assert.deepEqual(lying(bucket), [1, 1, "/1"])
       yield* Scope.close(scope, Exit.void)
       assert.deepEqual(lying(bucket), [2, 2, "/2"])
+      assert.deepEqual(node.messages(), ["configuration exported", "configuration exported"])
+      assert.strictEqual(exportView(node.facts()).state, "ok")
     })
   )
 
-  it.effect("is abandoned at a stop when the store does not answer", () =>
+  it.effect("is abandoned at a stop when the store does not answer, which is told; until then it is under way", () =>
     Effect.gen(function* () {
       const bucket = make()
       const scope = yield* Scope.make()
       const node = yield* startExporter(bucket.client()).pipe(Scope.provide(scope))
+      assert.strictEqual(exportView(node.facts()).state, "idle")
       bucket.become(always({ _tag: "Slow", beforeMs: 3_600_000 }))
       yield* node.give(configOf(1))
+      assert.strictEqual(exportView(node.facts()).state, "exporting")
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
       yield* settle
       yield* pass(4_900)
       assert.isUndefined(closing.pollUnsafe())
+      assert.deepEqual(node.messages(), [])
       yield* pass(200)
       assert.isDefined(closing.pollUnsafe())
       yield* Fiber.await(closing)
+      assert.deepEqual(node.messages(), ["stopping without the export that is owed"])
     })
   )
 })
