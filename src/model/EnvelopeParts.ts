@@ -47,15 +47,18 @@ export const splitEnvelope = (text: Uint8Array): EnvelopeParts | undefined => {
 
 const bytesPerStep = 1_000_000
 
-/** SHA-256 of the table's text, in steps of a few milliseconds at most: of its canonical JSON, as far as it is that. */
-export function* digestOfTable({ tableHead }: EnvelopeParts): Steps<string> {
+/** SHA-256 of bytes and the few that follow, in steps of a few milliseconds at most. */
+export function* digestInSteps(bytes: Uint8Array, end: Uint8Array | string): Steps<string> {
   const hash = createHash("sha256")
-  for (let at = 0; at < tableHead.length; at += bytesPerStep) {
-    hash.update(tableHead.subarray(at, at + bytesPerStep))
+  for (let at = 0; at < bytes.length; at += bytesPerStep) {
+    hash.update(bytes.subarray(at, at + bytesPerStep))
     yield
   }
-  return hash.update("}").digest("hex")
+  return hash.update(end).digest("hex")
 }
+
+/** Of the table's text: of its canonical JSON, as far as it is that. */
+export const digestOfTable = ({ tableHead }: EnvelopeParts): Steps<string> => digestInSteps(tableHead, "}")
 
 const bitsPerByte = 8
 

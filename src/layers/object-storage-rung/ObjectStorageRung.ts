@@ -54,7 +54,7 @@ const isFound = (look: Look): look is Found => "object" in look
 interface Reader {
   readonly read: (bytes: Uint8Array, origin: EnvelopeOrigin) => Effect.Effect<Offer, EnvelopeRefused, Needs>
   /** Of its content, where that is told without reading it. */
-  readonly digest?: (bytes: Uint8Array) => string
+  readonly digest?: (bytes: Uint8Array) => Effect.Effect<string>
   /** It says nothing of its age: where something says that it is older than what serves, this must not pass for newer. */
   readonly isAgeless?: true
 }
@@ -156,7 +156,7 @@ const makeRung = Effect.fnUntraced(function* (store: ObjectStore) {
 
   const consider = Effect.fnUntraced(function* (found: Found, { read, digest }: Reader, go: Go) {
     const { key, object } = found
-    const early = digest?.(object.bytes)
+    const early = digest === undefined ? undefined : yield* digest(object.bytes)
     const nowMs = yield* clock.nowMs
     const same = (sha256: string | undefined) => sha256 !== undefined && go.wrong.has(sha256)
     const sameReason = "the same content was refused already"

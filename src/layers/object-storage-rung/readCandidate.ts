@@ -1,16 +1,16 @@
 /** From an object's bytes to an offer, and a look at how old it claims to be. */
-import { createHash } from "node:crypto"
 import { Effect, Option } from "effect"
 import { readOrigin } from "../../model/CachedTable.ts"
 import { hashTable } from "../../model/ConfigHash.ts"
 import { orderOf, type Standing } from "../../model/ConfigOrder.ts"
 import { isRecord } from "../../model/Entity.ts"
-import { splitEnvelope } from "../../model/EnvelopeParts.ts"
+import { digestInSteps, splitEnvelope } from "../../model/EnvelopeParts.ts"
 import { EnvelopeProtection } from "../../services/EnvelopeProtection.ts"
 import { standingOf } from "../../services/export/lyingThere.ts"
 import type { Offer } from "../../services/LiveConfig.ts"
 import type { StoredObject } from "../../services/ObjectStore.ts"
 import { type EnvelopeOrigin, inflated, processed, readTableText } from "../../services/readEnvelope.ts"
+import { takeTurns } from "../../services/takeTurns.ts"
 
 const gzipMagic = [0x1f, 0x8b] as const
 
@@ -37,11 +37,11 @@ export const readPlain = Effect.fnUntraced(function* (bytes: Uint8Array, origin:
 const blanksAtEnd = /[ \t\n]{0,256}$/
 
 /** Of the table's own text, when it is written as our exporters write it. */
-export const digestOfPlain = (bytes: Uint8Array): string => {
+export const digestOfPlain = (bytes: Uint8Array): Effect.Effect<string> => {
   const tailLength = 256
   const cut = Math.max(0, bytes.length - tailLength)
   const tail = Buffer.from(bytes.subarray(cut)).toString("latin1").replace(blanksAtEnd, "")
-  return createHash("sha256").update(bytes.subarray(0, cut)).update(Buffer.from(tail, "latin1")).digest("hex")
+  return takeTurns(() => digestInSteps(bytes.subarray(0, cut), Buffer.from(tail, "latin1")))
 }
 
 /** What it says of its age; whether that is true is seen when it is offered. */
