@@ -31,7 +31,8 @@ export const generous = {
   ...HttpsPeerListener.peerListenerLimits,
   burstTransfers: 1_000,
   burstBytes: Number.MAX_SAFE_INTEGER,
-  atOnce: 100
+  atOnce: 100,
+  connectionsPerAddressMax: 64
 }
 
 /** `encoding` in place of the real one: bytes that no gzip makes smaller, say. */

@@ -22,21 +22,13 @@ import { type PeerCounts, PeerListener } from "../../services/PeerListener.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
 import { supervise } from "../../services/supervise.ts"
-import {
-  type Admission,
-  admissionBy,
-  createMutualTlsServer,
-  followCredentials,
-  openServer,
-  plainIp
-} from "./mutualTls.ts"
+import { type ConnectionBounds, plainIp } from "./boundConnections.ts"
+import { type Admission, admissionBy, createMutualTlsServer, followCredentials, openServer } from "./mutualTls.ts"
 import { answerBytes, answerHead, answerReason } from "./peers/answer.ts"
 import { makeGivenConfig } from "./peers/givenConfig.ts"
 import { makeRefusalLogOf, type Refusal } from "./RefusalLog.ts"
 
-export interface PeerListenerLimits extends TransferLimits {
-  /** Of each address; what comes beyond is dropped before its handshake. */
-  readonly connectionsMax: number
+export interface PeerListenerLimits extends TransferLimits, ConnectionBounds {
   /** For the handshake, for the headers, and for nothing going either way. */
   readonly silenceMs: number
   /** For the whole of a transfer, however slowly it goes on. */
@@ -53,6 +45,7 @@ export const peerListenerLimits: PeerListenerLimits = {
   secondsPerTransfer: 5,
   neighboursMax: 1_000,
   connectionsMax: 64,
+  connectionsPerAddressMax: 8,
   silenceMs: 5_000,
   transferMs: 30_000
 }
@@ -170,15 +163,19 @@ const listenOn = Effect.fnUntraced(function* (limits: PeerListenerLimits) {
 
   const makeServer = () => {
     const server = createMutualTlsServer(
-      { admission, refused, counterRefusal: "the neighbour refused this node's certificate or TLS" },
       {
-        handshakeTimeout: limits.silenceMs,
+        admission,
+        refused,
+        counterRefusal: "the neighbour refused this node's certificate or TLS",
+        bounds: limits,
+        handshakeMs: limits.silenceMs
+      },
+      {
         headersTimeout: limits.silenceMs,
         requestTimeout: limits.silenceMs,
         connectionsCheckingInterval: lateCheckMs
       }
     )
-    server.maxConnections = limits.connectionsMax
     server.maxRequestsPerSocket = 1
     // Destroys what neither says nor takes anything, in the middle of a transfer as well.
     server.timeout = limits.silenceMs

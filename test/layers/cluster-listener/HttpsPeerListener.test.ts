@@ -3,8 +3,8 @@
  * `hybrid-protocol-v1.md` §1.2 and §1.3 for who is let in. Over real TLS.
  */
 import { X509Certificate } from "node:crypto"
-import { connect as connectTcp } from "node:net"
-import { connect as connectTls } from "node:tls"
+import { connect as connectTcp, type Socket } from "node:net"
+import { connect as connectTls, type TLSSocket } from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, MutableRef, Result, SubscriptionRef } from "effect"
 import type { peerListenerLimits } from "../../../src/layers/cluster-listener/HttpsPeerListener.ts"
@@ -398,6 +398,88 @@ describe("how much a neighbour gets", () => {
       }).pipe(Effect.provide(givingNode(pair, {}, limits, sized(24 * mebibyte))))
       yield* Effect.sync(() => stuck.interruptUnsafe())
     }).pipe(Effect.timeout("10 seconds")))
+})
+
+describe("a stranger that holds connections", () => {
+  /** Dials as often as it is dropped, from one address after the other, and never says anything. */
+  const strangers = (port: number, addresses: ReadonlyArray<string>) => {
+    const open = new Set<Socket>()
+    let [dials, isOver] = [0, false]
+    const dial = (localAddress: string): void => {
+      if (isOver) return
+      dials++
+      const socket = connectTcp({ port, host: "127.0.0.1", localAddress }).resume()
+      open.add(socket)
+      socket.on("error", () => {})
+      socket.on("close", () => {
+        open.delete(socket)
+        setTimeout(dial, 50, localAddress).unref()
+      })
+    }
+    return Effect.acquireRelease(
+      Effect.sync(() => {
+        for (const address of addresses) dial(address)
+        return { dials: Effect.sync(() => dials), open: Effect.sync(() => open.size) }
+      }),
+      () =>
+        Effect.sync(() => {
+          isOver = true
+          for (const socket of open) socket.destroy()
+        })
+    )
+  }
+
+  const keepsNobodyOut = (addresses: ReadonlyArray<string>, limits: Partial<typeof peerListenerLimits>) =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const { dials } = yield* strangers(yield* peerPort, addresses)
+        yield* until(Effect.map(dials, (all) => all > addresses.length))
+        for (const _ of [1, 2, 3]) assert.strictEqual((yield* asMember(pair)).status, 200)
+      }).pipe(Effect.scoped, Effect.provide(givingNode(pair, {}, { silenceMs: 60_000, ...limits })))
+    })
+
+  test("from one address has so many, and keeps nobody out", () =>
+    keepsNobodyOut(new Array(12).fill("127.0.0.2"), { connectionsMax: 4, connectionsPerAddressMax: 2 }))
+
+  test("from ever new addresses keeps nobody out: who has waited longest for a handshake makes room", () =>
+    keepsNobodyOut(
+      Array.from({ length: 12 }, (_, n) => `127.0.1.${n + 1}`),
+      { connectionsMax: 4, connectionsPerAddressMax: 2 }
+    ))
+
+  test("with the cluster's certificate has no more than others, and gets them back as they end", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const port = yield* peerPort
+        const member = { port, host: "127.0.0.1", rejectUnauthorized: false, cert: pair.cert, key: pair.key }
+        const shakes = () =>
+          Effect.callback<TLSSocket | undefined>((resume) => {
+            const socket = connectTls(member, () => resume(Effect.succeed(socket)))
+            socket.on("error", () => resume(Effect.succeed(undefined)))
+            socket.on("close", () => resume(Effect.succeed(undefined)))
+          })
+        const held = [yield* shakes(), yield* shakes()]
+        assert.notInclude(held, undefined)
+        assert.isUndefined(yield* shakes())
+        for (const socket of held) socket?.destroy()
+        yield* until(Effect.map(Effect.result(asMember(pair)), Result.isSuccess))
+      }).pipe(Effect.provide(givingNode(pair, {}, { silenceMs: 60_000, connectionsPerAddressMax: 2 })))
+    }))
+
+  test("is told by its address when it does not shake hands", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const logs = recordedLogs()
+      yield* Effect.gen(function* () {
+        yield* strangers(yield* peerPort, ["127.0.0.3"])
+        yield* until(Effect.sync(() => logs.of("neighbour refused").length > 0))
+        assert.deepInclude(logs.of("neighbour refused")[0], { ip: "127.0.0.3", reason: "no TLS handshake in time" })
+      }).pipe(Effect.scoped, Effect.provide(givingNode(pair, {}, { silenceMs: 200 })), Effect.provide(logs.layer))
+    }))
 })
 
 describe("an envelope that a neighbour gives", () => {
