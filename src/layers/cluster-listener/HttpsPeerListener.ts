@@ -10,6 +10,7 @@ import type { TLSSocket } from "node:tls"
 import { Effect, FiberSet, Layer, MutableRef, SubscriptionRef } from "effect"
 import { commonNameFaults } from "../../model/ClusterTls.ts"
 import { peerConfigPath, peerHeaders } from "../../model/PeerStanding.ts"
+import type { SettingValues } from "../../model/SettingTable.ts"
 import { makeTransferBudget, type TransferLimits } from "../../model/TransferBudget.ts"
 import { messageOf } from "../../model/thrown.ts"
 import { ClusterIdentity } from "../../services/ClusterIdentity.ts"
@@ -39,6 +40,7 @@ const mebibyte = 1_048_576
 
 export const peerListenerLimits: PeerListenerLimits = {
   atOnce: 4,
+  atOnceEach: 2,
   burstBytes: 32 * mebibyte,
   bytesPerSecond: 8 * mebibyte,
   burstTransfers: 4,
@@ -58,12 +60,24 @@ const mediaType = { "content-type": "application/gzip" }
 const namesEtag = (header: string | undefined, etag: string): boolean =>
   header?.split(",").some((each) => each.trim() === "*" || each.trim().replace(/^W\//, "") === etag) === true
 
+/**
+ * Whom the budget counts as one. Behind one address translation there may be many, told apart by their certificates where each
+ * has its own; and many may show one, told apart by their addresses.
+ */
+const neighbourBy =
+  ({ cluster_mtls }: SettingValues) =>
+  (socket: TLSSocket): string => {
+    const ip = plainIp(socket)
+    return cluster_mtls === "shared" ? ip : `${ip} ${socket.getPeerX509Certificate()?.fingerprint256}`
+  }
+
 type Counted = Exclude<keyof PeerCounts, "addresses">
 
 const makeAnswer = Effect.fnUntraced(function* (limits: PeerListenerLimits, count: (what: Counted) => void) {
   const { nodeId } = yield* Identity
   const givenConfig = yield* makeGivenConfig
   const budget = makeTransferBudget(limits)
+  const neighbourOf = neighbourBy(yield* Settings)
   let toldOf: string | undefined
 
   const tellOnce = (hash: string) =>
@@ -80,7 +94,8 @@ const makeAnswer = Effect.fnUntraced(function* (limits: PeerListenerLimits, coun
     headers: Readonly<Record<string, string>>,
     bytes: Uint8Array
   ) {
-    const admission = budget.begin(plainIp(request.socket), bytes.length, yield* monotonicMs)
+    const neighbour = neighbourOf(request.socket as TLSSocket)
+    const admission = budget.begin(neighbour, bytes.length, yield* monotonicMs)
     if (admission._tag === "Busy") {
       count("busy")
       answerReason(response, 503, admission.reason, { "retry-after": String(admission.retryAfterSeconds), ...headers })
@@ -88,7 +103,7 @@ const makeAnswer = Effect.fnUntraced(function* (limits: PeerListenerLimits, coun
     }
     const isWhole = yield* Effect.ensuring(
       Effect.andThen(tellOnce(hash), answerBytes(response, { ...headers, ...mediaType }, bytes, limits.transferMs)),
-      Effect.sync(budget.end)
+      Effect.sync(() => budget.end(neighbour))
     )
     count(isWhole ? "given" : "cutOff")
   })

@@ -324,6 +324,42 @@ describe("how much a neighbour gets", () => {
       }).pipe(Effect.provide(givingNode(pair, {}, limits, sized(24 * mebibyte))))
     }))
 
+  test("so many of them to one address: who reads slowly leaves the others theirs", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const limits = { atOnce: 4, atOnceEach: 2, silenceMs: 60_000 }
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const from = (localAddress: string, more: Partial<Question> = {}) => asMember(pair, { localAddress, ...more })
+        let begun = 0
+        const slow = Effect.result(from("127.0.0.2", { isSlow: true, begins: () => begun++ }))
+        yield* Effect.forkChild(Effect.all([slow, slow], { concurrency: 2 }))
+        yield* until(Effect.sync(() => begun === 2))
+        const third = yield* from("127.0.0.2")
+        assert.strictEqual(third.status, 503)
+        assert.match(reasonOf(third), /2 transfers to this neighbour are under way/)
+        assert.strictEqual((yield* from("127.0.0.3")).status, 200)
+      }).pipe(Effect.provide(givingNode(pair, {}, limits, sized(24 * mebibyte))))
+    }))
+
+  test("pki: to each certificate of an address as much as to an address, and to each address of a certificate", () =>
+    Effect.gen(function* () {
+      const root = yield* authority("root")
+      const own = yield* leaf(root, { commonName: "dp-1", dnsNames: ["dp-1"] })
+      const [one, other] = [yield* leaf(root, { commonName: "dp-2" }), yield* leaf(root, { commonName: "dp-3" })]
+      const given = { cluster_mtls: "pki", cluster_ca_cert: root.cert }
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const asks = { port: yield* peerPort, trusted: root, servername: "dp-1" }
+        const status = (presented: CertificatePair, localAddress = "127.0.0.1") =>
+          Effect.map(askPeer({ ...asks, presented, localAddress }), (got) => got.status)
+        assert.deepEqual(
+          [yield* status(one), yield* status(one), yield* status(other), yield* status(one, "127.0.0.2")],
+          [200, 503, 200, 200]
+        )
+      }).pipe(Effect.provide(givingNode(own, given, { burstTransfers: 1, secondsPerTransfer: 3_600 })))
+    }))
+
   test("who takes nothing for a while is cut off, long before the end of its time", () =>
     Effect.gen(function* () {
       const pair = yield* clusterCertificate
