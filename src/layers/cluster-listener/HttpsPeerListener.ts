@@ -52,6 +52,9 @@ export const peerListenerLimits: PeerListenerLimits = {
   transferMs: 30_000
 }
 
+/** What can't be written down now: want of memory may be over in the next round of whoever asks. */
+const troubleRetrySeconds = "10"
+
 /** How often Node looks for connections that are late. */
 const lateCheckMs = 1_000
 
@@ -117,7 +120,9 @@ const makeAnswer = Effect.fnUntraced(function* (limits: PeerListenerLimits, coun
     const given = yield* givenConfig
     if (given._tag !== "Given") {
       count("nothing")
-      return answerReason(response, given._tag === "Nothing" ? 404 : 503, given.reason, own)
+      return given._tag === "Nothing"
+        ? answerReason(response, 404, given.reason, own)
+        : answerReason(response, 503, given.reason, { "retry-after": troubleRetrySeconds, ...own })
     }
     const headers = { ...own, ...given.headers, etag: given.etag }
     const isKnown = namesEtag(request.headers["if-none-match"], given.etag)
