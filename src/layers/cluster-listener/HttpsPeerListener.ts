@@ -25,6 +25,7 @@ import { StartError } from "../../services/StartError.ts"
 import { supervise } from "../../services/supervise.ts"
 import { type ConnectionBounds, plainIp } from "./boundConnections.ts"
 import { type Admission, admissionBy, createMutualTlsServer, followCredentials, openServer } from "./mutualTls.ts"
+import { makeRememberVerdicts } from "./ocsp/rememberVerdicts.ts"
 import { answerBytes, answerHead, answerReason } from "./peers/answer.ts"
 import { makeGivenConfig } from "./peers/givenConfig.ts"
 import { makeRefusalLogOf, type Refusal } from "./RefusalLog.ts"
@@ -155,6 +156,7 @@ const listenOn = Effect.fnUntraced(function* (limits: PeerListenerLimits) {
   const admission = MutableRef.make<Admission>(admissionBy(settings, own))
   const logRefusal = yield* makeRefusalLogOf(Effect.logWarning("neighbour refused"))
   const answer = yield* makeAnswer(limits, count)
+  const remembered = makeRememberVerdicts()
 
   const refused = (refusal: Refusal): void => {
     count("refused")
@@ -163,8 +165,8 @@ const listenOn = Effect.fnUntraced(function* (limits: PeerListenerLimits) {
 
   const answerUnlessRevoked = Effect.fnUntraced(function* (request: IncomingMessage, response: ServerResponse) {
     const ip = plainIp(request.socket)
-    const { checkRevocation } = MutableRef.get(admission)
-    const reason = yield* checkRevocation?.(request.socket as TLSSocket) ?? Effect.void
+    const { checkRevocation: check } = MutableRef.get(admission)
+    const reason = check === undefined ? undefined : yield* remembered(check, request.socket as TLSSocket)
     if (reason === undefined) return yield* answer(request, response)
     refused({ ip, reason })
     request.socket.destroy()

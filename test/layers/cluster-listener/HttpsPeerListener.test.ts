@@ -279,6 +279,28 @@ describe("who gets it (hybrid-protocol-v1.md §1.2, §1.3)", () => {
     }))
 })
 
+describe("a neighbour whose revocation nobody can tell", () => {
+  test("is let in by cluster_ocsp=optional, and the responder is neither asked nor missed each time", () =>
+    Effect.gen(function* () {
+      const root = yield* authority("root")
+      const own = yield* leaf(root, { commonName: "dp-1", dnsNames: ["dp-1"] })
+      const member = yield* leaf(root, { commonName: "dp-2", ocspUrl: "http://127.0.0.1:1/" })
+      const logs = recordedLogs()
+      const given = { cluster_mtls: "pki", cluster_ca_cert: root.cert, cluster_ocsp: "optional" }
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const asks = { port: yield* peerPort, trusted: root, servername: "dp-1", presented: member }
+        for (const method of ["HEAD", "GET", "HEAD"])
+          assert.strictEqual((yield* askPeer({ ...asks, method })).status, 200)
+        assert.lengthOf(
+          logs.of("data plane let in, though nobody can say whether its certificate was revoked"),
+          1,
+          "told once"
+        )
+      }).pipe(Effect.provide(givingNode(own, given)), Effect.provide(logs.layer))
+    }))
+})
+
 describe("a certificate that is replaced (hybrid-protocol-v1.md §1.2)", () => {
   test("counts from the next connection on, and the former one beside it for as long as that lasts", () =>
     Effect.gen(function* () {
