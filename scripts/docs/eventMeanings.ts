@@ -271,10 +271,12 @@ export const eventMeanings: Readonly<Record<string, Meaning>> = {
     "It can't be written down, because of `cause`; neighbours that ask are answered 503. Told once for each configuration."
   ),
   "neighbour refused": dp(
-    "Who dialled `config_peer_listen` was turned away without an answer: `reason`. The same again is counted and told every five minutes."
+    "Who dialled `config_peer_listen` was turned away without an answer: `reason`. The same again is counted and told every five minutes (`times_since`). In all, 100 are told in five minutes; the last of them says so (`others`), and the next one how many were not told (`others_untold`)."
   ),
   "answering a neighbour failed": dp("A defect of Holdfast's own; the neighbour asks again. Please report it."),
-  "data plane refused": cp("A node was turned away: `reason`. The same again is counted and told every five minutes."),
+  "data plane refused": cp(
+    "A node was turned away: `reason`. The same again is counted and told every five minutes (`times_since`). In all, 100 are told in five minutes; the last of them says so (`others`), and the next one how many were not told (`others_untold`)."
+  ),
   "data plane refused the configuration": cp(
     "The node stays with what it runs. What it said is in `GET /clustering/data-planes`, not in the log: it may quote the configuration."
   ),

@@ -5,6 +5,7 @@
  * exports it again gives it other bytes, for the time stands in them.
  */
 import { Cause, Effect, Exit, Layer, SubscriptionRef } from "effect"
+import { isSeal } from "../model/ConfigStatement.ts"
 import type { Fault } from "../model/Fault.ts"
 import { type Provenance, provenanceOf, type Snapshot, zeroHash } from "../model/Snapshot.ts"
 import type { Payload } from "../model/session/State.ts"
@@ -23,10 +24,15 @@ const rejected = (faults: ReadonlyArray<Fault>, hash?: string) =>
 
 const millisPerSecond = 1_000
 
-const provenanceIn = ({ timestamp, attestation }: Reconfigure): Provenance =>
+const provenanceIn = ({ timestamp = Number.NaN, attestation }: Reconfigure): Provenance =>
   attestation === undefined
-    ? provenanceOf(timestamp === undefined ? {} : { issuedAtMs: Math.round(timestamp * millisPerSecond) })
+    ? provenanceOf(
+        isInstant(timestamp * millisPerSecond) ? { issuedAtMs: Math.round(timestamp * millisPerSecond) } : {}
+      )
     : provenanceOf({ ...attestation.statement, attestation })
+
+/** Further than that there are no dates. */
+const isInstant = (ms: number): boolean => Math.abs(ms) <= 8.64e15
 
 const signersOf = ({ attestation }: Snapshot): ReadonlyArray<string> =>
   attestation?.signatures.map(({ by }) => by) ?? []
@@ -34,7 +40,7 @@ const signersOf = ({ attestation }: Snapshot): ReadonlyArray<string> =>
 /** The cache holds the same table, found there at the start and vouched for by others: it is written anew. */
 const isBetterVouched = (given: Snapshot, before: Snapshot, seal: string | undefined): boolean => {
   if (before.source !== "disk") return false
-  const signers = signersOf(given)
+  const signers = signersOf(given).filter((by) => !isSeal(by))
   const wanted = signers.length > 0 || seal === undefined ? signers : [seal]
   return wanted.some((by) => !signersOf(before).includes(by))
 }
@@ -115,7 +121,10 @@ const make = Effect.gen(function* () {
     return yield* Effect.catch(serve(message), (error) =>
       Effect.sync(
         (): ApplyOutcome =>
-          error.isOutranked === true ? { _tag: "ignored" } : refuse(contentName(message, payload), error)
+          error.isOutranked === true
+            ? { _tag: "ignored" }
+            : // The same content may come signed another day: only the same bytes would be refused again.
+              refuse(error.stage === "trust" ? payload.digest : contentName(message, payload), error)
       )
     )
   })

@@ -1,10 +1,12 @@
 /** LiveConfig in a plain mutable cell: the swap is one assignment, the read one field. */
+import { isDeepStrictEqual } from "node:util"
 import { Effect, Layer, MutableRef, Semaphore, SubscriptionRef } from "effect"
 import { emptyConfig } from "../model/CompiledConfig.ts"
 import { hashTable } from "../model/ConfigHash.ts"
-import { mayReplace, showStanding } from "../model/ConfigOrder.ts"
+import { isBehind, mayReplace, showStanding } from "../model/ConfigOrder.ts"
 import { standingIn } from "../model/ConfigStatement.ts"
 import { isEmptyTable } from "../model/ConfigTable.ts"
+import type { Row } from "../model/Entity.ts"
 import { type Fault, formatFault } from "../model/Fault.ts"
 import { PluginsRefused } from "../model/plugin/PluginsRefused.ts"
 import { provenanceOf, type Snapshot, type Source, zeroHash } from "../model/Snapshot.ts"
@@ -58,6 +60,28 @@ const attempt = <A>(offer: Offer, stage: Stage, step: () => A): Effect.Effect<A,
     }
   })
 
+/** What is nested deeper than recursion goes is another one. */
+const areEqual = (a: Row, b: Row): boolean => {
+  try {
+    return isDeepStrictEqual(a, b)
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Whether it serves already, so that nothing has to be compiled. A name is a claim: where a control plane confirms for the
+ * first time what came from elsewhere, the contents are compared, for whoever named it may have lied. What a control plane
+ * gave under one name twice is the same unless it vouches for two different contents.
+ */
+const isSame = (offer: Offer, running: Snapshot): boolean => {
+  if (offer.hash === undefined || offer.hash !== running.hash) return false
+  if (offer.source !== "control_plane") return true
+  if (running.source !== "control_plane") return areEqual(offer.raw, running.raw)
+  const [given, former] = [offer.attestation?.statement.sha256, running.attestation?.statement.sha256]
+  return given === undefined || former === undefined || given === former
+}
+
 /** A configuration that is wrong in every row must not make a line of the log, or a status, of megabytes. */
 const toldMax = 100
 
@@ -92,6 +116,7 @@ const make = Effect.gen(function* () {
   const oneAtATime = yield* Semaphore.make(1)
   let running: Snapshot | undefined
   let warnedOf = ""
+  let toldAside = ""
 
   const note = Effect.fnUntraced(function* (rejected: ConfigRejected) {
     const reasons = told(rejected.faults)
@@ -114,12 +139,18 @@ const make = Effect.gen(function* () {
   })
 
   /** Nothing is wrong with it, so that no rejection is to be shown: what serves is better. */
-  const tell = (rejected: ConfigRejected) =>
-    rejected.isOutranked === true
-      ? Effect.logInfo("configuration left aside: something better serves").pipe(
-          Effect.annotateLogs({ source: rejected.source, hash: rejected.hash ?? "unknown", reason: rejected.message })
+  const tell = (rejected: ConfigRejected) => {
+    const { source, hash = "unknown", message } = rejected
+    if (rejected.isOutranked !== true) return note(rejected)
+    // A source that is asked again and again is told of once.
+    const isTold = toldAside === `${source} ${hash} ${message}`
+    toldAside = `${source} ${hash} ${message}`
+    return isTold
+      ? Effect.void
+      : Effect.logInfo("configuration left aside: something better serves").pipe(
+          Effect.annotateLogs({ source, hash, reason: message })
         )
-      : note(rejected)
+  }
 
   /** What is worse than the rung that serves would not be asked at all. */
   const relevant = (passed: ReadonlyArray<PassedOver>, serving: Source) =>
@@ -200,7 +231,9 @@ const make = Effect.gen(function* () {
     const { source, receivedAtMs } = offer
     // A person may have made what a control plane gives as well: from here on it is the control plane's.
     const { isByHand: _, ...known } = snapshot
-    const climbed: Snapshot = { ...known, ...provenanceOf(offer), source, receivedAtMs }
+    // The same content may be offered under an older number: it stands where it stood.
+    const isOlder = source !== "control_plane" && isBehind(standingIn(offer), standingIn(snapshot))
+    const climbed: Snapshot = { ...known, ...(isOlder ? {} : provenanceOf(offer)), source, receivedAtMs }
     running = climbed
     const from = (yield* SubscriptionRef.get(state)).source
     yield* SubscriptionRef.update(state, (known) => ({
@@ -262,7 +295,7 @@ const make = Effect.gen(function* () {
       yield* refuseWorse(offer)
       yield* refuseUntrusted(offer)
       yield* refuseOlder(offer)
-      if (running !== undefined && offer.hash !== undefined && offer.hash === running.hash)
+      if (running !== undefined && isSame(offer, running))
         return yield* Effect.tap(keep(running, offer), ({ snapshot }) => trust.accepted(snapshot))
       const beganMs = yield* monotonicMs
       const snapshot = yield* makeSnapshot(offer)

@@ -4,6 +4,7 @@
  * history: `docs/cache-file.md`.
  */
 import { hashTable } from "./ConfigHash.ts"
+import type { RollbackOver } from "./ConfigOrder.ts"
 import { attestationRow, isSeal, readAttestation } from "./ConfigStatement.ts"
 import { provenanceKey } from "./ConfigTable.ts"
 import { isRecord, type Row } from "./Entity.ts"
@@ -140,9 +141,14 @@ const parse = (text: string): Row | undefined => {
 
 const noTable = wrong("json", "expected a config table as JSON")
 
-const versionIn = (provenance: Row): Version => {
-  const { epoch, sequence } = provenanceIn(provenance)
-  return provenanceOf({ ...(epoch === undefined ? {} : { epoch }), ...(sequence === undefined ? {} : { sequence }) })
+const placeIn = (provenance: Row): Pick<TableByHand, "epoch" | "sequence" | "rollbackOver"> => {
+  const { epoch, sequence, attestation } = provenanceIn(provenance)
+  const rollbackOver = attestation?.statement.rollbackOver
+  return {
+    ...(epoch === undefined ? {} : { epoch }),
+    ...(sequence === undefined ? {} : { sequence }),
+    ...(rollbackOver === undefined ? {} : { rollbackOver })
+  }
 }
 
 /** A signed statement beats what stands beside it: that is for people to read. */
@@ -227,6 +233,7 @@ export const decodeCachedTable = (
 }
 
 export interface TableByHand extends Version {
+  readonly rollbackOver?: RollbackOver
   readonly raw: Row
   readonly content: TableContent
   readonly hash: string
@@ -244,7 +251,7 @@ export const tableByHand = (text: string): TableByHand | undefined => {
   const content = describeTable(raw)
   const former = hashIn(provenance)
   if (former !== undefined && matchOf(raw, provenance, () => content) === "fits")
-    return { raw, content, hash: former, ...versionIn(provenance) }
+    return { raw, content, hash: former, ...placeIn(provenance) }
   const computed = hashTable(raw).config
   return { raw, content, hash: computed === former ? content.sha256.slice(0, hashLength) : computed }
 }

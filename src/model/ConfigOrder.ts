@@ -36,12 +36,19 @@ const inOrder = (a: Place, b: Place): Order => {
   return orders.find((order) => order !== "same") ?? "same"
 }
 
+const inTime = (a: Standing, b: Standing): Order | undefined =>
+  a.issuedAtMs === undefined || b.issuedAtMs === undefined ? undefined : compare(a.issuedAtMs, b.issuedAtMs)
+
 /** What the first is, seen from the second. */
 export const orderOf = (a: Standing, b: Standing): Order => {
   if (a.sha256 !== undefined && a.sha256 === b.sha256) return "same"
   const [placeA, placeB] = [placeOf(a), placeOf(b)]
-  if (placeA !== undefined && placeB !== undefined) return inOrder(placeA, placeB)
-  return a.issuedAtMs === undefined || b.issuedAtMs === undefined ? "unknown" : compare(a.issuedAtMs, b.issuedAtMs)
+  if (placeA !== undefined && placeB !== undefined) {
+    const order = inOrder(placeA, placeB)
+    // Of two rollbacks over the same the one that was given out later.
+    return order === "same" && a.rollbackOver !== undefined ? (inTime(a, b) ?? order) : order
+  }
+  return inTime(a, b) ?? "unknown"
 }
 
 /** Whether it may come in the place of what is known: nothing older may, for a rollback stands behind what it replaces. */
@@ -62,6 +69,10 @@ export const prevails = (ours: Standing, theirs: Standing): "ours" | "there" | "
   if (sha256 === other) return "there"
   return (sha256 ?? "") > (other ?? "") ? "ours" : "theirs"
 }
+
+/** Whether it stands at an older place, whatever the two contain: of the same content the newer place counts. */
+export const isBehind = (a: Standing, b: Standing): boolean =>
+  orderOf({ ...a, sha256: undefined }, { ...b, sha256: undefined }) === "older"
 
 /** A place in the order, in words. */
 export const showStanding = ({ epoch, sequence, issuedAtMs, rollbackOver }: Standing): string => {

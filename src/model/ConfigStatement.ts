@@ -101,8 +101,14 @@ export const sealKeyFromCluster = (pem: string): SealKey => {
 export const macOf = (key: SealKey, text: Uint8Array): Buffer =>
   createHmac("sha256", Redacted.value(key.secret)).update(text).digest()
 
+/** One seal is enough: those of former keys, or of other nodes, say nothing to whoever takes this one. */
+const withoutSeals = (attestation: Attestation): Attestation => ({
+  ...attestation,
+  signatures: attestation.signatures.filter(({ by }) => !isSeal(by))
+})
+
 export const sealedBy = (attestation: Attestation, key: SealKey): Attestation =>
-  withSignature(attestation, {
+  withSignature(withoutSeals(attestation), {
     by: key.name,
     signature: macOf(key, signedText(sealPurpose, attestation.signed)).toString("hex")
   })
@@ -158,7 +164,7 @@ const digestLength = 64
 /** Far more than a rotation of keys and a seal need. */
 const signaturesMax = 16
 
-const rollbackIn = (value: unknown): RollbackOver | undefined =>
+export const readRollbackOver = (value: unknown): RollbackOver | undefined =>
   isRecord(value) && isText(value.epoch) && isSequence(value.sequence)
     ? { epoch: value.epoch, sequence: value.sequence }
     : undefined
@@ -166,8 +172,10 @@ const rollbackIn = (value: unknown): RollbackOver | undefined =>
 const statementIn = (row: Row): ConfigStatement | undefined => {
   const { epoch, sequence, hash, sha256, issued_at, rollback_over } = row
   const issuedAtMs = isText(issued_at) ? Date.parse(issued_at) : Number.NaN
-  const rollbackOver = rollbackIn(rollback_over)
+  const rollbackOver = readRollbackOver(rollback_over)
   const isRight =
+    // It would be covered by the purpose that is signed along.
+    row.purpose === undefined &&
     isText(hash) &&
     hash.length === hashLength &&
     isText(sha256) &&

@@ -237,8 +237,13 @@ const resolveReferences = (rows: Record<string, Array<Row>>) => {
   return { rows: resolved, faults }
 }
 
-/** True when a table holds nothing but workspaces: Kong calls that an empty configuration (`hybrid-protocol-v1.md` §6.9). */
-export const isEmptyTable = (input: Row): boolean =>
+const holdsNothingBut = (input: Row, names: ReadonlyArray<string>): boolean =>
   Object.keys(input).every(
-    (key) => envelopeKeys.has(key) || key === "workspaces" || (sectionOf(input[key]) ?? [undefined]).length === 0
+    (key) => envelopeKeys.has(key) || names.includes(key) || (sectionOf(input[key]) ?? [undefined]).length === 0
   )
+
+/** True when a table holds what every control plane has before anybody wrote anything: a workspace and the cluster's id (§14.4). */
+export const isFreshTable = (input: Row): boolean => holdsNothingBut(input, ["workspaces", "parameters"])
+
+/** True when a table holds nothing but workspaces: Kong calls that an empty configuration (`hybrid-protocol-v1.md` §6.9). */
+export const isEmptyTable = (input: Row): boolean => holdsNothingBut(input, ["workspaces"])

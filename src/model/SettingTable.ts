@@ -130,7 +130,7 @@ export const settingTable = {
   cluster_cert_key_previous: secret(
     optional(
       Type.text,
-      "The key that cluster_cert_key was before: only to read a cache that was encrypted by way of it."
+      "The key that cluster_cert_key was before: only to read a cache that was encrypted, or sealed, by way of it."
     )
   ),
   cluster_ca_cert: optional(

@@ -23,6 +23,8 @@ export const verificationFailure = (code: string): string => verification[code] 
 
 export const isVerificationFailure = (code: string): boolean => Object.hasOwn(verification, code)
 
+export const noHandshake = "no TLS handshake in time"
+
 /** What the listening side sees when a handshake fails, by OpenSSL's name for it. */
 const handshake: Readonly<Record<string, string>> = {
   ERR_SSL_HTTP_REQUEST: "plain HTTP on the TLS port",
@@ -32,7 +34,7 @@ const handshake: Readonly<Record<string, string>> = {
   ERR_SSL_UNSUPPORTED_PROTOCOL: "a TLS version older than 1.2",
   ERR_SSL_UNEXPECTED_MESSAGE: "a TLS handshake out of order",
   ERR_SSL_NO_SHARED_CIPHER: "no cipher in common",
-  ERR_TLS_HANDSHAKE_TIMEOUT: "no TLS handshake in time"
+  ERR_TLS_HANDSHAKE_TIMEOUT: noHandshake
 }
 
 /** The other side may close a connection before it has said anything, as health checks do: nobody was refused then. */

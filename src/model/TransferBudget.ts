@@ -1,10 +1,12 @@
 /**
- * How much a node gives its neighbours in a while: so many transfers at once, so many bytes a second in all, so many
- * transfers to each. Bytes are paid for after the fact, so that a configuration larger than what is saved up is given
+ * How much a node gives its neighbours in a while: so many transfers at once, in all and to each, so many bytes a second
+ * in all, so many transfers to each. Bytes are paid for after the fact, so that a configuration larger than what is saved up is given
  * as well; the next one waits until the debt is paid.
  */
 export interface TransferLimits {
   readonly atOnce: number
+  /** Of these, to one neighbour: who reads slowly must not hold them all. */
+  readonly atOnceEach: number
   /** May be given at once after a rest, and is saved up at this rate. */
   readonly burstBytes: number
   readonly bytesPerSecond: number
@@ -23,7 +25,8 @@ export type Admission =
 export interface TransferBudget {
   /** Admitted, it has begun and counts until it is ended. `nowMs` is of a clock that nobody can set. */
   readonly begin: (neighbour: string, bytes: number, nowMs: number) => Admission
-  readonly end: () => void
+  /** Of the same neighbour, once for each that was admitted. */
+  readonly end: (neighbour: string) => void
   readonly underWay: () => number
 }
 
@@ -42,9 +45,10 @@ const busy = (reason: string, seconds: number): Admission => ({
 })
 
 export const makeTransferBudget = (limits: TransferLimits): TransferBudget => {
-  const { atOnce, burstBytes, bytesPerSecond, burstTransfers, secondsPerTransfer, neighboursMax } = limits
+  const { atOnce, atOnceEach, burstBytes, bytesPerSecond, burstTransfers, secondsPerTransfer, neighboursMax } = limits
   const neighbours = new Map<string, Bucket>()
   let all: Bucket = { amount: burstBytes, atMs: Number.NEGATIVE_INFINITY }
+  const underWayTo = new Map<string, number>()
   let underWay = 0
 
   const remember = (neighbour: string, bucket: Bucket): void => {
@@ -54,8 +58,17 @@ export const makeTransferBudget = (limits: TransferLimits): TransferBudget => {
     if (neighbours.size > neighboursMax && oldest !== undefined) neighbours.delete(oldest)
   }
 
+  const countUnderWay = (neighbour: string, change: 1 | -1): void => {
+    underWay += change
+    const own = (underWayTo.get(neighbour) ?? 0) + change
+    if (own > 0) underWayTo.set(neighbour, own)
+    else underWayTo.delete(neighbour)
+  }
+
   const begin = (neighbour: string, bytes: number, nowMs: number): Admission => {
     if (underWay >= atOnce) return busy(`${underWay} transfers are under way`, 1)
+    const toOne = underWayTo.get(neighbour) ?? 0
+    if (toOne >= atOnceEach) return busy(`${toOne} transfers to this neighbour are under way`, 1)
     const known = neighbours.get(neighbour)
     const own = known === undefined ? burstTransfers : filled(known, nowMs, 1 / secondsPerTransfer, burstTransfers)
     if (own < 1) return busy("this neighbour has got it too often", (1 - own) * secondsPerTransfer)
@@ -63,15 +76,13 @@ export const makeTransferBudget = (limits: TransferLimits): TransferBudget => {
     if (saved <= 0) return busy("so much was given in the last seconds", -saved / bytesPerSecond)
     remember(neighbour, { amount: own - 1, atMs: nowMs })
     all = { amount: saved - bytes, atMs: nowMs }
-    underWay++
+    countUnderWay(neighbour, 1)
     return { _tag: "Admitted" }
   }
 
   return {
     begin,
-    end: () => {
-      underWay--
-    },
+    end: (neighbour) => countUnderWay(neighbour, -1),
     underWay: () => underWay
   }
 }

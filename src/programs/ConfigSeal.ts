@@ -126,6 +126,10 @@ const vouchFor = Effect.fnUntraced(function* (statement: ConfigStatement, keyFil
   })
 })
 
+/** Of a rollback, that in whose place it came: over the former one another one could not come. */
+const placeOf = (table: TableByHand, file: string) =>
+  table.rollbackOver === undefined ? numberOf(table, file) : Effect.succeed(table.rollbackOver)
+
 const numberOf = ({ epoch, sequence }: TableByHand, file: string) =>
   epoch === undefined || sequence === undefined
     ? Effect.fail(
@@ -150,7 +154,7 @@ const rollbackPlace = Effect.fnUntraced(function* (
   const protection = yield* CacheProtection
   const { bytes } = yield* Effect.mapError(disk.read(rollbackOver, inflatedMaxBytes), orFault(rollbackOver))
   const { bytes: newer } = yield* Effect.mapError(protection.unprotect(bytes), orFault(rollbackOver))
-  const over = yield* numberOf(yield* fromCacheFile(rollbackOver, newer), rollbackOver)
+  const over = yield* placeOf(yield* fromCacheFile(rollbackOver, newer), rollbackOver)
   return { ...(yield* numberOf(sealed, file)), rollbackOver: over }
 })
 
@@ -192,7 +196,9 @@ export const sealConfig = Effect.fn("sealConfig")(function* (file: string, optio
   const text = encodeCachedTable(sealed.content, origin)
   const gzipped = yield* compression.gzip(new TextEncoder().encode(text))
   const path = out ?? file
-  const written = yield* Effect.mapError(protection.protect(gzipped), orFault(path))
+  // What is signed is for every node, and no other one has this one's key.
+  const written =
+    options.key === undefined ? yield* Effect.mapError(protection.protect(gzipped), orFault(path)) : gzipped
   // Not beside as a node writes it, for the node may be writing.
   const target = { path, bytes: written, mode: ownerOnly, beside: `${path}.seal` }
   yield* Effect.mapError(replaceFile(disk, target), orFault(path))

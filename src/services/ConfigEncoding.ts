@@ -4,7 +4,7 @@
  * table the making is a second of the thread that carries traffic, so it is done once, whoever asks; the newest outcome
  * is kept, for as long as somebody holds its snapshot. What protects it (encryption at rest, say) comes after it.
  */
-import { Context, Data, Effect, Layer, Result } from "effect"
+import { Context, Data, Effect, Layer, Result, Semaphore } from "effect"
 import { encodeCachedTable } from "../model/CachedTable.ts"
 import { fourParts } from "../model/GatewayVersion.ts"
 import type { Snapshot } from "../model/Snapshot.ts"
@@ -60,12 +60,15 @@ export const makeConfigEncoding = (maxBytes: number) =>
       return yield* compression.gzip(inflated)
     })
 
+    /** Whoever asks while it is being made waits for that one. */
+    const oneAtATime = yield* Semaphore.make(1)
+
     const encoded = Effect.fnUntraced(function* (snapshot: Encodable) {
       const outcome = kept.get(snapshot) ?? (yield* Effect.result(encode(snapshot)))
       const mayPass = Result.isFailure(outcome) && outcome.failure.code !== undefined
       if (!mayPass) kept = new WeakMap([[snapshot, outcome]])
       return yield* Effect.fromResult(outcome)
-    })
+    }, oneAtATime.withPermit)
 
     return { encoded }
   })

@@ -45,6 +45,8 @@ export interface ConfigTrust {
   readonly takeDescribed: (raw: Row) => TableContent | undefined
   /** Whose seal that would be; `undefined` where this node has none to give. */
   readonly sealName: Effect.Effect<string | undefined>
+  /** Sees now whether the key of seals was replaced: before a stop, for the next start will know no other. */
+  readonly lookAgain: Effect.Effect<void>
   /** Each time that another key seals from then on. */
   readonly sealChanges: Stream.Stream<void>
 }
@@ -59,6 +61,7 @@ export const believing: ConfigTrust = {
     Effect.succeed(attestation?.statement.sha256 === sha256 ? attestation : undefined),
   isVouchedFor: () => Effect.succeed(true),
   sealName: Effect.succeed(undefined),
+  lookAgain: Effect.void,
   sealChanges: Stream.never,
   takeDescribed: () => undefined
 }

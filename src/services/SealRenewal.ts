@@ -5,14 +5,18 @@
 import { Effect, type Scope, Stream, SubscriptionRef } from "effect"
 import { isSeal } from "../model/ConfigStatement.ts"
 import type { Snapshot } from "../model/Snapshot.ts"
-import type { ConfigCache } from "./ConfigCache.ts"
+import { ConfigCache } from "./ConfigCache.ts"
 import { ConfigTrust } from "./ConfigTrust.ts"
 import { makeRemoteKeeper } from "./keepRemote.ts"
 import { LiveConfig } from "./LiveConfig.ts"
 import type { NodeHealth } from "./NodeHealth.ts"
 import { supervise } from "./supervise.ts"
 
-const isInCache = ({ source }: Snapshot): boolean => source === "disk" || source === "control_plane"
+/** The declarative file is never cached. */
+const isInCache = ({ source }: Snapshot): boolean => source !== "declarative_file" && source !== "empty"
+
+/** A stop waits so long for a disk that does not answer. */
+const patienceAtStop = "5 seconds"
 
 const isSealedByOther = ({ attestation }: Snapshot, name: string): boolean => {
   const seals = attestation?.signatures.filter(({ by }) => isSeal(by)) ?? []
@@ -34,6 +38,17 @@ export const keepSealed: Effect.Effect<void, never, LiveConfig | ConfigCache | N
         yield* keep({ ...snapshot })
       })
 
+    const cache = yield* ConfigCache
+
+    const lastLook = Effect.gen(function* () {
+      const before = yield* trust.sealName
+      yield* trust.lookAgain
+      const { snapshot } = yield* SubscriptionRef.get(live.state)
+      if ((yield* trust.sealName) === before || snapshot === undefined || !isInCache(snapshot)) return
+      yield* cache.write({ ...snapshot })
+    }).pipe(Effect.ignore, Effect.interruptible, Effect.timeoutOption(patienceAtStop))
+
+    yield* Effect.addFinalizer(() => lastLook)
     yield* reseal(isSealedByOther)
     yield* supervise(
       "keeping the cache under the newest seal",

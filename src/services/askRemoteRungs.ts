@@ -48,9 +48,8 @@ export const askRemoteRungs = Effect.gen(function* () {
   const ask = Effect.gen(function* () {
     for (const rung of yield* due) {
       const climb = yield* serveRung(live, rung)
-      if (climb._tag === "PassedOver") continue
-      if (climb._tag === "Serves") yield* keep(climb.applied.snapshot)
-      return
+      if (climb._tag !== "Serves") continue
+      return yield* keep(climb.applied.snapshot)
     }
   })
 

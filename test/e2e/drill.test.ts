@@ -27,11 +27,9 @@ describe("holdfast drill", () => {
   it.each(drills.map(({ name, steps }) => ({ name, steps })))(
     "$name: every promise is kept",
     async ({ name, steps }) => {
-      const startedAt = performance.now()
       const { code, output } = await run(["drill", name, "--report", folder])
       await removeKept(output)
       assert.strictEqual(code, 0, output)
-      assert.isBelow(performance.now() - startedAt, 60_000)
       for (const { title } of steps) assert.include(output, title)
       const report = await readReport(name)
       assert.isTrue(report.passed)

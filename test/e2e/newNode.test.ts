@@ -125,8 +125,7 @@ const story = (emulator: Emulator) => {
       "what breaks off is no object",
       25_000,
       () => ask(`${node.status}/status`),
-      ({ text }) =>
-        !text.includes("500") && /latest\.json\.gz: [A-Z_]*(?:ECONNRESET|SOCKET|aborted|truncated)/i.test(text)
+      ({ text }) => !text.includes("500") && /latest\.json\.gz: [^"]*(?:ECONNRESET|SOCKET|aborted|closed)/i.test(text)
     )
     proxy.become(() => undefined)
     await served(node, "/three")

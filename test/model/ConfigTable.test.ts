@@ -1,5 +1,5 @@
 import { assert, describe, it } from "vitest"
-import { decodeTable, isEmptyTable } from "../../src/model/ConfigTable.ts"
+import { decodeTable, isEmptyTable, isFreshTable } from "../../src/model/ConfigTable.ts"
 import { formatFault } from "../../src/model/Fault.ts"
 import { testCatalogue } from "../support/plugins.ts"
 import { routeId, serviceId, table } from "../support/tables.ts"
@@ -147,7 +147,10 @@ describe("config table (config-model.md §1, §3)", () => {
 
   it("calls a table of workspaces alone empty (hybrid-protocol-v1.md §6.9)", () => {
     assert.isTrue(isEmptyTable({ _format_version: "3.0", workspaces: [{ name: "default" }], routes: [], services: {} }))
-    assert.isFalse(isEmptyTable({ _format_version: "3.0", parameters: [{ key: "cluster_id", value: "x" }] }))
+    const fresh = { _format_version: "3.0", parameters: [{ key: "cluster_id", value: "x" }] }
+    assert.isFalse(isEmptyTable(fresh))
+    assert.isTrue(isFreshTable({ ...fresh, workspaces: [{ name: "default" }], routes: [] }))
+    assert.isFalse(isFreshTable({ ...fresh, services: [{ host: "h" }] }))
   })
 
   it.each([

@@ -6,6 +6,7 @@ import { holds } from "../support/property.ts"
 
 const limits: TransferLimits = {
   atOnce: 2,
+  atOnceEach: 100,
   burstBytes: 100,
   bytesPerSecond: 10,
   burstTransfers: 3,
@@ -23,8 +24,24 @@ describe("a budget of transfers", () => {
       [begun(budget, "a", 1, 0), begun(budget, "b", 1, 0), begun(budget, "c", 1, 0)],
       [true, true, false]
     )
-    budget.end()
+    budget.end("a")
     assert.isTrue(begun(budget, "c", 1, 0))
+  })
+
+  it("lets so many of them be of one neighbour, and the others have the rest", () => {
+    const budget = makeTransferBudget({ ...limits, atOnce: 4, atOnceEach: 2 })
+    assert.isTrue(begun(budget, "a", 1, 0) && begun(budget, "a", 1, 0))
+    assert.deepEqual(budget.begin("a", 1, 0), {
+      _tag: "Busy",
+      reason: "2 transfers to this neighbour are under way",
+      retryAfterSeconds: 1
+    })
+    assert.isTrue(begun(budget, "b", 1, 0))
+    budget.end("b")
+    assert.isFalse(begun(budget, "a", 1, 0))
+    budget.end("a")
+    assert.isTrue(begun(budget, "a", 1, 0))
+    assert.strictEqual(budget.underWay(), 2)
   })
 
   it("gives each neighbour so many, and says when the next may come", () => {
@@ -60,7 +77,7 @@ describe("a budget of transfers", () => {
       for (const { who, bytes, afterMs } of taken) {
         nowMs += afterMs
         if (!begun(budget, String(who), bytes, nowMs)) continue
-        budget.end()
+        budget.end(String(who))
         given += bytes
         transfers.set(who, (transfers.get(who) ?? 0) + 1)
         assert.isAtMost(given, 100 + (nowMs / 1_000) * 10 + 80)

@@ -9,6 +9,8 @@ import * as NodeDisk from "../../src/layers/NodeDisk.ts"
 import * as TraditionalCompatibleRouter from "../../src/layers/TraditionalCompatibleRouter.ts"
 import * as ZlibCompression from "../../src/layers/ZlibCompression.ts"
 import { hashTable } from "../../src/model/ConfigHash.ts"
+import { orderOf } from "../../src/model/ConfigOrder.ts"
+import { readAttestation } from "../../src/model/ConfigStatement.ts"
 import { formatFault } from "../../src/model/Fault.ts"
 import { version } from "../../src/model/version.ts"
 import { type SealOptions, sealConfig } from "../../src/programs/ConfigSeal.ts"
@@ -256,6 +258,17 @@ describe("holdfast config seal, for nodes that believe by keys", () => {
         assert.deepInclude((yield* content(out))._holdfast as object, { epoch, sequence: 5 })
         assert.isTrue(yield* believes(yield* read(out), 7))
         assert.isFalse(yield* believes(yield* read(out), 8), "a rollback over something older than what it has seen")
+        const again = join(folder, "again.gz")
+        yield* TestClock.setTime(now + 1_000)
+        yield* seal(older, again, { key, rollbackOver: out })
+        const statements = yield* Effect.forEach([out, again], (file) =>
+          Effect.map(content(file), ({ _holdfast }) => readAttestation(_holdfast)?.statement ?? assert.fail("none"))
+        )
+        const [first, second] = statements
+        assert.deepEqual(second?.rollbackOver, { epoch, sequence: 7 }, "over what the first one was over")
+        const order =
+          first === undefined || second === undefined ? undefined : orderOf({ ...second, sha256: "other" }, first)
+        assert.strictEqual(order, "newer", "and the later one of the two")
         yield* seal(older, out, { key })
         assert.isTrue(yield* believes(yield* read(out), 8), "given out now, it is the newest")
       })

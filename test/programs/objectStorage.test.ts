@@ -100,6 +100,32 @@ describe("object storage between whole nodes", () => {
     }).pipe(Effect.scoped, Effect.timeout("30 seconds"))
   )
 
+  it.live("a control plane that comes up with an empty store takes nobody's configuration away", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const folder = yield* temporaryFolder
+      const exporting = {
+        cluster_fallback_config_storage: `file://${folder}`,
+        cluster_fallback_config_export: "on",
+        cluster_fallback_config_export_delay: "0"
+      }
+      const latest = Effect.promise(() => readFile(join(folder, "latest.json.gz")))
+      yield* Effect.gen(function* () {
+        const { services, routes } = table("/a")
+        yield* call("POST", "/config", { _format_version: "3.0", services, routes })
+        yield* eventually(isThere(folder, "latest.json.gz"))
+      }).pipe(Effect.provide(memoryControlPlane(pair, exporting)))
+      const good = yield* latest
+      yield* Effect.gen(function* () {
+        // Far longer than its first export takes.
+        yield* Effect.sleep("1 second")
+        assert.deepEqual(yield* latest, good)
+        yield* call("POST", "/services", { name: "s", host: "example.com" })
+        yield* eventually(Effect.map(latest, (bytes) => !bytes.equals(good)))
+      }).pipe(Effect.provide(memoryControlPlane(pair, exporting)))
+    }).pipe(Effect.scoped, Effect.timeout("30 seconds"))
+  )
+
   it.live("a data plane exports what its control plane gave, and says so", () =>
     Effect.gen(function* () {
       const pair = yield* clusterCertificate

@@ -57,7 +57,7 @@ export const numbered = (sequence: number, given: Partial<Offer> = {}, statement
 }
 
 export interface TrustingStart {
-  readonly given?: Partial<Record<SettingName, string>>
+  readonly given?: Partial<Record<SettingName, string | undefined>>
   /** PEM of the cluster's key when the node starts; none unless told. */
   readonly cluster?: string | undefined
 }
@@ -72,7 +72,11 @@ export const startTrusting = Effect.fnUntraced(function* (
 ) {
   const replaced = yield* PubSub.unbounded<string>()
   const events: Array<LoggedEvent> = []
-  const settings = { ...joined, prefix, ...given }
+  const settings = Object.fromEntries(
+    Object.entries({ ...joined, prefix, ...given }).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, value]]
+    )
+  )
   const clusterKeys = Layer.succeed(ClusterKeys, {
     current: Effect.succeed(cluster),
     changes: Stream.fromPubSub(replaced)

@@ -31,7 +31,9 @@ export const generous = {
   ...HttpsPeerListener.peerListenerLimits,
   burstTransfers: 1_000,
   burstBytes: Number.MAX_SAFE_INTEGER,
-  atOnce: 100
+  atOnce: 100,
+  atOnceEach: 100,
+  connectionsPerAddressMax: 64
 }
 
 /** `encoding` in place of the real one: bytes that no gzip makes smaller, say. */
@@ -94,6 +96,8 @@ export interface Question {
   readonly path?: string
   readonly headers?: Record<string, string>
   readonly servername?: string
+  /** From where it is asked; 127.0.0.1 unless given. */
+  readonly localAddress?: string
   /** Reads nothing of the body until the connection is over. */
   readonly isSlow?: boolean
   /** Told when the answer begins. */
@@ -112,6 +116,7 @@ export const askPeer = (question: Question): Effect.Effect<Asked, string> =>
         path,
         headers,
         agent: false,
+        localAddress: question.localAddress ?? "127.0.0.1",
         ca: trusted.cert,
         servername: question.servername ?? sharedServerName,
         checkServerIdentity: () => undefined,

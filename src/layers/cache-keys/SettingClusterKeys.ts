@@ -4,10 +4,10 @@
  */
 import { Effect, Layer, Stream } from "effect"
 import { ClusterKeys } from "../../services/ClusterKeys.ts"
+import { pemOf } from "../../services/clusterKeyFiles.ts"
 import { Disk } from "../../services/Disk.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
-import { pemOf } from "./keySources.ts"
 
 export const layer: Layer.Layer<ClusterKeys, StartError, Settings | Disk> = Layer.effect(
   ClusterKeys,

@@ -9,11 +9,12 @@ import { inlinePem } from "../../model/Pem.ts"
 import type { SettingName } from "../../model/SettingTable.ts"
 import { CacheKeys, type KnownKeys } from "../../services/CacheKeys.ts"
 import { ClusterKeys } from "../../services/ClusterKeys.ts"
+import { keyOfNextStart, pemOf } from "../../services/clusterKeyFiles.ts"
 import { Disk } from "../../services/Disk.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
 import { supervise } from "../../services/supervise.ts"
-import { keyOfNextStart, keyOfPem, keysOfFile, pemOf } from "./keySources.ts"
+import { keyOfPem, keysOfFile } from "./keySources.ts"
 
 type Keys = ReadonlyArray<CacheKey>
 

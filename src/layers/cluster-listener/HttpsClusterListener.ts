@@ -27,14 +27,8 @@ import type { TelemetryStore } from "../../services/control/TelemetryStore.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
 import { supervise } from "../../services/supervise.ts"
-import {
-  type Admission,
-  admissionBy,
-  createMutualTlsServer,
-  followCredentials,
-  openServer,
-  plainIp
-} from "./mutualTls.ts"
+import { plainIp } from "./boundConnections.ts"
+import { type Admission, admissionBy, createMutualTlsServer, followCredentials, openServer } from "./mutualTls.ts"
 import type { RevocationCheck } from "./ocsp/Revocation.ts"
 import { makePeer, type PeerIdentity } from "./Peer.ts"
 import { makeRefusalLog, type RefusalLog } from "./RefusalLog.ts"

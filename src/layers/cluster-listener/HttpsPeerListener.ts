@@ -10,6 +10,7 @@ import type { TLSSocket } from "node:tls"
 import { Effect, FiberSet, Layer, MutableRef, SubscriptionRef } from "effect"
 import { commonNameFaults } from "../../model/ClusterTls.ts"
 import { peerConfigPath, peerHeaders } from "../../model/PeerStanding.ts"
+import type { SettingValues } from "../../model/SettingTable.ts"
 import { makeTransferBudget, type TransferLimits } from "../../model/TransferBudget.ts"
 import { messageOf } from "../../model/thrown.ts"
 import { ClusterIdentity } from "../../services/ClusterIdentity.ts"
@@ -22,21 +23,14 @@ import { type PeerCounts, PeerListener } from "../../services/PeerListener.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
 import { supervise } from "../../services/supervise.ts"
-import {
-  type Admission,
-  admissionBy,
-  createMutualTlsServer,
-  followCredentials,
-  openServer,
-  plainIp
-} from "./mutualTls.ts"
+import { type ConnectionBounds, plainIp } from "./boundConnections.ts"
+import { type Admission, admissionBy, createMutualTlsServer, followCredentials, openServer } from "./mutualTls.ts"
+import { makeRememberVerdicts } from "./ocsp/rememberVerdicts.ts"
 import { answerBytes, answerHead, answerReason } from "./peers/answer.ts"
 import { makeGivenConfig } from "./peers/givenConfig.ts"
 import { makeRefusalLogOf, type Refusal } from "./RefusalLog.ts"
 
-export interface PeerListenerLimits extends TransferLimits {
-  /** Of each address; what comes beyond is dropped before its handshake. */
-  readonly connectionsMax: number
+export interface PeerListenerLimits extends TransferLimits, ConnectionBounds {
   /** For the handshake, for the headers, and for nothing going either way. */
   readonly silenceMs: number
   /** For the whole of a transfer, however slowly it goes on. */
@@ -47,15 +41,20 @@ const mebibyte = 1_048_576
 
 export const peerListenerLimits: PeerListenerLimits = {
   atOnce: 4,
+  atOnceEach: 2,
   burstBytes: 32 * mebibyte,
   bytesPerSecond: 8 * mebibyte,
   burstTransfers: 4,
   secondsPerTransfer: 5,
   neighboursMax: 1_000,
   connectionsMax: 64,
+  connectionsPerAddressMax: 8,
   silenceMs: 5_000,
   transferMs: 30_000
 }
+
+/** What can't be written down now: want of memory may be over in the next round of whoever asks. */
+const troubleRetrySeconds = "10"
 
 /** How often Node looks for connections that are late. */
 const lateCheckMs = 1_000
@@ -65,12 +64,24 @@ const mediaType = { "content-type": "application/gzip" }
 const namesEtag = (header: string | undefined, etag: string): boolean =>
   header?.split(",").some((each) => each.trim() === "*" || each.trim().replace(/^W\//, "") === etag) === true
 
+/**
+ * Whom the budget counts as one. Behind one address translation there may be many, told apart by their certificates where each
+ * has its own; and many may show one, told apart by their addresses.
+ */
+const neighbourBy =
+  ({ cluster_mtls }: SettingValues) =>
+  (socket: TLSSocket): string => {
+    const ip = plainIp(socket)
+    return cluster_mtls === "shared" ? ip : `${ip} ${socket.getPeerX509Certificate()?.fingerprint256}`
+  }
+
 type Counted = Exclude<keyof PeerCounts, "addresses">
 
 const makeAnswer = Effect.fnUntraced(function* (limits: PeerListenerLimits, count: (what: Counted) => void) {
   const { nodeId } = yield* Identity
   const givenConfig = yield* makeGivenConfig
   const budget = makeTransferBudget(limits)
+  const neighbourOf = neighbourBy(yield* Settings)
   let toldOf: string | undefined
 
   const tellOnce = (hash: string) =>
@@ -87,7 +98,8 @@ const makeAnswer = Effect.fnUntraced(function* (limits: PeerListenerLimits, coun
     headers: Readonly<Record<string, string>>,
     bytes: Uint8Array
   ) {
-    const admission = budget.begin(plainIp(request.socket), bytes.length, yield* monotonicMs)
+    const neighbour = neighbourOf(request.socket as TLSSocket)
+    const admission = budget.begin(neighbour, bytes.length, yield* monotonicMs)
     if (admission._tag === "Busy") {
       count("busy")
       answerReason(response, 503, admission.reason, { "retry-after": String(admission.retryAfterSeconds), ...headers })
@@ -95,7 +107,7 @@ const makeAnswer = Effect.fnUntraced(function* (limits: PeerListenerLimits, coun
     }
     const isWhole = yield* Effect.ensuring(
       Effect.andThen(tellOnce(hash), answerBytes(response, { ...headers, ...mediaType }, bytes, limits.transferMs)),
-      Effect.sync(budget.end)
+      Effect.sync(() => budget.end(neighbour))
     )
     count(isWhole ? "given" : "cutOff")
   })
@@ -109,7 +121,9 @@ const makeAnswer = Effect.fnUntraced(function* (limits: PeerListenerLimits, coun
     const given = yield* givenConfig
     if (given._tag !== "Given") {
       count("nothing")
-      return answerReason(response, given._tag === "Nothing" ? 404 : 503, given.reason, own)
+      return given._tag === "Nothing"
+        ? answerReason(response, 404, given.reason, own)
+        : answerReason(response, 503, given.reason, { "retry-after": troubleRetrySeconds, ...own })
     }
     const headers = { ...own, ...given.headers, etag: given.etag }
     const isKnown = namesEtag(request.headers["if-none-match"], given.etag)
@@ -142,6 +156,7 @@ const listenOn = Effect.fnUntraced(function* (limits: PeerListenerLimits) {
   const admission = MutableRef.make<Admission>(admissionBy(settings, own))
   const logRefusal = yield* makeRefusalLogOf(Effect.logWarning("neighbour refused"))
   const answer = yield* makeAnswer(limits, count)
+  const remembered = makeRememberVerdicts()
 
   const refused = (refusal: Refusal): void => {
     count("refused")
@@ -150,8 +165,8 @@ const listenOn = Effect.fnUntraced(function* (limits: PeerListenerLimits) {
 
   const answerUnlessRevoked = Effect.fnUntraced(function* (request: IncomingMessage, response: ServerResponse) {
     const ip = plainIp(request.socket)
-    const { checkRevocation } = MutableRef.get(admission)
-    const reason = yield* checkRevocation?.(request.socket as TLSSocket) ?? Effect.void
+    const { checkRevocation: check } = MutableRef.get(admission)
+    const reason = check === undefined ? undefined : yield* remembered(check, request.socket as TLSSocket)
     if (reason === undefined) return yield* answer(request, response)
     refused({ ip, reason })
     request.socket.destroy()
@@ -170,15 +185,19 @@ const listenOn = Effect.fnUntraced(function* (limits: PeerListenerLimits) {
 
   const makeServer = () => {
     const server = createMutualTlsServer(
-      { admission, refused, counterRefusal: "the neighbour refused this node's certificate or TLS" },
       {
-        handshakeTimeout: limits.silenceMs,
+        admission,
+        refused,
+        counterRefusal: "the neighbour refused this node's certificate or TLS",
+        bounds: limits,
+        handshakeMs: limits.silenceMs
+      },
+      {
         headersTimeout: limits.silenceMs,
         requestTimeout: limits.silenceMs,
         connectionsCheckingInterval: lateCheckMs
       }
     )
-    server.maxConnections = limits.connectionsMax
     server.maxRequestsPerSocket = 1
     // Destroys what neither says nor takes anything, in the middle of a transfer as well.
     server.timeout = limits.silenceMs

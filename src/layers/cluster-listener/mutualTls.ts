@@ -4,17 +4,18 @@
  */
 import { constants } from "node:crypto"
 import { createServer, type Server, type ServerOptions } from "node:https"
-import type { AddressInfo, Socket } from "node:net"
+import type { AddressInfo } from "node:net"
 import type { Duplex } from "node:stream"
 import type { SecureContextOptions } from "node:tls"
 import { Effect, MutableRef, Stream, SubscriptionRef } from "effect"
 import { listenFault } from "../../model/listenFault.ts"
 import type { SettingName, SettingValues } from "../../model/SettingTable.ts"
 import type { HostPort, ListenAddress } from "../../model/SettingTypes.ts"
-import { handshakeFailure } from "../../model/TlsFailure.ts"
+import { handshakeFailure, noHandshake } from "../../model/TlsFailure.ts"
 import { type ClusterCredentials, ClusterIdentity } from "../../services/ClusterIdentity.ts"
 import { Settings } from "../../services/Settings.ts"
 import { StartError } from "../../services/StartError.ts"
+import { boundConnections, type ConnectionBounds, plainIp } from "./boundConnections.ts"
 import { type CertificateCheck, certificateCheck } from "./clientCertificate.ts"
 import { type RevocationCheck, revocationCheck } from "./ocsp/Revocation.ts"
 import type { Refusal } from "./RefusalLog.ts"
@@ -45,22 +46,27 @@ export const admissionBy = (settings: SettingValues, own: ClusterCredentials): A
   checkRevocation: revocationCheck(settings, own)
 })
 
-export const plainIp = (socket: Socket): string => (socket.remoteAddress ?? "").replace(/^::ffff:/i, "")
-
 export interface Gate {
   readonly admission: MutableRef.MutableRef<Admission>
   readonly refused: (refusal: Refusal) => void
   /** How it is told that whoever dialled refuses us. */
   readonly counterRefusal?: string
+  /** Unless given, connections are not counted. */
+  readonly bounds?: ConnectionBounds
+  readonly handshakeMs?: number
+}
+
+const unbounded: ConnectionBounds = {
+  connectionsMax: Number.POSITIVE_INFINITY,
+  connectionsPerAddressMax: Number.POSITIVE_INFINITY
 }
 
 /** What is asked over its connections comes from who was let in, but for a revocation, which the caller asks for. */
 export const createMutualTlsServer = (
-  { admission, refused, counterRefusal }: Gate,
+  { admission, refused, counterRefusal, bounds = unbounded, handshakeMs = handshakeTimeoutMs }: Gate,
   options: ServerOptions = {}
 ): Server => {
   const server = createServer({
-    handshakeTimeout: handshakeTimeoutMs,
     headersTimeout: handshakeTimeoutMs,
     requestTimeout: handshakeTimeoutMs,
     ...options,
@@ -68,6 +74,8 @@ export const createMutualTlsServer = (
     requestCert: true,
     rejectUnauthorized: false
   })
+  const late = (ip: string) => refused({ ip, reason: noHandshake })
+  boundConnections(server, { handshakeMs, late, bounds })
   server.on("secureConnection", (socket) => {
     const problem = MutableRef.get(admission).check(socket)
     if (problem === undefined) return

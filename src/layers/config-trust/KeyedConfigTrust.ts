@@ -9,8 +9,8 @@
  * Without `config_trust_keys` everything is believed, and what a control plane gave is sealed all the same, so that the
  * keys may be set during an outage.
  */
-import { Effect, Layer } from "effect"
-import { mayReplace, type Standing, showStanding } from "../../model/ConfigOrder.ts"
+import { Effect, Layer, Semaphore } from "effect"
+import { isBehind, mayReplace, type Standing, showStanding } from "../../model/ConfigOrder.ts"
 import { type Attestation, attestationOf, isSeal, sealedBy, verification } from "../../model/ConfigStatement.ts"
 import type { Row } from "../../model/Entity.ts"
 import type { Fault } from "../../model/Fault.ts"
@@ -50,6 +50,7 @@ const make = Effect.gen(function* () {
 
   let newest: Standing | undefined
   let isLoaded = !isKept
+  let toldReason: string | undefined
 
   const tellUnusable = (reason: string) =>
     Effect.logWarning("the newest configuration that was seen is not known any more").pipe(
@@ -61,9 +62,12 @@ const make = Effect.gen(function* () {
     if (isLoaded) return newest
     const found = yield* readNewest(disk, settings.prefix, sealKeys.all())
     if (isLoaded) return newest
-    isLoaded = true
-    if (found._tag === "Known") newest = found.standing
-    if (found._tag === "Unusable") yield* tellUnusable(found.reason)
+    // What can't be read now is asked for again: it may be there.
+    isLoaded = found._tag !== "Unreadable"
+    if (found._tag === "Known" && (newest === undefined || isBehind(newest, found.standing))) newest = found.standing
+    const reason = found._tag === "Unusable" || found._tag === "Unreadable" ? found.reason : undefined
+    if (reason !== undefined && reason !== toldReason) yield* tellUnusable(reason)
+    toldReason = reason
     return newest
   })
 
@@ -104,21 +108,24 @@ const make = Effect.gen(function* () {
   /** Signed by somebody at hand, and unchanged since. */
   const judgeAttestation = Effect.fnUntraced(function* (
     attestation: Attestation | undefined,
-    sha256: Effect.Effect<string>,
+    { hash, sha256 }: { readonly hash?: string | undefined; readonly sha256: Effect.Effect<string> },
     isRequired: boolean
   ) {
     const verdict = attestation === undefined ? undefined : verification(attestation, keys())
     if (attestation === undefined || verdict === undefined || verdict._tag === "unknown")
       return isRequired ? unsigned(attestation) : undefined
     if (verdict._tag === "invalid") return altered(verdict.by)
-    return (yield* sha256) === attestation.statement.sha256 ? undefined : altered(verdict.by)
+    const { statement } = attestation
+    // Under another name it would pass for what that name stands for.
+    const isNamedSo = hash === undefined || hash === statement.hash
+    return isNamedSo && (yield* sha256) === statement.sha256 ? undefined : altered(verdict.by)
   })
 
   const judgeSignatures = (offer: Offer, isRequired: boolean) =>
-    judgeAttestation(offer.attestation, digestOf(offer), isRequired)
+    judgeAttestation(offer.attestation, { hash: offer.hash, sha256: digestOf(offer) }, isRequired)
 
   const judgeUnread: ConfigTrust["judgeUnread"] = (attestation, sha256) =>
-    isOn ? judgeAttestation(attestation, sha256, true) : Effect.succeed(undefined)
+    isOn ? judgeAttestation(attestation, { sha256 }, true) : Effect.succeed(undefined)
 
   const judgeAge = ({ attestation }: Offer, seen: Standing | undefined): Distrust | undefined => {
     if (attestation === undefined || seen === undefined || mayReplace(attestation.statement, seen)) return undefined
@@ -140,14 +147,18 @@ const make = Effect.gen(function* () {
       issuedAtMs: snapshot.issuedAtMs ?? snapshot.receivedAtMs
     }
 
+  const oneAtATime = yield* Semaphore.make(1)
+
   const keep = (standing: Standing) =>
-    writeNewest(disk, settings.prefix, standing, sealKeys.newest()).pipe(
-      Effect.catch(({ message }) =>
-        Effect.logWarning("which configuration is the newest can't be kept").pipe(
-          Effect.annotateLogs({ file: newestFile(settings.prefix), cause: message })
+    oneAtATime
+      .withPermit(writeNewest(disk, settings.prefix, standing, sealKeys.newest()))
+      .pipe(
+        Effect.catch(({ message }) =>
+          Effect.logWarning("which configuration is the newest can't be kept").pipe(
+            Effect.annotateLogs({ file: newestFile(settings.prefix), cause: message })
+          )
         )
       )
-    )
 
   const kept: ConfigTrust["kept"] = (snapshot) =>
     isKept && snapshot.source !== "declarative_file" ? keep(standingOf(snapshot)) : Effect.void
@@ -157,10 +168,14 @@ const make = Effect.gen(function* () {
       if (!isOn || snapshot.source === "declarative_file") return Effect.void
       const before = newest
       const now = standingOf(snapshot)
+      // The same content under an older number must not let in what lies between the two.
+      if (snapshot.source !== "control_plane" && before !== undefined && isBehind(now, before)) return Effect.void
       newest = now
-      isLoaded = true
+      isLoaded ||= snapshot.source === "control_plane"
       // It is on the disk already: nobody will say so once more.
-      return snapshot.source === "disk" && before?.sha256 !== now.sha256 ? kept(snapshot) : Effect.void
+      const isNews = snapshot.source === "disk" && before?.sha256 !== now.sha256
+      // Beside whoever applies, and whoever stops: the disk may never answer.
+      return isNews ? Effect.asVoid(Effect.forkDetach(kept(snapshot))) : Effect.void
     })
 
   const attest: ConfigTrust["attest"] = (snapshot, { sha256 }) =>
@@ -171,7 +186,9 @@ const make = Effect.gen(function* () {
       if (own !== undefined && verdict?._tag === "verified")
         // A seal under a former key is this node's word still, and is given anew.
         return key === undefined || !isSeal(verdict.by) ? own : sealedBy(own, key)
-      if (key === undefined || snapshot.source !== "control_plane") return own
+      // What vouches for something else is no reason to vouch for this.
+      const isAboutOther = own === undefined && snapshot.attestation !== undefined
+      if (key === undefined || snapshot.source !== "control_plane" || isAboutOther) return own
       const { epoch, sequence, hash, issuedAtMs, receivedAtMs } = snapshot
       const numbered = { ...(epoch === undefined ? {} : { epoch }), ...(sequence === undefined ? {} : { sequence }) }
       return sealedBy(own ?? attestationOf({ ...numbered, hash, sha256, issuedAtMs: issuedAtMs ?? receivedAtMs }), key)
@@ -191,6 +208,7 @@ const make = Effect.gen(function* () {
     isVouchedFor,
     sealName,
     takeDescribed,
+    lookAgain: sealKeys.lookAgain,
     sealChanges: sealKeys.changes
   }
 })

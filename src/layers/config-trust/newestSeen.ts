@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { canonicalJson } from "../../model/CanonicalJson.ts"
 import type { Standing } from "../../model/ConfigOrder.ts"
-import { macOf, type SealKey } from "../../model/ConfigStatement.ts"
+import { macOf, readRollbackOver, type SealKey } from "../../model/ConfigStatement.ts"
 import { isRecord, type Row } from "../../model/Entity.ts"
 import { type Disk, replaceFile } from "../../services/Disk.ts"
 
@@ -17,20 +17,25 @@ export const newestFile = (prefix: string): string => join(prefix, "newest.kept"
 const fileMaxBytes = 64 * 1024
 const ownerOnly = 0o600
 
-const rowOf = ({ epoch, sequence, issuedAtMs, sha256 }: Standing): Row => ({
+const rowOf = ({ epoch, sequence, issuedAtMs, sha256, rollbackOver }: Standing): Row => ({
   ...(epoch === undefined ? {} : { epoch }),
   ...(sequence === undefined ? {} : { sequence }),
   ...(issuedAtMs === undefined ? {} : { issued_at: new Date(issuedAtMs).toISOString() }),
-  ...(sha256 === undefined ? {} : { sha256 })
+  ...(sha256 === undefined ? {} : { sha256 }),
+  ...(rollbackOver === undefined
+    ? {}
+    : { rollback_over: { epoch: rollbackOver.epoch, sequence: rollbackOver.sequence } })
 })
 
-const standingOf = ({ epoch, sequence, issued_at, sha256 }: Row): Standing => {
+const standingOf = ({ epoch, sequence, issued_at, sha256, rollback_over }: Row): Standing => {
+  const rollbackOver = readRollbackOver(rollback_over)
   const issuedAtMs = typeof issued_at === "string" ? Date.parse(issued_at) : Number.NaN
   return {
     ...(typeof epoch === "string" ? { epoch } : {}),
     ...(typeof sequence === "number" ? { sequence } : {}),
     ...(Number.isNaN(issuedAtMs) ? {} : { issuedAtMs }),
-    ...(typeof sha256 === "string" ? { sha256 } : {})
+    ...(typeof sha256 === "string" ? { sha256 } : {}),
+    ...(rollbackOver === undefined ? {} : { rollbackOver })
   }
 }
 
@@ -63,6 +68,8 @@ export type KeptNewest =
   | { readonly _tag: "None" }
   /** It is there and says nothing that could be believed. */
   | { readonly _tag: "Unusable"; readonly reason: string }
+  /** Nobody knows what it says: the disk says no. */
+  | { readonly _tag: "Unreadable"; readonly reason: string }
 
 export const readNewest = (
   disk: Disk["Service"],
@@ -78,7 +85,7 @@ export const readNewest = (
       return { _tag: "Known", standing: standingOf(row) }
     },
     onFailure: ({ code, message }): KeptNewest =>
-      code === "ENOENT" ? { _tag: "None" } : { _tag: "Unusable", reason: message }
+      code === "ENOENT" ? { _tag: "None" } : { _tag: "Unreadable", reason: message }
   })
 
 export const writeNewest = (disk: Disk["Service"], prefix: string, standing: Standing, key: SealKey | undefined) => {

@@ -3,6 +3,7 @@ import { Effect, PubSub, Stream } from "effect"
 import { type SealKey, sealKeyFromCluster } from "../../model/ConfigStatement.ts"
 import { inlinePem } from "../../model/Pem.ts"
 import { ClusterKeys } from "../../services/ClusterKeys.ts"
+import { keyOfNextStart } from "../../services/clusterKeyFiles.ts"
 import { Disk } from "../../services/Disk.ts"
 import { Settings } from "../../services/Settings.ts"
 import { supervise } from "../../services/supervise.ts"
@@ -30,7 +31,7 @@ const previousKey = Effect.fnUntraced(function* (setting: string | undefined) {
 
 /** The newest first; that one seals, all of them are known. */
 export const followSealKeys = Effect.gen(function* () {
-  const { cluster_cert_key_previous } = yield* Settings
+  const { cluster_cert: cert, cluster_cert_key: key, cluster_cert_key_previous } = yield* Settings
   const { current, changes } = yield* ClusterKeys
   const pem = yield* current
   const newest = pem === undefined ? undefined : keyOf(pem)
@@ -46,5 +47,17 @@ export const followSealKeys = Effect.gen(function* () {
     })
   yield* supervise("following the key of seals", Effect.andThen(Stream.runForEach(changes, take), Effect.never))
   const seals = newest !== undefined
-  return { all: () => known, newest: () => (seals ? known[0] : undefined), changes: Stream.fromPubSub(replaced) }
+  /** Before a stop, for the next start will know no other key (`CacheKeys.lookAgain`). */
+  const lookAgain =
+    !seals || key === undefined || inlinePem(key) !== undefined
+      ? Effect.void
+      : Effect.flatMap(keyOfNextStart(yield* Disk, { cert, key }), (text) =>
+          text === undefined ? Effect.void : take(text)
+        )
+  return {
+    lookAgain,
+    all: () => known,
+    newest: () => (seals ? known[0] : undefined),
+    changes: Stream.fromPubSub(replaced)
+  }
 })

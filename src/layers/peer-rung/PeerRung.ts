@@ -18,6 +18,7 @@ import { readEnvelope } from "../../services/readEnvelope.ts"
 import { Settings } from "../../services/Settings.ts"
 import { TrustedClock } from "../../services/TrustedClock.ts"
 import { type Ask, askPeers, etagOf, nothingFrom, notWorth, type StandingPeer } from "./askPeers.ts"
+import { makeBackOff } from "./backOff.ts"
 import { type FoundPeers, makeFindPeers } from "./findPeers.ts"
 import { makePeerRequest, PeerFailed } from "./peerRequest.ts"
 import { makeRefusedBefore } from "./refusedBefore.ts"
@@ -28,6 +29,8 @@ const transferLimitMs = 15_000
 const transfersMax = 4
 /** After this, what may serve another day is tried again, and who broke off is asked first again. */
 const forgetMs = 300_000
+/** After what did not come to serve, whatever the neighbour has by then. */
+const backOffTimes = { firstMs: 10_000, maxMs: 300_000 }
 const shownNotes = 8
 
 const nothing = (notes: ReadonlyArray<string>): RungAnswer => {
@@ -52,6 +55,7 @@ export const makePeerRung = Effect.fnUntraced(function* (findPeers: Effect.Effec
   const maxBytes = peerBodyMaxBytes(settings)
   const refused = makeRefusedBefore()
   const troubled = makeRefusedBefore()
+  const backOff = makeBackOff(backOffTimes)
 
   const fetch = Effect.fnUntraced(function* ({ peer }: StandingPeer) {
     // Until it has succeeded, also if nobody waits for the end: others come first the next time.
@@ -71,8 +75,10 @@ export const makePeerRung = Effect.fnUntraced(function* (findPeers: Effect.Effec
       const got = yield* Effect.result(fetch(first))
       if (got._tag === "Failure") return yield* goOn(got.failure.message)
       const { bytes, etag } = got.success
-      // Unless it comes to serve, it is not fetched again for a while.
-      refused.add(name, etag, (yield* monotonicMs) + forgetMs)
+      // Unless it comes to serve, it is not fetched again for a while, and nothing else of that neighbour for a shorter one.
+      const atMs = yield* monotonicMs
+      refused.add(name, etag, atMs + forgetMs)
+      backOff.lengthen(name, atMs)
       const origin = { source: "peer", place: name, nowMs: yield* nowMs } as const
       const read = yield* readEnvelope(bytes, origin).pipe(Effect.provideContext(context), Effect.result)
       const forGood = Effect.sync(() => refused.add(name, etag, Number.POSITIVE_INFINITY))
@@ -88,7 +94,10 @@ export const makePeerRung = Effect.fnUntraced(function* (findPeers: Effect.Effec
       return {
         _tag: "Candidate",
         offer: read.success,
-        served: Effect.sync(() => refused.forget(name)),
+        served: Effect.sync(() => {
+          refused.forget(name)
+          backOff.forget(name)
+        }),
         refused: ({ mayServeYet }: ConfigRejected) =>
           Effect.andThen(mayServeYet === true ? Effect.void : forGood, goOn("what it has is refused"))
       }
@@ -99,13 +108,15 @@ export const makePeerRung = Effect.fnUntraced(function* (findPeers: Effect.Effec
     const names = new Set(found.peers.map(({ name }) => name))
     refused.keepOnly(names)
     troubled.keepOnly(names)
+    backOff.keepOnly(names)
     const { standing, notes } = yield* askPeers(ask, found.peers, nodeId)
     const serving = yield* SubscriptionRef.get(state)
     const atMs = yield* monotonicMs
-    const judged = standing.map((each) => ({
-      each,
-      note: refused.has(each.peer.name, each.etag, atMs) ? "what it has was refused before" : notWorth(each, serving)
-    }))
+    const refusedNote = ({ peer: { name }, etag }: StandingPeer): string | undefined => {
+      if (refused.has(name, etag, atMs)) return "what it has was refused before"
+      return backOff.isOn(name, atMs) ? "what it had was refused; what it has now is fetched later" : undefined
+    }
+    const judged = standing.map((each) => ({ each, note: refusedNote(each) ?? notWorth(each, serving) }))
     const worth = judged.flatMap(({ each, note }) => (note === undefined ? [each] : []))
     const isTroubled = ({ peer }: StandingPeer) => troubled.has(peer.name, "", atMs)
     return yield* next({

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto"
 import { Data, Effect } from "effect"
 import { readOrigin } from "../../model/CachedTable.ts"
 import type { Standing } from "../../model/ConfigOrder.ts"
-import { isEmptyTable } from "../../model/ConfigTable.ts"
+import { isFreshTable } from "../../model/ConfigTable.ts"
 import { type EnvelopeParts, plainTable, splitEnvelope } from "../../model/EnvelopeParts.ts"
 import { contentTypes, latestKeys, type ScopeKeys, versionKeys } from "../../model/StorageKeys.ts"
 import { Compression, inflatedMaxBytes } from "../Compression.ts"
@@ -100,7 +100,7 @@ export const makeExportOnce = Effect.fnUntraced(function* (store: ObjectStore) {
     const prepared: Prepared = {
       parts,
       standing,
-      isEmpty: isEmptyTable(snapshot.raw),
+      isEmpty: isFreshTable(snapshot.raw),
       envelope: yield* protectOnce(bytes)
     }
     return prepared

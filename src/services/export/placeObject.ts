@@ -25,7 +25,7 @@ export interface PlacedObject {
 export interface DatedObject<R> extends PlacedObject {
   readonly standing: Standing
   readonly judge: (bytes: Uint8Array) => Effect.Effect<Lying, never, R>
-  /** Of nothing but workspaces. */
+  /** Of nothing but what every control plane has before anybody wrote anything. */
   readonly isEmpty: boolean
 }
 

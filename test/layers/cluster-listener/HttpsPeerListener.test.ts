@@ -3,8 +3,8 @@
  * `hybrid-protocol-v1.md` §1.2 and §1.3 for who is let in. Over real TLS.
  */
 import { X509Certificate } from "node:crypto"
-import { connect as connectTcp } from "node:net"
-import { connect as connectTls } from "node:tls"
+import { connect as connectTcp, type Socket } from "node:net"
+import { connect as connectTls, type TLSSocket } from "node:tls"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, MutableRef, Result, SubscriptionRef } from "effect"
 import type { peerListenerLimits } from "../../../src/layers/cluster-listener/HttpsPeerListener.ts"
@@ -34,6 +34,13 @@ import { table } from "../../support/tables.ts"
 /** Quietly, unless a test gives a logger of its own. */
 const test = (says: string, body: () => Effect.Effect<void, unknown>) =>
   it.live(says, () => Effect.provide(body(), Logger.layer([])))
+
+/** Only Linux has the whole of 127.0.0.0/8 without being asked. */
+const hasLoopbackNet = process.platform === "linux"
+
+/** Dials from several addresses of this machine. */
+const testFromMany = (says: string, body: () => Effect.Effect<void, unknown>) =>
+  (hasLoopbackNet ? it.live : it.live.skip)(says, () => Effect.provide(body(), Logger.layer([])))
 
 const serve = (offer: Offer) => Effect.flatMap(LiveConfig, ({ apply }) => Effect.orDie(apply(offer)))
 
@@ -190,7 +197,11 @@ describe("what a neighbour gets", () => {
       })
       yield* Effect.gen(function* () {
         yield* serve(offerOf("/a"))
-        for (const status of [503, 503, 200]) assert.strictEqual((yield* asMember(pair)).status, status)
+        for (const _ of [1, 2]) {
+          const { status, headers } = yield* asMember(pair)
+          assert.deepEqual([status, headers["retry-after"]], [503, "10"])
+        }
+        assert.strictEqual((yield* asMember(pair)).status, 200)
         assert.lengthOf(logs.of("configuration can't be given to neighbours"), 1)
       }).pipe(Effect.provide(givingNode(pair, {}, {}, encoding)), Effect.provide(logs.layer))
     }))
@@ -275,6 +286,28 @@ describe("who gets it (hybrid-protocol-v1.md §1.2, §1.3)", () => {
     }))
 })
 
+describe("a neighbour whose revocation nobody can tell", () => {
+  test("is let in by cluster_ocsp=optional, and the responder is neither asked nor missed each time", () =>
+    Effect.gen(function* () {
+      const root = yield* authority("root")
+      const own = yield* leaf(root, { commonName: "dp-1", dnsNames: ["dp-1"] })
+      const member = yield* leaf(root, { commonName: "dp-2", ocspUrl: "http://127.0.0.1:1/" })
+      const logs = recordedLogs()
+      const given = { cluster_mtls: "pki", cluster_ca_cert: root.cert, cluster_ocsp: "optional" }
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const asks = { port: yield* peerPort, trusted: root, servername: "dp-1", presented: member }
+        for (const method of ["HEAD", "GET", "HEAD"])
+          assert.strictEqual((yield* askPeer({ ...asks, method })).status, 200)
+        assert.lengthOf(
+          logs.of("data plane let in, though nobody can say whether its certificate was revoked"),
+          1,
+          "told once"
+        )
+      }).pipe(Effect.provide(givingNode(own, given)), Effect.provide(logs.layer))
+    }))
+})
+
 describe("a certificate that is replaced (hybrid-protocol-v1.md §1.2)", () => {
   test("counts from the next connection on, and the former one beside it for as long as that lasts", () =>
     Effect.gen(function* () {
@@ -323,6 +356,46 @@ describe("how much a neighbour gets", () => {
         assert.strictEqual((yield* asMember(pair)).status, 200)
       }).pipe(Effect.provide(givingNode(pair, {}, limits, sized(24 * mebibyte))))
     }))
+
+  testFromMany("so many of them to one address: who reads slowly leaves the others theirs", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const limits = { atOnce: 4, atOnceEach: 2, silenceMs: 60_000 }
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const from = (localAddress: string, more: Partial<Question> = {}) => asMember(pair, { localAddress, ...more })
+        let begun = 0
+        const slow = Effect.result(from("127.0.0.2", { isSlow: true, begins: () => begun++ }))
+        yield* Effect.forkChild(Effect.all([slow, slow], { concurrency: 2 }))
+        yield* until(Effect.sync(() => begun === 2))
+        const third = yield* from("127.0.0.2")
+        assert.strictEqual(third.status, 503)
+        assert.match(reasonOf(third), /2 transfers to this neighbour are under way/)
+        assert.strictEqual((yield* from("127.0.0.3")).status, 200)
+      }).pipe(Effect.provide(givingNode(pair, {}, limits, sized(24 * mebibyte))))
+    })
+  )
+
+  testFromMany(
+    "pki: to each certificate of an address as much as to an address, and to each address of a certificate",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* authority("root")
+        const own = yield* leaf(root, { commonName: "dp-1", dnsNames: ["dp-1"] })
+        const [one, other] = [yield* leaf(root, { commonName: "dp-2" }), yield* leaf(root, { commonName: "dp-3" })]
+        const given = { cluster_mtls: "pki", cluster_ca_cert: root.cert }
+        yield* Effect.gen(function* () {
+          yield* serve(offerOf("/a"))
+          const asks = { port: yield* peerPort, trusted: root, servername: "dp-1" }
+          const status = (presented: CertificatePair, localAddress = "127.0.0.1") =>
+            Effect.map(askPeer({ ...asks, presented, localAddress }), (got) => got.status)
+          assert.deepEqual(
+            [yield* status(one), yield* status(one), yield* status(other), yield* status(one, "127.0.0.2")],
+            [200, 503, 200, 200]
+          )
+        }).pipe(Effect.provide(givingNode(own, given, { burstTransfers: 1, secondsPerTransfer: 3_600 })))
+      })
+  )
 
   test("who takes nothing for a while is cut off, long before the end of its time", () =>
     Effect.gen(function* () {
@@ -398,6 +471,91 @@ describe("how much a neighbour gets", () => {
       }).pipe(Effect.provide(givingNode(pair, {}, limits, sized(24 * mebibyte))))
       yield* Effect.sync(() => stuck.interruptUnsafe())
     }).pipe(Effect.timeout("10 seconds")))
+})
+
+describe("a stranger that holds connections", () => {
+  /** Dials as often as it is dropped, from one address after the other, and never says anything. */
+  const strangers = (port: number, addresses: ReadonlyArray<string>) => {
+    const open = new Set<Socket>()
+    let [dials, isOver] = [0, false]
+    const dial = (localAddress: string): void => {
+      if (isOver) return
+      dials++
+      const socket = connectTcp({ port, host: "127.0.0.1", localAddress }).resume()
+      open.add(socket)
+      socket.on("error", () => {})
+      socket.on("close", () => {
+        open.delete(socket)
+        setTimeout(dial, 50, localAddress).unref()
+      })
+    }
+    return Effect.acquireRelease(
+      Effect.sync(() => {
+        for (const address of addresses) dial(address)
+        return { dials: Effect.sync(() => dials), open: Effect.sync(() => open.size) }
+      }),
+      () =>
+        Effect.sync(() => {
+          isOver = true
+          for (const socket of open) socket.destroy()
+        })
+    )
+  }
+
+  const keepsNobodyOut = (addresses: ReadonlyArray<string>, limits: Partial<typeof peerListenerLimits>) =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const { dials } = yield* strangers(yield* peerPort, addresses)
+        yield* until(Effect.map(dials, (all) => all > addresses.length))
+        for (const _ of [1, 2, 3]) assert.strictEqual((yield* asMember(pair)).status, 200)
+      }).pipe(Effect.scoped, Effect.provide(givingNode(pair, {}, { silenceMs: 60_000, ...limits })))
+    })
+
+  testFromMany("from one address has so many, and keeps nobody out", () =>
+    keepsNobodyOut(new Array(12).fill("127.0.0.2"), { connectionsMax: 4, connectionsPerAddressMax: 2 })
+  )
+
+  testFromMany("from ever new addresses keeps nobody out: who has waited longest for a handshake makes room", () =>
+    keepsNobodyOut(
+      Array.from({ length: 12 }, (_, n) => `127.0.1.${n + 1}`),
+      { connectionsMax: 4, connectionsPerAddressMax: 2 }
+    )
+  )
+
+  test("with the cluster's certificate has no more than others, and gets them back as they end", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      yield* Effect.gen(function* () {
+        yield* serve(offerOf("/a"))
+        const port = yield* peerPort
+        const member = { port, host: "127.0.0.1", rejectUnauthorized: false, cert: pair.cert, key: pair.key }
+        const shakes = () =>
+          Effect.callback<TLSSocket | undefined>((resume) => {
+            const socket = connectTls(member, () => resume(Effect.succeed(socket)))
+            socket.on("error", () => resume(Effect.succeed(undefined)))
+            socket.on("close", () => resume(Effect.succeed(undefined)))
+          })
+        const held = [yield* shakes(), yield* shakes()]
+        assert.notInclude(held, undefined)
+        assert.isUndefined(yield* shakes())
+        for (const socket of held) socket?.destroy()
+        yield* until(Effect.map(Effect.result(asMember(pair)), Result.isSuccess))
+      }).pipe(Effect.provide(givingNode(pair, {}, { silenceMs: 60_000, connectionsPerAddressMax: 2 })))
+    }))
+
+  testFromMany("is told by its address when it does not shake hands", () =>
+    Effect.gen(function* () {
+      const pair = yield* clusterCertificate
+      const logs = recordedLogs()
+      yield* Effect.gen(function* () {
+        yield* strangers(yield* peerPort, ["127.0.0.3"])
+        yield* until(Effect.sync(() => logs.of("neighbour refused").length > 0))
+        assert.deepInclude(logs.of("neighbour refused")[0], { ip: "127.0.0.3", reason: "no TLS handshake in time" })
+      }).pipe(Effect.scoped, Effect.provide(givingNode(pair, {}, { silenceMs: 200 })), Effect.provide(logs.layer))
+    })
+  )
 })
 
 describe("an envelope that a neighbour gives", () => {

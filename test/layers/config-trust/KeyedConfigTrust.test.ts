@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { gunzipSync, gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, SubscriptionRef } from "effect"
+import { readAttestation } from "../../../src/model/ConfigStatement.ts"
 import type { Row } from "../../../src/model/Entity.ts"
 import type { RungSource } from "../../../src/model/Snapshot.ts"
 import { ConfigCodec } from "../../../src/services/ConfigCodec.ts"
@@ -113,6 +114,7 @@ describe.each(untrusted)("with trust keys, what comes by way of %s", (source) =>
         const good = numbered(3, { source })
         const changed = [
           altered(good, (raw) => ({ ...raw, routes: table("/forged").routes })),
+          { ...good, hash: "f".repeat(32) },
           reworded(good, { sequence: 9 }),
           reworded(good, { epoch: "2030-01-01T00:00:00.000Z-00000000" }),
           reworded(good, { rollback_over: { epoch, sequence: 9 } })
@@ -224,6 +226,77 @@ describe("with trust keys", () => {
   )
 })
 
+describe("what was seen", () => {
+  it.effect("does not go back with the same content under an older number", () =>
+    onceAlive((node) =>
+      Effect.gen(function* () {
+        const same = table("/same")
+        const under = (sequence: number) => offerOf(same, { source: "peer", attestation: signed(same, { sequence }) })
+        yield* node.live.apply(under(7))
+        yield* node.live.apply(under(5))
+        assert.strictEqual((yield* refusal(node, numbered(6, { source: "peer" }))).stage, "trust")
+      })
+    )
+  )
+
+  it.effect("is asked for again when the disk did not say it at first", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      yield* life(disk, {}, (node) => give(node, numbered(7)))
+      yield* life(disk, {}, (node) =>
+        Effect.gen(function* () {
+          disk.become({ faultOf: ({ path }) => (path === newest ? { _tag: "Fails", code: "EIO" } : undefined) })
+          yield* node.live.apply(numbered(2, { source: "peer" }))
+          disk.become({})
+          assert.strictEqual((yield* refusal(node, numbered(6, { source: "peer" }))).stage, "trust")
+        })
+      )
+    })
+  )
+
+  it.effect("is written beside whoever applies: a disk that never answers holds up no control plane", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      yield* life(disk, {}, (node) => give(node, numbered(7)))
+      disk.hand.remove(newest)
+      yield* life(disk, {}, (node) =>
+        Effect.gen(function* () {
+          disk.become({
+            faultOf: ({ path, operation }) =>
+              path.startsWith(newest) && operation === "create" ? { _tag: "Hangs", part: 0 } : undefined
+          })
+          assert.strictEqual(yield* startFromDisk(node), "/7")
+          yield* node.live.apply(numbered(8, { source: "control_plane" }))
+          assert.strictEqual(yield* serving(node), "/8")
+        })
+      )
+    })
+  )
+})
+
+describe("a name that lies", () => {
+  for (const given of [trustKeys(signer), {}])
+    it.effect(
+      `is found out when the control plane gives what it stands for, ${JSON.stringify(Object.keys(given))}`,
+      () =>
+        onceAlive(
+          (node) =>
+            Effect.gen(function* () {
+              const good = numbered(9, { source: "control_plane" })
+              const old = table("/old")
+              // Signed as it is, but for its name, which is not what a node goes by.
+              const attestation = signed(old, { sequence: 1, hash: good.hash ?? "" })
+              yield* node.live.apply(offerOf(old, { source: "object_storage", hash: good.hash, attestation }))
+              assert.strictEqual(yield* serving(node), "/old")
+              const { isNew } = yield* node.live.apply(good)
+              assert.isTrue(isNew)
+              assert.strictEqual(yield* serving(node), "/9")
+            }),
+          { given, cluster: clusterKey(3) }
+        )
+    )
+})
+
 describe("the work of believing", () => {
   it.effect("is done once for a configuration: what was described to judge it is what is written down", () => {
     let count = 0
@@ -315,6 +388,50 @@ describe("a control plane that can't sign (Kong's)", () => {
         )
         assert.strictEqual(yield* life(disk, { cluster: clusterKey(5) }, startFromDisk), "/kong")
       })
+  )
+
+  it.effect("the seal of what came from a peer is renewed as well", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      const neighbour = VirtualDisk.make()
+      yield* life(neighbour, start, (node) => give(node, offerOf(table("/kong"))))
+      const { _holdfast, ...raw } = JSON.parse(gunzipSync(neighbour.hand.read(current) ?? assert.fail()).toString())
+      const attestation = readAttestation(_holdfast) ?? assert.fail("not sealed")
+      yield* life(disk, start, (node) =>
+        Effect.gen(function* () {
+          const { snapshot } = yield* node.live.apply(offerOf(raw, { source: "peer", attestation }))
+          yield* node.cache.write(snapshot)
+          yield* keepSealed
+          yield* settle
+          yield* node.replaceClusterKey(clusterKey(4))
+          yield* settle
+        }).pipe(Effect.scoped, Effect.provide(node.context))
+      )
+      assert.strictEqual(yield* life(disk, { cluster: clusterKey(4) }, startFromDisk), "/kong")
+    })
+  )
+
+  it.effect("a last look before the end finds the key that the next start will have", () =>
+    Effect.gen(function* () {
+      const disk = VirtualDisk.make()
+      const keyFile = "/keys/cluster.key"
+      const given = {
+        ...trustKeys(signer),
+        cluster_control_plane: undefined,
+        cluster_cert: undefined,
+        cluster_cert_key: keyFile
+      }
+      disk.hand.write(keyFile, new TextEncoder().encode(clusterKey(3)))
+      yield* life(disk, { ...start, given }, (node) =>
+        Effect.gen(function* () {
+          yield* give(node, offerOf(table("/kong")))
+          yield* keepSealed
+          yield* settle
+          disk.hand.write(keyFile, new TextEncoder().encode(clusterKey(4)))
+        }).pipe(Effect.scoped, Effect.provide(node.context))
+      )
+      assert.strictEqual(yield* life(disk, { cluster: clusterKey(4) }, startFromDisk), "/kong")
+    })
   )
 
   it.effect("what it gave before there were trust keys is sealed already", () =>

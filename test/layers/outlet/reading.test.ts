@@ -53,13 +53,14 @@ describe("a control plane's timestamp", () => {
 })
 
 describe("a configuration that is right but outranked", () => {
-  it.effect("is left aside and not held against it: it is tried again when it comes again", () => {
+  it.effect("is left aside and not held against it, and is told once, however often it comes", () => {
     const events: Array<LoggedEvent> = []
     return withNode(
       ({ receive }) =>
         Effect.gen(function* () {
           yield* receive(push("1", "/a", {}, 1))
           yield* receive(push("1", "/a", {}, 2))
+          yield* receive(push("2", "/b", {}, 3))
           const leftAside = events.filter(({ message }) => message.startsWith("configuration left aside"))
           assert.lengthOf(leftAside, 2)
           const { lastRejection, hash } = yield* SubscriptionRef.get((yield* LiveConfig).state)

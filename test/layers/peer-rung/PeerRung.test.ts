@@ -251,6 +251,69 @@ describe("what was refused", () => {
     }))
 })
 
+describe("a neighbour that has something else each time", () => {
+  const rounds = 180
+  const roundSeconds = 7
+
+  /** Rounds of an outage, with a neighbour whose answer nobody has seen before; how often it was fetched and told. */
+  const outage = (body: (n: number) => Uint8Array) =>
+    Effect.gen(function* () {
+      const logs = recordedLogs()
+      const neighbour = makeNeighbour("other", undefined)
+      const rung = yield* rungOf(new Map([["a", neighbour]]))
+      const live = yield* LiveConfig
+      const fetchedAt: Array<number> = []
+      for (let n = 0; n < rounds; n++) {
+        neighbour.answer = answering(body(n), hashOf("1"), {}, `"${n}"`)
+        const before = neighbour.asked.length
+        yield* Effect.provide(serveRung(live, rung), logs.layer)
+        if (neighbour.asked.slice(before).includes("GET")) fetchedAt.push(n * roundSeconds)
+        yield* TestClock.adjust(`${roundSeconds} seconds`)
+      }
+      assert.lengthOf(neighbour.asked, rounds + fetchedAt.length, "where it stands is asked each time")
+      assert.lengthOf(logs.of("configuration rejected; the running one stays"), fetchedAt.length)
+      return { fetchedAt, neighbour, rung }
+    })
+
+  const gaps = (at: ReadonlyArray<number>) => at.slice(1).map((each, n) => each - (at[n] ?? 0))
+
+  for (const [what, body] of [
+    ["that can't be read", (n: number) => Buffer.from(`torn ${n}`)],
+    ["that is wrong", (n: number) => gzipSync(JSON.stringify({ services: [{ name: `bad${n}` }] }))]
+  ] as const)
+    test(`${what} is fetched ever more seldom, every five minutes in the end`, () =>
+      Effect.gen(function* () {
+        const { fetchedAt } = yield* outage(body)
+        // 10, 20, 40, 80, 160 and 300 s, each until the round after.
+        assert.deepEqual(gaps(fetchedAt), [14, 21, 42, 84, 161, 301, 301, 301])
+      }))
+
+  test("is fetched once its time has come, and at once from then on", () =>
+    Effect.gen(function* () {
+      const { neighbour, rung } = yield* outage((n) => Buffer.from(`torn ${n}`))
+      neighbour.answer = has("/right", "2")
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual((yield* goThrough(rung, all)).serves, "/right")
+      neighbour.answer = has("/next", "3")
+      assert.strictEqual((yield* goThrough(rung, all)).serves, "/next")
+    }))
+
+  test("starts afresh when it was left alone for long", () =>
+    Effect.gen(function* () {
+      const { neighbour, rung } = yield* outage((n) => Buffer.from(`torn ${n}`))
+      yield* TestClock.adjust("11 minutes")
+      neighbour.answer = has("/wrong", "2")
+      assert.deepEqual((yield* goThrough(rung, () => false)).offered, ["/wrong"])
+      neighbour.answer = has("/right", "3")
+      assert.match(
+        (yield* goThrough(rung, all)).reason ?? "",
+        /a:8006: what it had was refused; what it has now is fetched/
+      )
+      yield* TestClock.adjust("11 seconds")
+      assert.strictEqual((yield* goThrough(rung, all)).serves, "/right")
+    }))
+})
+
 describe("a transfer that breaks off", () => {
   test("is no verdict: the next neighbour is asked, and this one after all others the next time", () =>
     Effect.gen(function* () {
