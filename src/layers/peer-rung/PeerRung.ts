@@ -81,14 +81,16 @@ export const makePeerRung = Effect.fnUntraced(function* (findPeers: Effect.Effec
       backOff.lengthen(name, atMs)
       const origin = { source: "peer", place: name, nowMs: yield* nowMs } as const
       const read = yield* readEnvelope(bytes, origin).pipe(Effect.provideContext(context), Effect.result)
-      const forGood = Effect.sync(() => refused.add(name, etag, Number.POSITIVE_INFINITY))
+      /** What another day may let serve is fetched again when its time is over. */
+      const away = (mayServeYet: boolean | undefined) =>
+        mayServeYet === true ? Effect.void : Effect.sync(() => refused.add(name, etag, Number.POSITIVE_INFINITY))
       if (read._tag === "Failure") {
-        const { stage, message } = read.failure
+        const { stage, message, mayServeYet } = read.failure
         return {
           _tag: "Unusable",
           stage,
           faults: [{ path: [], place: name, message: `${stage}: ${message}` }],
-          next: Effect.andThen(forGood, goOn("what it has is refused"))
+          next: Effect.andThen(away(mayServeYet), goOn("what it has is refused"))
         }
       }
       return {
@@ -98,8 +100,7 @@ export const makePeerRung = Effect.fnUntraced(function* (findPeers: Effect.Effec
           refused.forget(name)
           backOff.forget(name)
         }),
-        refused: ({ mayServeYet }: ConfigRejected) =>
-          Effect.andThen(mayServeYet === true ? Effect.void : forGood, goOn("what it has is refused"))
+        refused: ({ mayServeYet }: ConfigRejected) => Effect.andThen(away(mayServeYet), goOn("what it has is refused"))
       }
     })
 
