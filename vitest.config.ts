@@ -1,8 +1,11 @@
 import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
-/** Much of what they do is waiting: one worker a core, where vitest would keep one core for itself. */
-const unitWorkers = { maxWorkers: availableParallelism() }
+/**
+ * Much of what they do is waiting: one worker more than there are cores, where vitest would keep one core for itself. The
+ * files of a worker share its modules, which are loaded once: no module holds a state that one of them could leave behind.
+ */
+const unitWorkers = { maxWorkers: availableParallelism() + 1, isolate: false }
 
 /**
  * Processes, ports and waiting: one file after the other, and none beside the units, so that no story slows another one

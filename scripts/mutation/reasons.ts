@@ -363,8 +363,8 @@ export const reasons: ReadonlyArray<Reasoned> = [
   },
   {
     file: "src/layers/RefLiveConfig.ts",
-    text: "if (running !== undefined && offer.hash !== undefined && offer.hash === running.hash)",
-    mutations: ["offer.hash !== undefined → true"],
+    text: "if (offer.hash === undefined || offer.hash !== running.hash) return false",
+    mutations: ["offer.hash === undefined → false"],
     why: "Only narrows the type: what serves always has a hash."
   },
   {
