@@ -44,7 +44,12 @@ export interface Life {
 
 const reconfigure = (number: number): Uint8Array =>
   gzipSync(
-    JSON.stringify({ type: "reconfigure", timestamp: 1, config_hash: hashOf(number), config_table: tableOf(number) })
+    JSON.stringify({
+      type: "reconfigure",
+      timestamp: number,
+      config_hash: hashOf(number),
+      config_table: tableOf(number)
+    })
   )
 
 /** What serves is one of ours, whole: its name and its content belong together. */

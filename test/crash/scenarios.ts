@@ -4,6 +4,7 @@
  * crash between load and persist").
  */
 import type { GivenSettings } from "../../src/programs/parts.ts"
+import { publicPem } from "../support/licenses.ts"
 import type { Event } from "./life.ts"
 
 export interface ChildTask {
@@ -41,6 +42,9 @@ const encryptedBy = (...keys: ReadonlyArray<string>): GivenSettings => ({
   config_cache_encryption: "environment",
   config_cache_key: keys.join()
 })
+
+/** Nobody has signed what is pushed: the node seals it, and remembers which one is the newest. */
+const believing: GivenSettings = { config_trust_keys: publicPem(1) }
 
 const tear = (folder: Folder): void => {
   const bytes = folder.read(file)
@@ -90,6 +94,13 @@ export const scenarios: ReadonlyArray<Scenario> = [
     settings: { config_cache_key: oldKey },
     startsWith: 3,
     pushes: [4]
+  },
+  {
+    name: "with trust keys, sealed by the node",
+    before: [{ pushes: [1, 2], settings: believing }],
+    settings: believing,
+    startsWith: 2,
+    pushes: [3, 4]
   },
   {
     name: "another key",
