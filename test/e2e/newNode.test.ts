@@ -2,6 +2,8 @@
  * Nodes that never met their control plane, with real processes and object stores over real sockets (`resilience.md` §5.4):
  * who exports, who imports, what becomes of it while the store is in trouble, and who wins in the end.
  */
+import { existsSync } from "node:fs"
+import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
 import { afterAll, assert, beforeAll, beforeEach, describe, it } from "vitest"
@@ -29,6 +31,17 @@ const served = (node: Node, path: string, withinMs = 20_000) =>
     () => ask(`${node.proxy}${path}`),
     ({ status }) => status === 200
   )
+
+/** It serves a moment before it stands on the disk. */
+const cached = async (node: Node): Promise<Buffer> => {
+  await eventually(
+    "what was imported is in the cache",
+    5_000,
+    async () => existsSync(node.cache),
+    (isThere) => isThere
+  )
+  return readFile(node.cache)
+}
 
 const shows = (node: Node, words: string, withinMs = 20_000) =>
   eventually(
@@ -94,12 +107,7 @@ const story = (emulator: Emulator) => {
     await served(node, "/two")
     await served(node, "/one")
     await shows(node, '"source":"object_storage"')
-    await eventually(
-      "cached",
-      5_000,
-      () => ask(`${node.status}/status`),
-      ({ text }) => text.includes('"cache":"ok"')
-    )
+    await cached(node)
     await running.kill("SIGKILL")
     node.start()
     await served(node, "/two")
@@ -154,7 +162,6 @@ const story = (emulator: Emulator) => {
     const key = join(cluster.folder, `${emulator.name}.age`)
     const made = await run(["config", "keygen", "--encryption", "--out", key])
     assert.strictEqual(made.code, 0, made.output)
-    const { readFile } = await import("node:fs/promises")
     const recipient = (await readFile(`${key}.pub`, "utf8")).trim()
     controlPlane = cluster.controlPlane({
       ...exporting,
@@ -174,7 +181,7 @@ const story = (emulator: Emulator) => {
       HOLDFAST_CONFIG_DECRYPTION_KEYS: key
     })
     await served(node, "/three")
-    const cache = gunzipSync(await readFile(node.cache)).toString()
+    const cache = gunzipSync(await cached(node)).toString()
     assert.include(cache, '"source":"object_storage"')
     await started.kill("SIGTERM")
   })

@@ -69,7 +69,13 @@ describe("a node with config_trust_keys", () => {
     assert.match(signatures[0].by, /^ed25519:[0-9a-f]{16}$/)
     assert.isAbove(statement.sequence, 0)
     assert.strictEqual(gateway_version, "3.9.0.0")
-    assert.isTrue(existsSync(join(node.prefix, "newest.kept")))
+    // A moment after the cache, so that it is never ahead of it.
+    await eventually(
+      "it is remembered as the newest",
+      5_000,
+      async () => JSON.parse(await readFile(join(node.prefix, "newest.kept"), "utf8")),
+      ({ sequence }) => sequence === statement.sequence
+    )
     await Promise.all([controlPlane.kill("SIGKILL"), running.kill("SIGKILL")])
     running = node.start(trust())
     await serves("/two", 200)
