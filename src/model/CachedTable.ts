@@ -7,7 +7,7 @@ import { hashTable } from "./ConfigHash.ts"
 import type { RollbackOver } from "./ConfigOrder.ts"
 import { attestationRow, isSeal, readAttestation } from "./ConfigStatement.ts"
 import { provenanceKey } from "./ConfigTable.ts"
-import { isRecord, type Row } from "./Entity.ts"
+import { isRecord, parseRecord, type Row } from "./Entity.ts"
 import { type Provenance, provenanceOf, type Version } from "./Snapshot.ts"
 import { describeTable, sha256, type TableContent, withoutProvenance } from "./TableContent.ts"
 import { version } from "./version.ts"
@@ -130,15 +130,6 @@ const digestFault = wrong(
   "expected the content that the SHA-256 in _holdfast stands for: the file is torn, or was edited with _holdfast left in; after a look at it, `holdfast config seal FILE` makes it valid"
 )
 
-const parse = (text: string): Row | undefined => {
-  try {
-    const parsed: unknown = JSON.parse(text)
-    return isRecord(parsed) ? parsed : undefined
-  } catch {
-    return undefined
-  }
-}
-
 const noTable = wrong("json", "expected a config table as JSON")
 
 const placeIn = (provenance: Row): Pick<TableByHand, "epoch" | "sequence" | "rollbackOver"> => {
@@ -201,7 +192,7 @@ export const decodeCachedTable = (
   describe: (raw: Row) => TableContent = describeTable,
   believed: HashBelieved = "told"
 ): CachedTable | UnreadableTable => {
-  const parsed = parse(text)
+  const parsed = parseRecord(text)
   if (parsed === undefined) return noTable
   const found = parsed[provenanceKey]
   const provenance = isRecord(found) ? found : {}
@@ -244,7 +235,7 @@ export interface TableByHand extends Version {
  * what was called so: under that name an edit would pass for the control plane's configuration, and stay.
  */
 export const tableByHand = (text: string): TableByHand | undefined => {
-  const parsed = parse(text)
+  const parsed = parseRecord(text)
   if (parsed === undefined) return undefined
   const provenance = isRecord(parsed[provenanceKey]) ? parsed[provenanceKey] : {}
   const raw = withoutProvenance(parsed)

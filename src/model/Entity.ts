@@ -94,6 +94,16 @@ const isEmptyObject = (value: unknown): boolean =>
 export const isRecord = (value: unknown): value is Row =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
+/** The object that a JSON text says; `undefined` for any other text. */
+export const parseRecord = (json: string): Row | undefined => {
+  try {
+    const parsed: unknown = JSON.parse(json)
+    return isRecord(parsed) ? parsed : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * Makes the spellings of absence one: `null` becomes absent, Lua's `{}` for an empty array becomes `[]`, ignored keys
  * go. Rule: `hybrid-protocol-v1.md` §14.6.

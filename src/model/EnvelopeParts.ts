@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto"
 import { provenanceKey } from "./ConfigTable.ts"
-import { isRecord, type Row } from "./Entity.ts"
+import { parseRecord, type Row } from "./Entity.ts"
 import type { Steps } from "./steps.ts"
 
 export interface EnvelopeParts {
@@ -22,15 +22,6 @@ export const provenanceMaxBytes = 64 * 1024
 
 const ends = { comma: 0x2c, brace: 0x7b } as const
 
-const recordIn = (text: string): Row | undefined => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isRecord(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
 /** `undefined` for what is not written so, whatever it says, and for a provenance of more than 64 KiB. */
 export const splitEnvelope = (text: Uint8Array): EnvelopeParts | undefined => {
   const bytes = Buffer.from(text.buffer, text.byteOffset, text.byteLength)
@@ -40,7 +31,7 @@ export const splitEnvelope = (text: Uint8Array): EnvelopeParts | undefined => {
   const before = at < 1 ? undefined : bytes[at - 1]
   if (before !== ends.comma && !(before === ends.brace && at === 1)) return undefined
   // Only at the end of the outermost object does what follows parse once the last brace is off.
-  const provenance = recordIn(bytes.toString("utf8", at + member.length, bytes.length - 1))
+  const provenance = parseRecord(bytes.toString("utf8", at + member.length, bytes.length - 1))
   if (provenance === undefined || bytes.at(-1) !== "}".charCodeAt(0)) return undefined
   return { tableHead: bytes.subarray(0, before === ends.brace ? at : at - 1), provenance }
 }

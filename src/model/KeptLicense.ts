@@ -2,7 +2,7 @@
  * The newest licence that a configuration handed out, as it is kept apart from the configurations: an older one of them
  * may serve again one day, and its licence may have expired long ago (`docs/licences.md`, "Kept apart"). A small JSON file.
  */
-import { isRecord } from "./Entity.ts"
+import { parseRecord } from "./Entity.ts"
 import type { FoundLicense } from "./FoundLicense.ts"
 
 export interface KeptLicense {
@@ -21,13 +21,8 @@ export const encodeKeptLicense = ({ updatedAt, text }: KeptLicense): string =>
 
 /** `undefined` when it is none: cut off, damaged, somebody else's file or another version's. */
 export const decodeKeptLicense = (text: string): KeptLicense | undefined => {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (!isRecord(value) || value.format !== format) return undefined
+  const value = parseRecord(text)
+  if (value?.format !== format) return undefined
   const { updated_at: updatedAt, payload } = value
   if (typeof updatedAt !== "number" && updatedAt !== null) return undefined
   if (typeof payload !== "string" && payload !== null) return undefined

@@ -1,5 +1,5 @@
 /** The trusted time as it is kept for the next start: a small JSON file, readable for people. */
-import { isRecord } from "./Entity.ts"
+import { parseRecord } from "./Entity.ts"
 
 export interface KeptTime {
   readonly trustedMs: number
@@ -26,13 +26,8 @@ export const encodeKeptTime = ({ trustedMs, doubt }: KeptTime): string => {
 
 /** Undefined when it is none: cut off, damaged, or somebody else's file. */
 export const decodeKeptTime = (text: string): KeptTime | undefined => {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (!isRecord(value) || !isInstant(value.trusted_ms)) return undefined
+  const value = parseRecord(text)
+  if (value === undefined || !isInstant(value.trusted_ms)) return undefined
   const { trusted_ms: trustedMs, doubted_ms: wallMs, doubted_agreed_ms: agreedMs } = value
   return isInstant(wallMs) && isInstant(agreedMs) ? { trustedMs, doubt: { wallMs, agreedMs } } : { trustedMs }
 }

@@ -4,7 +4,7 @@
  */
 import { isIP } from "node:net"
 import { type CacheKey, cacheKeyShape, readCacheKeys } from "./CacheKey.ts"
-import { isRecord, type Row } from "./Entity.ts"
+import { parseRecord, type Row } from "./Entity.ts"
 import { splitHostPort } from "./Field.ts"
 import { type ForwardProxy, readForwardProxy } from "./ForwardProxy.ts"
 import { type RungSource, rungSources } from "./Snapshot.ts"
@@ -293,14 +293,7 @@ export const storageLocation: SettingType<StorageLocation> = make(
 )
 
 /** What is merged into a request of a vendor's: its own names, and values of any kind. */
-export const jsonObject: SettingType<Row> = make("a JSON object", (value) => {
-  try {
-    const parsed: unknown = JSON.parse(value)
-    return isRecord(parsed) ? parsed : undefined
-  } catch {
-    return undefined
-  }
-})
+export const jsonObject: SettingType<Row> = make("a JSON object", parseRecord)
 
 /** Neighbours: `host:port`, where each address of the name is one, or the name of an SRV record, which begins with `_`. */
 export const peers: SettingType<ReadonlyArray<PeerAddress>> = make(

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import * as ByteSize from "effect/ByteSize"
 import { HttpIncomingMessage, type HttpServerError, type HttpServerRequest } from "effect/http"
 import { type AdminAnswer, answers } from "../../model/AdminErrors.ts"
-import { type Entity, isRecord, type Row } from "../../model/Entity.ts"
+import { type Entity, isRecord, parseRecord, type Row } from "../../model/Entity.ts"
 import { rowOfForm } from "../../model/FormBody.ts"
 import { rowFields } from "../../model/plugin/PluginCatalogue.ts"
 import { ConfigStore, type Key } from "../../services/control/ConfigStore.ts"
@@ -47,12 +47,8 @@ const readMultipart = (bytes: ArrayBuffer, type: string): Effect.Effect<Array<[s
   })
 
 const parseJson = (text: string): Effect.Effect<Row, AdminAnswer> => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isRecord(value) ? Effect.succeed(value) : Effect.fail(answers.unparsable)
-  } catch {
-    return Effect.fail(answers.unparsable)
-  }
+  const value = parseRecord(text)
+  return value === undefined ? Effect.fail(answers.unparsable) : Effect.succeed(value)
 }
 
 export interface Body {

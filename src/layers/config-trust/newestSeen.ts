@@ -9,7 +9,7 @@ import { Effect } from "effect"
 import { canonicalJson } from "../../model/CanonicalJson.ts"
 import type { Standing } from "../../model/ConfigOrder.ts"
 import { macOf, readRollbackOver, type SealKey } from "../../model/ConfigStatement.ts"
-import { isRecord, type Row } from "../../model/Entity.ts"
+import { isRecord, parseRecord, type Row } from "../../model/Entity.ts"
 import { type Disk, replaceFile } from "../../services/Disk.ts"
 
 export const newestFile = (prefix: string): string => join(prefix, "newest.kept")
@@ -54,15 +54,6 @@ const isGenuine = (row: Row, seal: unknown, keys: ReadonlyArray<SealKey>): boole
   return expected !== undefined && expected.length === given.length && timingSafeEqual(expected, given)
 }
 
-const parse = (bytes: Uint8Array): Row | undefined => {
-  try {
-    const parsed: unknown = JSON.parse(new TextDecoder().decode(bytes))
-    return isRecord(parsed) ? parsed : undefined
-  } catch {
-    return undefined
-  }
-}
-
 export type KeptNewest =
   | { readonly _tag: "Known"; readonly standing: Standing }
   | { readonly _tag: "None" }
@@ -78,7 +69,7 @@ export const readNewest = (
 ): Effect.Effect<KeptNewest> =>
   Effect.match(disk.read(newestFile(prefix), fileMaxBytes), {
     onSuccess: ({ bytes }): KeptNewest => {
-      const parsed = parse(bytes)
+      const parsed = parseRecord(new TextDecoder().decode(bytes))
       if (parsed === undefined) return { _tag: "Unusable", reason: "expected JSON" }
       const { seal, ...row } = parsed
       if (!isGenuine(row, seal, keys)) return { _tag: "Unusable", reason: "expected this node's seal" }

@@ -8,7 +8,7 @@
 import { Effect } from "effect"
 import { type ReadOrigin, readOrigin, type UnreadableTable } from "../../model/CachedTable.ts"
 import type { Standing } from "../../model/ConfigOrder.ts"
-import { isRecord } from "../../model/Entity.ts"
+import { parseRecord } from "../../model/Entity.ts"
 import { digestOfTable, provenanceMaxBytes, splitEnvelope } from "../../model/EnvelopeParts.ts"
 import { Compression, inflatedMaxBytes } from "../Compression.ts"
 import { ConfigTrust } from "../ConfigTrust.ts"
@@ -87,18 +87,10 @@ export const judgeEnvelope = Effect.fnUntraced(function* (bytes: Uint8Array) {
   )
 })
 
-const parsed = (bytes: Uint8Array): unknown => {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes))
-  } catch {
-    return undefined
-  }
-}
-
 /** What stands beside an envelope that can't be read here: its provenance alone. */
 export const judgeStanding = (bytes: Uint8Array): Effect.Effect<Lying> => {
-  const row = bytes.length > provenanceMaxBytes ? undefined : parsed(bytes)
-  return isRecord(row)
-    ? judge(readOrigin(row), () => Effect.succeed(true))
-    : Effect.succeed(worthless("expected JSON that says how old the configuration is"))
+  const row = bytes.length > provenanceMaxBytes ? undefined : parseRecord(new TextDecoder().decode(bytes))
+  return row === undefined
+    ? Effect.succeed(worthless("expected JSON that says how old the configuration is"))
+    : judge(readOrigin(row), () => Effect.succeed(true))
 }
