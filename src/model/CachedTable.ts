@@ -4,7 +4,7 @@
  * history: `docs/cache-file.md`.
  */
 import { hashTable } from "./ConfigHash.ts"
-import type { RollbackOver } from "./ConfigOrder.ts"
+import type { RollbackOver, Standing } from "./ConfigOrder.ts"
 import { attestationRow, isSeal, readAttestation } from "./ConfigStatement.ts"
 import { provenanceKey } from "./ConfigTable.ts"
 import { isRecord, parseRecord, type Row } from "./Entity.ts"
@@ -178,6 +178,22 @@ export const readOrigin = (provenance: Row): ReadOrigin | UnreadableTable => {
     ...from
   }
 }
+
+/** Its place in the order; without a time of its control plane, when it came from there. */
+export const standingOfOrigin = ({
+  epoch,
+  sequence,
+  issuedAtMs,
+  receivedAtMs,
+  sha256,
+  attestation
+}: ReadOrigin): Standing => ({
+  ...(epoch === undefined ? {} : { epoch }),
+  ...(sequence === undefined ? {} : { sequence }),
+  issuedAtMs: issuedAtMs ?? receivedAtMs,
+  sha256,
+  ...attestation?.statement
+})
 
 /**
  * Whose word counts for the hash by which the control plane calls it: of a node's own cache, whatever stands there; of what

@@ -1,7 +1,8 @@
 /**
  * Which of two configurations is the newer one. Within an epoch the sequence says it; epochs are texts that sort by when
- * they began. A rollback stands right behind what it takes the place of, and before whatever came after that. Where one of the two has no sequence (another product's control plane sends none), the time counts at which
- * its control plane, or a person, gave it out.
+ * they began. A rollback stands right behind what it takes the place of, and before whatever came after that. Where one of
+ * the two has no sequence (another product's control plane sends none), the time counts at which its control plane, or a
+ * person, gave it out.
  */
 import type { Version } from "./Snapshot.ts"
 
@@ -39,9 +40,8 @@ const inOrder = (a: Place, b: Place): Order => {
 const inTime = (a: Standing, b: Standing): Order | undefined =>
   a.issuedAtMs === undefined || b.issuedAtMs === undefined ? undefined : compare(a.issuedAtMs, b.issuedAtMs)
 
-/** What the first is, seen from the second. */
-export const orderOf = (a: Standing, b: Standing): Order => {
-  if (a.sha256 !== undefined && a.sha256 === b.sha256) return "same"
+/** Of their places alone, whatever the two contain. */
+const orderOfPlaces = (a: Standing, b: Standing): Order => {
   const [placeA, placeB] = [placeOf(a), placeOf(b)]
   if (placeA !== undefined && placeB !== undefined) {
     const order = inOrder(placeA, placeB)
@@ -50,6 +50,10 @@ export const orderOf = (a: Standing, b: Standing): Order => {
   }
   return inTime(a, b) ?? "unknown"
 }
+
+/** What the first is, seen from the second. */
+export const orderOf = (a: Standing, b: Standing): Order =>
+  a.sha256 !== undefined && a.sha256 === b.sha256 ? "same" : orderOfPlaces(a, b)
 
 /** Whether it may come in the place of what is known: nothing older may, for a rollback stands behind what it replaces. */
 export const mayReplace = (candidate: Standing, known: Standing): boolean => orderOf(candidate, known) !== "older"
@@ -61,18 +65,15 @@ export const mayReplace = (candidate: Standing, known: Standing): boolean => ord
  * digests, so that all who decide decide the same.
  */
 export const prevails = (ours: Standing, theirs: Standing): "ours" | "there" | "theirs" => {
-  const { sha256, ...place } = ours
-  const { sha256: other, ...otherPlace } = theirs
-  const order = orderOf(place, otherPlace)
+  const order = orderOfPlaces(ours, theirs)
   if (order === "older") return "theirs"
   if (order !== "same") return "ours"
-  if (sha256 === other) return "there"
-  return (sha256 ?? "") > (other ?? "") ? "ours" : "theirs"
+  if (ours.sha256 === theirs.sha256) return "there"
+  return (ours.sha256 ?? "") > (theirs.sha256 ?? "") ? "ours" : "theirs"
 }
 
 /** Whether it stands at an older place, whatever the two contain: of the same content the newer place counts. */
-export const isBehind = (a: Standing, b: Standing): boolean =>
-  orderOf({ ...a, sha256: undefined }, { ...b, sha256: undefined }) === "older"
+export const isBehind = (a: Standing, b: Standing): boolean => orderOfPlaces(a, b) === "older"
 
 /** A place in the order, in words. */
 export const showStanding = ({ epoch, sequence, issuedAtMs, rollbackOver }: Standing): string => {

@@ -47,12 +47,12 @@ const signedText = (purpose: string, signed: Row): Uint8Array => {
 const signaturePurpose = "holdfast configuration, v1"
 const sealPurpose = "holdfast configuration seal, v1"
 
-const rowOf = ({ epoch, sequence, hash, sha256, issuedAtMs, rollbackOver }: ConfigStatement): Row => ({
+/** A place in the order as JSON. */
+export const standingRow = ({ epoch, sequence, issuedAtMs, sha256, rollbackOver }: Standing): Row => ({
   ...(epoch === undefined ? {} : { epoch }),
   ...(sequence === undefined ? {} : { sequence }),
-  hash,
-  sha256,
-  issued_at: new Date(issuedAtMs).toISOString(),
+  ...(sha256 === undefined ? {} : { sha256 }),
+  ...(issuedAtMs === undefined ? {} : { issued_at: new Date(issuedAtMs).toISOString() }),
   ...(rollbackOver === undefined
     ? {}
     : { rollback_over: { epoch: rollbackOver.epoch, sequence: rollbackOver.sequence } })
@@ -61,7 +61,7 @@ const rowOf = ({ epoch, sequence, hash, sha256, issuedAtMs, rollbackOver }: Conf
 /** Nobody has signed it yet. */
 export const attestationOf = (statement: ConfigStatement): Attestation => ({
   statement,
-  signed: rowOf(statement),
+  signed: { hash: statement.hash, ...standingRow(statement) },
   signatures: []
 })
 

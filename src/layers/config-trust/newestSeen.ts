@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { canonicalJson } from "../../model/CanonicalJson.ts"
 import type { Standing } from "../../model/ConfigOrder.ts"
-import { macOf, readRollbackOver, type SealKey } from "../../model/ConfigStatement.ts"
+import { macOf, readRollbackOver, type SealKey, standingRow } from "../../model/ConfigStatement.ts"
 import { isRecord, parseRecord, type Row } from "../../model/Entity.ts"
 import { type Disk, replaceFile } from "../../services/Disk.ts"
 
@@ -16,16 +16,6 @@ export const newestFile = (prefix: string): string => join(prefix, "newest.kept"
 
 const fileMaxBytes = 64 * 1024
 const ownerOnly = 0o600
-
-const rowOf = ({ epoch, sequence, issuedAtMs, sha256, rollbackOver }: Standing): Row => ({
-  ...(epoch === undefined ? {} : { epoch }),
-  ...(sequence === undefined ? {} : { sequence }),
-  ...(issuedAtMs === undefined ? {} : { issued_at: new Date(issuedAtMs).toISOString() }),
-  ...(sha256 === undefined ? {} : { sha256 }),
-  ...(rollbackOver === undefined
-    ? {}
-    : { rollback_over: { epoch: rollbackOver.epoch, sequence: rollbackOver.sequence } })
-})
 
 const standingOf = ({ epoch, sequence, issued_at, sha256, rollback_over }: Row): Standing => {
   const rollbackOver = readRollbackOver(rollback_over)
@@ -80,7 +70,7 @@ export const readNewest = (
   })
 
 export const writeNewest = (disk: Disk["Service"], prefix: string, standing: Standing, key: SealKey | undefined) => {
-  const row = rowOf(standing)
+  const row = standingRow(standing)
   const seal = key === undefined ? {} : { seal: { by: key.name, signature: macOf(key, macText(row)).toString("hex") } }
   const bytes = new TextEncoder().encode(`${JSON.stringify({ ...row, ...seal })}\n`)
   return replaceFile(disk, { path: newestFile(prefix), bytes, mode: ownerOnly })

@@ -1,12 +1,11 @@
 /** From an object's bytes to an offer, and a look at how old it claims to be. */
 import { Effect, Option } from "effect"
-import { readOrigin } from "../../model/CachedTable.ts"
+import { readOrigin, standingOfOrigin } from "../../model/CachedTable.ts"
 import { hashTable } from "../../model/ConfigHash.ts"
 import { orderOf, type Standing } from "../../model/ConfigOrder.ts"
 import { isRecord } from "../../model/Entity.ts"
 import { digestInSteps, splitEnvelope } from "../../model/EnvelopeParts.ts"
 import { EnvelopeProtection } from "../../services/EnvelopeProtection.ts"
-import { standingOf } from "../../services/export/lyingThere.ts"
 import type { Offer } from "../../services/LiveConfig.ts"
 import type { StoredObject } from "../../services/ObjectStore.ts"
 import { type EnvelopeOrigin, inflated, processed, readTableText } from "../../services/readEnvelope.ts"
@@ -49,7 +48,7 @@ const claimedStanding = Effect.fnUntraced(function* (bytes: Uint8Array) {
   const { unprotect } = yield* EnvelopeProtection
   const parts = splitEnvelope(yield* inflated(yield* unprotect(bytes)))
   const origin = parts === undefined ? undefined : readOrigin(parts.provenance)
-  return origin?._tag === "Right" ? standingOf(origin) : undefined
+  return origin?._tag === "Right" ? standingOfOrigin(origin) : undefined
 })
 
 const claimed = (bytes: Uint8Array) => Effect.map(Effect.option(claimedStanding(bytes)), Option.getOrUndefined)

@@ -7,7 +7,7 @@
  */
 import { createHash } from "node:crypto"
 import { Data, Effect } from "effect"
-import { readOrigin } from "../../model/CachedTable.ts"
+import { readOrigin, standingOfOrigin } from "../../model/CachedTable.ts"
 import type { Standing } from "../../model/ConfigOrder.ts"
 import { isFreshTable } from "../../model/ConfigTable.ts"
 import { type EnvelopeParts, plainTable, splitEnvelope } from "../../model/EnvelopeParts.ts"
@@ -17,7 +17,7 @@ import { ConfigEncoding, type Encodable } from "../ConfigEncoding.ts"
 import { EnvelopeProtection, isEncrypted } from "../EnvelopeProtection.ts"
 import type { ObjectStore, ObjectStoreTrouble } from "../ObjectStore.ts"
 import { Settings } from "../Settings.ts"
-import { judgeEnvelope, judgeStanding, type Lying, standingOf } from "./lyingThere.ts"
+import { judgeEnvelope, judgeStanding, type Lying } from "./lyingThere.ts"
 import { type DatedObject, type FollowingObject, isSame, makePlacing, type Placed } from "./placeObject.ts"
 
 export class ExportFailed extends Data.TaggedError("ExportFailed")<{
@@ -96,7 +96,7 @@ export const makeExportOnce = Effect.fnUntraced(function* (store: ObjectStore) {
     const parts = yield* partsIn(bytes)
     const origin = readOrigin(parts.provenance)
     if (origin._tag === "Wrong") return yield* impossible(origin.message)
-    const standing = standingOf(origin)
+    const standing = standingOfOrigin(origin)
     const prepared: Prepared = {
       parts,
       standing,

@@ -6,7 +6,7 @@
  * end the process. Its provenance and the digest of its bytes say all that is asked.
  */
 import { Effect } from "effect"
-import { type ReadOrigin, readOrigin, type UnreadableTable } from "../../model/CachedTable.ts"
+import { type ReadOrigin, readOrigin, standingOfOrigin, type UnreadableTable } from "../../model/CachedTable.ts"
 import type { Standing } from "../../model/ConfigOrder.ts"
 import { parseRecord } from "../../model/Entity.ts"
 import { digestOfTable, provenanceMaxBytes, splitEnvelope } from "../../model/EnvelopeParts.ts"
@@ -27,22 +27,6 @@ const worthless = (reason: string): Lying => ({ _tag: "Worthless", reason })
 
 type Told = ReadOrigin | UnreadableTable
 
-/** Its place in the order; without a time of its control plane, when it came from there. */
-export const standingOf = ({
-  epoch,
-  sequence,
-  issuedAtMs,
-  receivedAtMs,
-  sha256,
-  attestation
-}: ReadOrigin): Standing => ({
-  ...(epoch === undefined ? {} : { epoch }),
-  ...(sequence === undefined ? {} : { sequence }),
-  issuedAtMs: issuedAtMs ?? receivedAtMs,
-  sha256,
-  ...attestation?.statement
-})
-
 const judge = Effect.fnUntraced(function* (
   told: Told,
   isWhole: (sha256: string | undefined) => Effect.Effect<boolean>
@@ -51,7 +35,7 @@ const judge = Effect.fnUntraced(function* (
     return told.stage === "format"
       ? ({ _tag: "Foreign", reason: told.message } satisfies Lying)
       : worthless(told.message)
-  const standing = standingOf(told)
+  const standing = standingOfOrigin(told)
   if (standing.sequence === undefined && standing.issuedAtMs === undefined)
     return worthless("it does not say how old it is")
   if (!(yield* (yield* ConfigTrust).isVouchedFor(told.attestation)))
