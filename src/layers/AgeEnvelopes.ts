@@ -11,11 +11,11 @@ import { messageOf } from "../model/thrown.ts"
 import { inflatedMaxBytes } from "../services/Compression.ts"
 import { Disk } from "../services/Disk.ts"
 import { EnvelopeProtection, EnvelopeProtectionError, isEncrypted } from "../services/EnvelopeProtection.ts"
+import { readKeyFile } from "../services/keyText.ts"
 import { Settings } from "../services/Settings.ts"
 import { StartError } from "../services/StartError.ts"
 
 const pieceBytes = 65_536
-const keyFileMaxBytes = 1024 * 1024
 const identityLine = /^AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}$/
 
 const load = () => import("age-encryption")
@@ -82,14 +82,10 @@ const identitiesIn = (text: string): ReadonlyArray<string> | undefined => {
 /** The value is not shown: it may be a key. */
 const loadIdentities = Effect.fnUntraced(function* (setting: string | undefined) {
   if (setting === undefined) return []
-  const { read } = yield* Disk
-  const inline = setting.includes("AGE-SECRET-KEY-")
-  const text = inline
+  const isInline = setting.includes("AGE-SECRET-KEY-")
+  const text = isInline
     ? setting
-    : yield* Effect.map(
-        Effect.mapError(read(setting, keyFileMaxBytes), ({ code }) => refuse(code)),
-        ({ bytes }) => new TextDecoder().decode(bytes)
-      )
+    : yield* Effect.mapError(readKeyFile(yield* Disk, setting), ({ code }) => refuse(code))
   const found = identitiesIn(text)
   return found ?? (yield* Effect.fail(refuse("it holds something else, or nothing")))
 })

@@ -3,22 +3,15 @@ import { createPrivateKey, X509Certificate } from "node:crypto"
 import { createSecureContext } from "node:tls"
 import { Effect } from "effect"
 import type { Fault } from "../model/Fault.ts"
-import { inlinePem } from "../model/Pem.ts"
 import type { SettingName } from "../model/SettingTable.ts"
 import type { Disk } from "./Disk.ts"
-
-const fileMaxBytes = 1024 * 1024
-
-const readText = (disk: Disk["Service"], path: string) =>
-  Effect.map(disk.read(path, fileMaxBytes), ({ bytes }) => new TextDecoder().decode(bytes))
+import { readPem } from "./keyText.ts"
 
 /** The text of a setting that holds PEM: a path, PEM text or base64 of PEM (reference `hybrid-protocol-v1.md` §13). */
 export const pemOf = (disk: Disk["Service"], name: SettingName, value: string): Effect.Effect<string, Fault> => {
-  const inline = inlinePem(value)
-  if (inline !== undefined) return Effect.succeed(inline)
   const expected = "expected an unencrypted private key: a path, PEM text or base64 of PEM"
   // What is mistyped in a key setting looks like a path: it is not told.
-  return Effect.mapError(readText(disk, value), ({ code }) => ({ path: [name], message: `${expected} (${code})` }))
+  return Effect.mapError(readPem(disk, value), ({ code }) => ({ path: [name], message: `${expected} (${code})` }))
 }
 
 /** Whether a start would take the two. Otherwise one of them is half of a pair that is being replaced. */

@@ -4,15 +4,11 @@ import { type CacheKey, cacheKeyFromCluster, cacheKeyShape, readCacheKeys } from
 import type { Fault } from "../../model/Fault.ts"
 import type { SettingName } from "../../model/SettingTable.ts"
 import type { Disk } from "../../services/Disk.ts"
-
-const fileMaxBytes = 1024 * 1024
-
-const readText = (disk: Disk["Service"], path: string) =>
-  Effect.map(disk.read(path, fileMaxBytes), ({ bytes }) => new TextDecoder().decode(bytes))
+import { readKeyFile } from "../../services/keyText.ts"
 
 export const keysOfFile = Effect.fnUntraced(function* (disk: Disk["Service"], path: string) {
   const refuse = (message: string): Fault => ({ path: ["config_cache_key_file"], message, value: path })
-  const text = yield* readText(disk, path).pipe(
+  const text = yield* readKeyFile(disk, path).pipe(
     Effect.mapError(({ code }) => refuse(`expected the path of a readable file of keys (${code})`))
   )
   const keys = readCacheKeys(text)

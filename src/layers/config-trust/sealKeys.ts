@@ -5,10 +5,9 @@ import { inlinePem } from "../../model/Pem.ts"
 import { ClusterKeys } from "../../services/ClusterKeys.ts"
 import { keyOfNextStart } from "../../services/clusterKeyFiles.ts"
 import { Disk } from "../../services/Disk.ts"
+import { readPem } from "../../services/keyText.ts"
 import { Settings } from "../../services/Settings.ts"
 import { supervise } from "../../services/supervise.ts"
-
-const pemMaxBytes = 1024 * 1024
 
 /** Half of a file that is being replaced is none. */
 const keyOf = (pem: string): SealKey | undefined => {
@@ -22,11 +21,8 @@ const keyOf = (pem: string): SealKey | undefined => {
 /** A file that can't be read is told by whoever reads it for the cache. */
 const previousKey = Effect.fnUntraced(function* (setting: string | undefined) {
   if (setting === undefined) return undefined
-  const inline = inlinePem(setting)
-  if (inline !== undefined) return keyOf(inline)
-  const { read } = yield* Disk
-  const found = yield* Effect.option(read(setting, pemMaxBytes))
-  return found._tag === "None" ? undefined : keyOf(new TextDecoder().decode(found.value.bytes))
+  const found = yield* Effect.option(readPem(yield* Disk, setting))
+  return found._tag === "None" ? undefined : keyOf(found.value)
 })
 
 /** The newest first; that one seals, all of them are known. */
