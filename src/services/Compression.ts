@@ -17,3 +17,6 @@ export class Compression extends Context.Service<
 
 /** No configuration is larger than this when inflated: 32 times the largest default message. */
 export const inflatedMaxBytes = 512 * 1024 * 1024
+
+/** Room for the gzip of what is as large as it may be. */
+export const deflatedMaxBytes = inflatedMaxBytes + 1_000_000

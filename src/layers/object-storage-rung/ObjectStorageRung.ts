@@ -8,7 +8,7 @@ import { mayReplace, showStanding } from "../../model/ConfigOrder.ts"
 import { standingIn } from "../../model/ConfigStatement.ts"
 import { type Fault, formatFault } from "../../model/Fault.ts"
 import { latestKeys, versionKeys } from "../../model/StorageKeys.ts"
-import { type Compression, inflatedMaxBytes } from "../../services/Compression.ts"
+import { type Compression, deflatedMaxBytes } from "../../services/Compression.ts"
 import { LiveConfig, type LiveState, type Offer } from "../../services/LiveConfig.ts"
 import { monotonicMs } from "../../services/monotonic.ts"
 import { ConfigStorage, type ObjectStore, type StoredObject } from "../../services/ObjectStore.ts"
@@ -18,9 +18,6 @@ import { Settings } from "../../services/Settings.ts"
 import { TrustedClock } from "../../services/TrustedClock.ts"
 import { digestOfPlain, isNewer, readPlain } from "./readCandidate.ts"
 import { makeRefusedObjects } from "./refusedObjects.ts"
-
-/** Room for the gzip of what is as large as it may be. */
-const objectMaxBytes = inflatedMaxBytes + 1_000_000
 
 /** What the ladder has for all that is looked at before an answer, with some seconds left to unpack and read it. */
 const patienceMs = 25_000
@@ -108,7 +105,7 @@ const makeRung = Effect.fnUntraced(function* (store: ObjectStore) {
   const look = Effect.fnUntraced(function* (key: string): Effect.fn.Return<Look> {
     const known = yield* refusedObjects.unchangedYet(key)
     if (known !== undefined) return { key, ...known }
-    const read = yield* Effect.result(store.read(key, objectMaxBytes))
+    const read = yield* Effect.result(store.read(key, deflatedMaxBytes))
     if (read._tag === "Failure")
       return { key, reason: read.failure.message, isOfStore: troublesOfStore.has(read.failure.trouble) }
     const object = read.success

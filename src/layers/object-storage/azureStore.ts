@@ -13,7 +13,8 @@ import {
   type StoreEnvironment,
   StoreTrouble,
   type VendorOptions,
-  type VendorStore
+  type VendorStore,
+  wordOf
 } from "./vendorStore.ts"
 import { wholeBody } from "./wholeBody.ts"
 
@@ -55,8 +56,6 @@ const noIdentity = /^(CredentialUnavailableError|AggregateAuthenticationError)$/
 
 /** Whoever would vouch for us can't be reached: the client calls that no credentials, or a need to sign in. */
 const notReached = /endpoints_resolution_error|network_error|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT/
-
-const wordOf = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined)
 
 /** The tenant refused the token: what it said is beneath, and 401 where no status is told. */
 const refusalOfTenant = ({ message, cause }: Error): Refusal => {

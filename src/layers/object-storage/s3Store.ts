@@ -12,7 +12,8 @@ import {
   type StoreEnvironment,
   StoreTrouble,
   type VendorOptions,
-  type VendorStore
+  type VendorStore,
+  wordOf
 } from "./vendorStore.ts"
 import { wholeBody } from "./wholeBody.ts"
 
@@ -47,8 +48,6 @@ const configOf = (env: StoreEnvironment, { connectMs, totalMs }: VendorOptions):
 }
 
 const noIdentity = /^(CredentialsProviderError|TokenProviderError|ProviderError)$/
-
-const wordOf = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined)
 
 /** Any error of the client's: with the store's answer in `$metadata`, where there was one. */
 const refusalOf = (cause: unknown): Refusal | undefined => {

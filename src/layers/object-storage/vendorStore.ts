@@ -45,6 +45,10 @@ export interface Refusal {
   readonly message: string
 }
 
+/** What a client has where a word of the store's may stand. */
+export const wordOf = (value: unknown): string | undefined =>
+  typeof value === "string" && value !== "" ? value : undefined
+
 /** What was found out already. */
 export class StoreTrouble extends Error {
   readonly trouble: ObjectStoreTrouble

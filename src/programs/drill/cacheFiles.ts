@@ -6,12 +6,13 @@ import { Effect } from "effect"
 import { StepFailed } from "../stage/Probe.ts"
 import type { Ground } from "./Ground.ts"
 
-const attempt = <A>(run: () => A): Effect.Effect<A, StepFailed> =>
+/** What the disk refuses is a step that failed. */
+export const attempt = <A>(run: () => A): Effect.Effect<A, StepFailed> =>
   Effect.try({ try: run, catch: (cause) => new StepFailed({ reason: String(cause) }) })
 
-const prefixOf = ({ stage }: Ground): string => join(stage.directory, "data-plane")
+export const prefixOf = ({ stage }: Ground): string => join(stage.directory, "data-plane")
 
-const currentFile = (ground: Ground): string => join(prefixOf(ground), "config.json.gz")
+export const currentFile = (ground: Ground): string => join(prefixOf(ground), "config.json.gz")
 
 const filesIn = (folder: string): ReadonlyArray<string> =>
   existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []

@@ -1,22 +1,20 @@
 /** What lies in a drill's object storage, and what may happen to it (`docs/object-storage.md`, "What lies there"). */
-import { createHash } from "node:crypto"
 import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { gunzipSync, gzipSync } from "node:zlib"
 import { Effect } from "effect"
-import { canonicalJson } from "../../model/CanonicalJson.ts"
 import { provenanceKey } from "../../model/ConfigTable.ts"
 import { isRecord, type Row } from "../../model/Entity.ts"
+import { latestKeys } from "../../model/StorageKeys.ts"
+import { describeTable } from "../../model/TableContent.ts"
 import { StepFailed } from "../stage/Probe.ts"
+import { attempt, currentFile, prefixOf } from "./cacheFiles.ts"
 import { drillRoute } from "./drillConfig.ts"
 import type { Ground } from "./Ground.ts"
 import { storageFolder } from "./signedCluster.ts"
 
-const attempt = <A>(run: () => A): Effect.Effect<A, StepFailed> =>
-  Effect.try({ try: run, catch: (cause) => new StepFailed({ reason: String(cause) }) })
-
 const folderOf = ({ stage }: Ground): string => storageFolder(stage.directory)
-const latestOf = (ground: Ground): string => join(folderOf(ground), "latest.json.gz")
+const latestOf = (ground: Ground): string => join(folderOf(ground), latestKeys.envelope)
 const copyOf = (ground: Ground, name: string): string => join(ground.stage.directory, `storage-${name}`)
 
 const filesBelow = (folder: string): ReadonlyArray<string> =>
@@ -81,13 +79,6 @@ const edited = (envelope: Uint8Array, edit: (table: Row, provenance: Row) => Row
   return gzipSync(JSON.stringify(edit(table, isRecord(provenance) ? provenance : {})))
 }
 
-const digestOf = (table: Row): string => {
-  const canonical = canonicalJson(table)
-  return createHash("sha256")
-    .update(canonical._tag === "Right" ? canonical.text : "")
-    .digest("hex")
-}
-
 export const corrupted: Tamper = (envelope) =>
   Uint8Array.from(envelope, (byte, index) => (index % 97 === 50 ? byte ^ 0xff : byte))
 
@@ -98,7 +89,7 @@ export const forged: Tamper = (envelope) =>
   edited(envelope, (table, provenance) => {
     const routes = Array.isArray(table.routes) ? table.routes.slice(1) : []
     const changed = { ...table, routes }
-    return { ...changed, [provenanceKey]: { ...provenance, sha256: digestOf(changed) } }
+    return { ...changed, [provenanceKey]: { ...provenance, sha256: describeTable(changed).sha256 } }
   })
 
 export const ofAnotherVersion: Tamper = (envelope) =>
@@ -114,17 +105,13 @@ export const tamper = (ground: Ground, how: Tamper, which: "latest" | "all"): Ef
     for (const file of files) writeFileSync(file, how(readFileSync(file)))
   })
 
-const prefixOf = ({ stage }: Ground): string => join(stage.directory, "data-plane")
-
 /** What a person does who clones a node (`resilience.md` §4). */
 export const cloneNeighbour = (ground: Ground): Effect.Effect<void, StepFailed> =>
-  attempt(() =>
-    copyFileSync(join(ground.stage.directory, "neighbour", "config.json.gz"), join(prefixOf(ground), "config.json.gz"))
-  )
+  attempt(() => copyFileSync(join(ground.stage.directory, "neighbour", "config.json.gz"), currentFile(ground)))
 
 /** The cache is forgotten, and not what the node has seen. */
 export const forgetCache = (ground: Ground): Effect.Effect<void, StepFailed> =>
   attempt(() => {
-    for (const name of ["config.json.gz", "generations"])
-      rmSync(join(prefixOf(ground), name), { recursive: true, force: true })
+    for (const path of [currentFile(ground), join(prefixOf(ground), "generations")])
+      rmSync(path, { recursive: true, force: true })
   })

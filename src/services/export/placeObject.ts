@@ -12,7 +12,7 @@
  */
 import { Effect, Random } from "effect"
 import { prevails, type Standing } from "../../model/ConfigOrder.ts"
-import { inflatedMaxBytes } from "../Compression.ts"
+import { deflatedMaxBytes } from "../Compression.ts"
 import { type Expectation, type ObjectStore, ObjectStoreError, type StoredObject } from "../ObjectStore.ts"
 import type { Lying } from "./lyingThere.ts"
 
@@ -47,9 +47,6 @@ const triesMax = 6
 const pauseMinMs = 50
 const pauseMaxMs = 500
 
-/** Room for the gzip of what is as large as it may be. */
-const objectMaxBytes = inflatedMaxBytes + 1_000_000
-
 const pause = Effect.flatMap(Random.nextBetween(pauseMinMs, pauseMaxMs), (ms) => Effect.sleep(ms))
 
 export const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && Buffer.compare(a, b) === 0
@@ -60,7 +57,7 @@ const expectationOf = (isConditional: boolean, found: StoredObject | undefined):
 }
 
 export const makePlacing = (store: ObjectStore, isConditional: boolean) => {
-  const read = (key: string) => store.read(key, objectMaxBytes)
+  const read = (key: string) => store.read(key, deflatedMaxBytes)
 
   /** Whether it lies there; false when somebody else was quicker, or something else is read than was written. */
   const write = ({ key, bytes, contentType }: PlacedObject, found: StoredObject | undefined) =>
