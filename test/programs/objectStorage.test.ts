@@ -55,6 +55,12 @@ const isThere = (folder: string, name: string) =>
 
 const inside = (text: string) => JSON.parse(text)
 
+const postConfig = Effect.gen(function* () {
+  const { services, routes } = table("/a")
+  const reply = yield* call("POST", "/config", { _format_version: "3.0", services, routes })
+  assert.isBelow(reply.status, 300, reply.text)
+})
+
 describe("object storage between whole nodes", () => {
   it.live("a control plane exports, and a node that never met it serves what it exported", () =>
     Effect.gen(function* () {
@@ -64,13 +70,7 @@ describe("object storage between whole nodes", () => {
       const storage = { cluster_fallback_config_storage: `file://${shared}` }
       yield* Effect.promise(() => mkdir(shared))
       yield* Effect.gen(function* () {
-        const { services, routes } = table("/a")
-        const reply = yield* call("POST", "/config", {
-          _format_version: "3.0",
-          services,
-          routes
-        })
-        assert.isBelow(reply.status, 300, reply.text)
+        yield* postConfig
         yield* eventually(isThere(shared, "latest.json.gz"))
       }).pipe(
         Effect.provide(
@@ -111,8 +111,7 @@ describe("object storage between whole nodes", () => {
       }
       const latest = Effect.promise(() => readFile(join(folder, "latest.json.gz")))
       yield* Effect.gen(function* () {
-        const { services, routes } = table("/a")
-        yield* call("POST", "/config", { _format_version: "3.0", services, routes })
+        yield* postConfig
         yield* eventually(isThere(folder, "latest.json.gz"))
       }).pipe(Effect.provide(memoryControlPlane(pair, exporting)))
       const good = yield* latest
@@ -133,13 +132,7 @@ describe("object storage between whole nodes", () => {
       const shared = join(folder, "shared")
       yield* Effect.promise(() => mkdir(shared))
       yield* Effect.gen(function* () {
-        const { services, routes } = table("/a")
-        const reply = yield* call("POST", "/config", {
-          _format_version: "3.0",
-          services,
-          routes
-        })
-        assert.isBelow(reply.status, 300, reply.text)
+        yield* postConfig
         const port = yield* clusterPort
         yield* Effect.gen(function* () {
           yield* eventually(Effect.map(status, (told) => isRecord(told.export) && told.export.state === "ok"))
