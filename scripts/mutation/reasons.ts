@@ -217,12 +217,6 @@ export const reasons: ReadonlyArray<Reasoned> = [
   },
   {
     file: "src/model/KeptLicense.ts",
-    text: "} catch {",
-    mutations: ["{ return undefined } → {}"],
-    why: "What could not be read is left undefined, which is no record either."
-  },
-  {
-    file: "src/model/KeptLicense.ts",
     text: "if (updatedAt === undefined || found.updatedAt === undefined) return false",
     mutations: [
       "updatedAt === undefined || found.updatedAt === undefined → false",
@@ -420,12 +414,6 @@ export const reasons: ReadonlyArray<Reasoned> = [
     text: 'return former === hashTable(raw).config ? "fits roughly" : "differs"',
     mutations: ['"fits roughly" → ""'],
     why: "Asked for are the other answers; this one names what is none of them."
-  },
-  {
-    file: "src/model/CachedTable.ts",
-    text: "} catch {",
-    mutations: ["{ return undefined } → {}"],
-    why: "A function that ends without a word returns undefined as well."
   },
   {
     file: "src/model/SourcePreference.ts",
